@@ -1,0 +1,60 @@
+# Every command of the house. `make` alone lists them.
+# The environment is .venv; it is made again only when pyproject.toml changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/made-from-pyproject
+SEED ?= 1
+
+.PHONY: help venv demo test test-real check protos sim bench
+
+help: ## list the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+venv: $(STAMP) ## make .venv: Fairlead itself (editable) and what its developers use
+
+$(STAMP): pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "make venv: $(PYTHON) is not installed; run: sudo apt-get install -y python3 python3-venv"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make venv: $$("$(PYTHON)" --version) is too old, Fairlead needs 3.11 or newer; run: make venv PYTHON=python3.11"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make venv: $(PYTHON) comes without venv; run: sudo apt-get install -y python3-venv"; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $(STAMP)
+
+demo: venv ## a local cluster, shell tasks and a map_reduce over real files; leaves nothing behind
+	$(BIN)/python examples/demo.py
+
+test: venv ## the tests, real processes included; each skip says what is missing
+	$(BIN)/python -m pytest tests -m 'not soak' $(PYTEST_ARGS)
+
+test-real: venv ## the tests that need real hardware or real services
+	@if [ -d tests/real ]; then \
+	  rc=0; $(BIN)/python -m pytest tests/real $(PYTEST_ARGS) || rc=$$?; \
+	  if [ $$rc -eq 5 ]; then echo "test-real: no test in tests/real applies here"; else exit $$rc; fi; \
+	else \
+	  echo "test-real: would run tests/real (real GPUs, real services); there are none yet"; \
+	fi
+
+check: venv ## linting, formatting, types and the import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+protos: venv ## regenerate the code committed beside protos/*.proto
+	$(BIN)/python -m grpc_tools.protoc -Ifairlead/protos=protos \
+	  --python_out=src --pyi_out=src --grpc_python_out=src protos/*.proto
+
+sim: venv ## one simulated cluster life; SEED=n chooses it
+	$(BIN)/python -m fairlead.sim --seed $(SEED)
+
+bench: venv ## what README claims, measured
+	$(BIN)/python benchmarks/sessions.py

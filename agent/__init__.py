@@ -1,0 +1,1 @@
+"""The agent: task life, containerizers, devices, recovery and the launcher of one machine."""

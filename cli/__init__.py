@@ -1,0 +1,1 @@
+"""The `fairlead` command: every verb a person types, and the errors they read."""

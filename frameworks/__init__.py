@@ -1,0 +1,1 @@
+"""The framework kit and the frameworks that ship with Fairlead."""

@@ -1,0 +1,1 @@
+"""The batch framework: an Executor whose calls run in workers obtained through offers."""

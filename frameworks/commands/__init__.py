@@ -1,0 +1,1 @@
+"""The shared built-in framework that runs single commands for `fairlead run`."""

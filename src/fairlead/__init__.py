@@ -1,0 +1,1 @@
+"""Fairlead: a two-level cluster manager that offers resources to framework schedulers."""
