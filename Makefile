@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/made-from-pyproject
 SEED ?= 1
 
-.PHONY: help venv demo test test-real check protos sim bench
+.PHONY: help venv demo test test-real check fix protos sim bench
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,9 +49,15 @@ check: venv ## linting, formatting, types and the import arrows
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+fix: venv ## what `make check` can put right by itself: import order, formatting
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
 protos: venv ## regenerate the code committed beside protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -Ifairlead/protos=protos \
-	  --python_out=src --pyi_out=src --grpc_python_out=src protos/*.proto
+	  --python_out=src --pyi_out=src protos/*.proto
+	$(BIN)/python -m grpc_tools.protoc -Ifairlead/protos=protos \
+	  --grpc_python_out=src $$(grep -l '^service ' protos/*.proto)
 
 sim: venv ## one simulated cluster life; SEED=n chooses it
 	$(BIN)/python -m fairlead.sim --seed $(SEED)

@@ -1,0 +1,116 @@
+"""What every test may lean on: a state directory of its own, and the guard against leaks.
+
+Adds the option `--no-skips`, with which a skip for any reason but a missing GPU fails the run.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+SKIPS_ALLOWED_FOR = "no GPU"
+LEAVE_S = 5.0  # what a process may take to end after its test
+MARK = "FAIRLEAD_TEST"  # in the environment of whatever a test starts
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help=f'a skip whose reason does not begin with "{SKIPS_ALLOWED_FOR}" fails the run',
+    )
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ")
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """A skip becomes a failure that says which reason it had."""
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = _reason(report)
+    if not reason.startswith(SKIPS_ALLOWED_FOR):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which --no-skips forbids: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if item.config.getoption("--no-skips"):
+        _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if collector.config.getoption("--no-skips"):
+        _forbid_skip(report)
+    return report
+
+
+@pytest.fixture
+def fairlead_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state directory for one test, its path short enough for the unix sockets in it."""
+    home = Path(tempfile.mkdtemp(prefix="fl-", dir="/tmp"))  # mkdtemp makes it 0700
+    monkeypatch.setenv("FAIRLEAD_HOME", str(home))
+    yield home
+    shutil.rmtree(home)
+
+
+def _marked(mark: str) -> Iterator[psutil.Process]:
+    """Processes that inherited the mark, however far they moved from their parent."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # gone meanwhile, or another user's
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                yield process
+
+
+def _living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Without those that ended: a zombie waits for its parent only, and holds nothing."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _describe(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {' '.join(process.cmdline()) or process.name()}"
+    except psutil.Error:
+        return str(process.pid)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that runs real processes, none that it started may live on."""
+    if {"integration", "e2e"}.isdisjoint(request.path.parts):
+        yield
+        return
+    mark = uuid.uuid4().hex
+    before = set(psutil.Process().children(recursive=True))
+    os.environ[MARK] = mark
+    yield
+    del os.environ[MARK]
+    children = set(psutil.Process().children(recursive=True)) - before
+    _, left = psutil.wait_procs(_living({*_marked(mark), *children}), timeout=LEAVE_S)
+    names = [_describe(process) for process in left]
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    assert not names, f"still alive {LEAVE_S:.0f} s after the test, now killed: {names}"
