@@ -1,0 +1,655 @@
+"""Everything that is said on a session, and the events and actions that all cores share.
+
+Each wire message mirrors the one of the same name in `protos/`; `common.wire` translates.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from .ids import (
+    AgentId,
+    CallId,
+    FrameworkId,
+    LaunchUuid,
+    OfferId,
+    Role,
+    SessionId,
+    TaskId,
+    UpdateUuid,
+)
+from .resources import EMPTY, Resources
+from .values import (
+    AgentInfo,
+    AgentTask,
+    Command,
+    FrameworkInfo,
+    Gang,
+    HostUsage,
+    Offer,
+    Operation,
+    RoleDemand,
+    RoleWish,
+    TaskRef,
+    TaskStatus,
+    Usage,
+)
+
+PROTOCOL_VERSION = 1
+
+
+class Code(Enum):
+    """How a call, or a session, ended."""
+
+    UNSPECIFIED = 0
+    OK = 1
+    INVALID = 2
+    NOT_FOUND = 3
+    REFUSED = 4
+    UNSUPPORTED = 5
+    NOT_SUBSCRIBED = 6
+    NOT_LEADER = 7
+    SUPERSEDED = 8
+    DUPLICATE_AGENT = 9
+    FRAMEWORK_REMOVED = 10
+    AGENT_REMOVED = 11
+    STALE_EPOCH = 12
+    WRONG_CLUSTER = 13
+    SLOW_CONSUMER = 14
+    UNAUTHENTICATED = 15
+    SILENT = 16
+    SHUTTING_DOWN = 17
+    UNREADABLE = 18
+    VERSION = 19
+
+
+# --- on every session
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who speaks; of one instance the higher attempt wins."""
+
+    protocol: int
+    software: str
+    instance_uuid: str
+    attempt: int
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """The one answer to a call."""
+
+    call_id: CallId
+    code: Code
+    field: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """The last message of a session that its sender ends."""
+
+    code: Code
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Says only "I am here"."""
+
+    sequence: int = 0
+
+
+# --- framework → master
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Opens a framework's session; carries all it wants, whole."""
+
+    hello: Hello
+    framework: FrameworkInfo
+    wishes: tuple[RoleWish, ...] = ()
+    demands: tuple[RoleDemand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """A small program for one agent: offers and own tasks in, operations in order."""
+
+    offer_ids: tuple[OfferId, ...]
+    operations: tuple[Operation, ...] = ()
+    task_ids: tuple[TaskId, ...] = ()
+    refuse_s: float = 5.0
+    gang: Gang | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """Not these, nor less of them, for `refuse_s`."""
+
+    offer_ids: tuple[OfferId, ...]
+    refuse_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Revive:
+    """Forget filters and offer again; no role means all."""
+
+    roles: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """Offer nothing more; no role means all."""
+
+    roles: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetDemand:
+    """What is wanted now in the named roles, whole."""
+
+    demands: tuple[RoleDemand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a task; without a grace its own applies."""
+
+    task_id: TaskId
+    agent_id: AgentId = AgentId("")
+    grace_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """A status update has been dealt with."""
+
+    task_id: TaskId
+    agent_id: AgentId
+    update_uuid: UpdateUuid
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Tell me where these are; none means all of mine."""
+
+    tasks: tuple[TaskRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Teardown:
+    """End the framework and all its tasks."""
+
+
+FrameworkBody = (
+    Subscribe
+    | Accept
+    | Decline
+    | Revive
+    | Suppress
+    | SetDemand
+    | Kill
+    | Acknowledge
+    | Reconcile
+    | Teardown
+    | Heartbeat
+    | Goodbye
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkMessage:
+    """A call is answered by one CallResult with its id; a heartbeat has none."""
+
+    body: FrameworkBody
+    call_id: CallId = CallId("")
+
+
+# --- master → framework
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The first answer on a framework's session."""
+
+    framework_id: FrameworkId
+    heartbeat_s: float
+    epoch: int
+    cluster_id: str = ""
+    software: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OffersMade:
+    """These are yours until accepted, declined, rescinded or timed out."""
+
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OffersRescinded:
+    """These are void, and why."""
+
+    offer_ids: tuple[OfferId, ...]
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUpdated:
+    """What was seen of a task."""
+
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """A share was exceeded: give back before the deadline, in your own way."""
+
+    tasks: tuple[TaskRef, ...]
+    resources: Resources = EMPTY
+    deadline_s: float = 0.0
+
+
+ToFrameworkBody = (
+    Subscribed
+    | CallResult
+    | OffersMade
+    | OffersRescinded
+    | StatusUpdated
+    | Heartbeat
+    | Goodbye
+    | Revoke
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MasterToFramework:
+    """From the leader of this epoch."""
+
+    epoch: int
+    body: ToFrameworkBody
+
+
+# --- agent → master
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptProgress:
+    """An accept as the agent executes it; its resources belong to it."""
+
+    accept_id: str
+    framework_id: FrameworkId
+    next_operation: int
+    resources: Resources = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkAway:
+    """A framework has been away for `away_s`, and may be for `limit_s`; or it is back."""
+
+    framework_id: FrameworkId
+    away_s: float = 0.0
+    limit_s: float = 0.0
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterAgent:
+    """Opens an agent's session with all that it knows; `more` announces further chunks."""
+
+    hello: Hello
+    agent: AgentInfo
+    tasks: tuple[AgentTask, ...] = ()
+    ended: tuple[AgentTask, ...] = ()
+    accepts: tuple[AcceptProgress, ...] = ()
+    frameworks: tuple[FrameworkInfo, ...] = ()
+    away: tuple[FrameworkAway, ...] = ()
+    highest_epoch: int = 0
+    cluster_id: str = ""
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskUsage:
+    """Measured of one task."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHeartbeat:
+    """I am here, and this is what the host and its tasks use."""
+
+    sequence: int = 0
+    host: HostUsage = HostUsage()
+    tasks: tuple[TaskUsage, ...] = ()
+    unacknowledged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskUpdated:
+    """The head of a task's queue of updates, and where the task is by now."""
+
+    status: TaskStatus
+    latest: TaskStatus
+    resources: Resources = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptEnded:
+    """Operation by operation, an accept came to its end; failed_operation -1 is none."""
+
+    accept_id: str
+    framework_id: FrameworkId
+    failed_operation: int = -1
+    message: str = ""
+
+
+AgentBody = RegisterAgent | AgentHeartbeat | TaskUpdated | AcceptEnded | Goodbye
+
+
+@dataclass(frozen=True, slots=True)
+class AgentMessage:
+    """From an agent."""
+
+    body: AgentBody
+
+
+# --- master → agent
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRegistered:
+    """The first answer on an agent's session."""
+
+    agent_id: AgentId
+    cluster_id: str
+    heartbeat_s: float
+    software: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunAccept:
+    """Execute these operations in order, on these resources."""
+
+    accept_id: str
+    framework: FrameworkInfo
+    role: Role
+    operations: tuple[Operation, ...]
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class KillTask:
+    """End this launch; an empty uuid means whatever bears the task id."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    launch_uuid: LaunchUuid = LaunchUuid("")
+    grace_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeUpdate:
+    """The framework has dealt with this update."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    update_uuid: UpdateUuid
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownFramework:
+    """End all tasks of a framework that is no more."""
+
+    framework_id: FrameworkId
+
+
+ToAgentBody = (
+    AgentRegistered
+    | RunAccept
+    | KillTask
+    | AcknowledgeUpdate
+    | ShutdownFramework
+    | FrameworkAway
+    | Heartbeat
+    | Goodbye
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MasterToAgent:
+    """An order of the leader of this epoch; agents refuse lower epochs than they have seen."""
+
+    epoch: int
+    body: ToAgentBody
+
+
+# --- an agent's own service
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which log, from where; a negative offset counts from the end."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    launch_uuid: LaunchUuid = LaunchUuid("")
+    stream: str = "stdout"
+    offset_bytes: int = 0
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """Bytes of a log, and where they stand in it."""
+
+    data: bytes
+    offset_bytes: int = 0
+
+
+# --- operators
+
+
+class AgentState(Enum):
+    """How the master sees an agent."""
+
+    UNSPECIFIED = 0
+    CONNECTED = 1
+    DISCONNECTED = 2
+    RECOVERING = 3
+    UNREACHABLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """An agent as operators see it."""
+
+    agent: AgentInfo
+    state: AgentState
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+    usage: HostUsage = HostUsage()
+    tasks: int = 0
+    unacknowledged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkView:
+    """A framework as operators see it."""
+
+    framework: FrameworkInfo
+    is_connected: bool = False
+    is_ended: bool = False
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+    tasks: int = 0
+    dominant_share: float = 0.0
+    demands: tuple[RoleDemand, ...] = ()
+    dominant_resource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as operators see it."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    name: str
+    agent_id: AgentId
+    role: Role
+    resources: Resources
+    latest: TaskStatus
+    usage: Usage = Usage()
+    command: Command = Command(())
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleView:
+    """A role as operators see it."""
+
+    role: Role
+    weight: float = 1.0
+    dominant_share: float = 0.0
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class StateQuery:
+    """The state, no older than this version."""
+
+    at_least: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StateReply:
+    """The whole state, or what changed since the version before."""
+
+    version: int
+    epoch: int
+    cluster_id: str
+    is_whole: bool = True
+    agents: tuple[AgentView, ...] = ()
+    frameworks: tuple[FrameworkView, ...] = ()
+    tasks: tuple[TaskView, ...] = ()
+    roles: tuple[RoleView, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    removed: tuple[str, ...] = ()
+    goodbye: Goodbye | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetWeight:
+    """A role's share of the cluster, relative to its siblings."""
+
+    role: Role
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class KillAnyTask:
+    """An operator ends a task of whichever framework."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    grace_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeardownFramework:
+    """An operator ends a framework and its tasks."""
+
+    framework_id: FrameworkId
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainFramework:
+    """Why does it get what it gets?"""
+
+    framework_id: FrameworkId
+
+
+OperatorBody = SetWeight | KillAnyTask | TeardownFramework | ExplainFramework
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCall:
+    """An operator's order or question."""
+
+    body: OperatorBody
+    call_id: CallId = CallId("")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorReply:
+    """The answer; a state at least as new as `version` shows the change."""
+
+    result: CallResult
+    version: int = 0
+    lines: tuple[str, ...] = ()
+
+
+# --- events and actions that every core shares
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    """A session exists; nothing has been said on it."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message arrived on a session."""
+
+    session: SessionId
+    message: object
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """A session is no more."""
+
+    session: SessionId
+    code: Code = Code.UNSPECIFIED
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Say this on a session."""
+
+    session: SessionId
+    message: object
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    """End a session, with a reason."""
+
+    session: SessionId
+    code: Code
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Make this durable before any later action is performed; None forgets the key."""
+
+    key: str
+    value: object | None

@@ -1,0 +1,209 @@
+"""Exact quantities of what machines have: cpus and gpus in thousandths, memory and disk in bytes.
+
+The masters' books, the agents' ledgers and the schedulers all count in `Resources`.
+GPUs have identities as well as amounts: a request may ask for `ANY_GPU`, and `pick` settles which.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from .ids import ANY_GPU, GpuId
+
+MILLIS = 1000
+"""Thousandths in one cpu or one device."""
+
+PortRange = tuple[int, int]
+"""First and last port, both included."""
+
+
+@dataclass(frozen=True, slots=False)
+class Resources:
+    """What one agent has, an offer holds or a task uses. Never negative.
+
+    `gpus` is sorted (device, thousandths); `ports` is sorted, disjoint and joined.
+    """
+
+    cpus: int = 0
+    mem: int = 0
+    disk: int = 0
+    gpus: tuple[tuple[GpuId, int], ...] = ()
+    ports: tuple[PortRange, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        cpus: float = 0,
+        mem: int = 0,
+        disk: int = 0,
+        gpus: float | Mapping[str, float] = 0,
+        ports: Iterable[PortRange] = (),
+    ) -> "Resources":
+        """In people's units: `Resources.of(cpus=0.5, mem=2**30, gpus=1)`; bare gpus: any device."""
+        shares = gpus if isinstance(gpus, Mapping) else ({ANY_GPU: gpus} if gpus else {})
+        return cls(
+            round(cpus * MILLIS),
+            int(mem),
+            int(disk),
+            tuple(sorted((GpuId(name), round(share * MILLIS)) for name, share in shares.items())),
+            _join(ports),
+        )
+
+    @cached_property
+    def gpu_millis(self) -> int:
+        return sum(millis for _, millis in self.gpus)
+
+    @cached_property
+    def port_count(self) -> int:
+        return sum(last - first + 1 for first, last in self.ports)
+
+    @cached_property
+    def vector(self) -> tuple[int, int, int, int, int]:
+        """Plain amounts, for shares: cpus, mem, disk, gpus, ports."""
+        return (self.cpus, self.mem, self.disk, self.gpu_millis, self.port_count)
+
+    def __bool__(self) -> bool:
+        return any(self.vector)
+
+    def __add__(self, other: "Resources") -> "Resources":
+        if not other:
+            return self
+        return Resources(
+            self.cpus + other.cpus,
+            self.mem + other.mem,
+            self.disk + other.disk,
+            _merge(self.gpus, other.gpus, 1),
+            _join((*self.ports, *other.ports)) if other.ports else self.ports,
+        )
+
+    def __sub__(self, other: "Resources") -> "Resources":
+        """What is left; `other` must be contained."""
+        if not other:
+            return self
+        if not self.contains(other):
+            raise ValueError(f"{other} is not contained in {self}")
+        return Resources(
+            self.cpus - other.cpus,
+            self.mem - other.mem,
+            self.disk - other.disk,
+            _merge(self.gpus, other.gpus, -1),
+            tuple(_cut(self.ports, other.ports)) if other.ports else self.ports,
+        )
+
+    def contains(self, other: "Resources") -> bool:
+        """Whether `other` (devices named, or any) could be taken out of this."""
+        if self.cpus < other.cpus or self.mem < other.mem or self.disk < other.disk:
+            return False
+        if other.gpus and _assign(self.gpus, other.gpus) is None:
+            return False
+        return all(any(a <= c and d <= b for a, b in self.ports) for c, d in other.ports)
+
+    def covers(self, other: "Resources") -> bool:
+        """Whether the amounts of `other` are all at most ours, whatever the devices and ports."""
+        return all(mine >= theirs for mine, theirs in zip(self.vector, other.vector, strict=True))
+
+    def pick(self, request: "Resources") -> "Resources | None":
+        """The request with its devices named, or None if it does not fit."""
+        if not self.contains(request):
+            return None
+        if not request.gpus:
+            return request
+        gpus = _assign(self.gpus, request.gpus)
+        assert gpus is not None
+        return Resources(request.cpus, request.mem, request.disk, gpus, request.ports)
+
+    def __str__(self) -> str:
+        parts = [f"{self.cpus / MILLIS:g} cpus"] if self.cpus else []
+        parts += [f"{format_bytes(self.mem)} mem"] if self.mem else []
+        parts += [f"{format_bytes(self.disk)} disk"] if self.disk else []
+        parts += [f"{self.gpu_millis / MILLIS:g} gpus"] if self.gpus else []
+        parts += [f"{self.port_count} ports"] if self.ports else []
+        return ", ".join(parts) or "nothing"
+
+
+EMPTY = Resources()
+
+
+def total(parts: Iterable[Resources]) -> Resources:
+    """The sum of all parts."""
+    return sum(parts, EMPTY)
+
+
+def format_bytes(amount: int) -> str:
+    """`1536 MiB` reads better than `1610612736`."""
+    for unit, size in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if amount >= size:
+            return f"{amount / size:.1f} {unit}".replace(".0 ", " ")
+    return f"{amount} B"
+
+
+def _merge(
+    mine: tuple[tuple[GpuId, int], ...], theirs: tuple[tuple[GpuId, int], ...], sign: int
+) -> tuple[tuple[GpuId, int], ...]:
+    if not theirs:
+        return mine
+    shares = dict(mine)
+    if sign < 0:
+        assigned = _assign(mine, theirs)
+        assert assigned is not None
+        theirs = assigned
+    for name, millis in theirs:
+        shares[name] = shares.get(name, 0) + sign * millis
+    return tuple(sorted((name, millis) for name, millis in shares.items() if millis))
+
+
+def _assign(
+    free: tuple[tuple[GpuId, int], ...], wanted: tuple[tuple[GpuId, int], ...]
+) -> tuple[tuple[GpuId, int], ...] | None:
+    """Settle which devices serve a request; None if they do not suffice.
+
+    Whole devices go to `ANY_GPU` in order of name; a fraction goes to the device with the least
+    room that still holds it, so that whole devices stay whole.
+    """
+    left = dict(free)
+    got: dict[GpuId, int] = {}
+    for name, millis in wanted:
+        if name != ANY_GPU or ANY_GPU in left:
+            if left.get(name, 0) < millis:
+                return None
+            left[name] -= millis
+            got[name] = got.get(name, 0) + millis
+    any_millis = 0 if ANY_GPU in dict(free) else dict(wanted).get(ANY_GPU, 0)
+    whole, fraction = divmod(any_millis, MILLIS)
+    for _ in range(whole):
+        device = next((name for name, millis in left.items() if millis >= MILLIS), None)
+        if device is None:
+            return None
+        left[device] -= MILLIS
+        got[device] = got.get(device, 0) + MILLIS
+    if fraction:
+        room = [(millis, name) for name, millis in left.items() if millis >= fraction]
+        if not room:
+            return None
+        device = min(room)[1]
+        got[device] = got.get(device, 0) + fraction
+    return tuple(sorted(got.items()))
+
+
+def _join(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
+    joined: list[PortRange] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def _cut(ranges: Iterable[PortRange], holes: Iterable[PortRange]) -> Iterator[PortRange]:
+    gaps = sorted(holes)
+    for first, last in ranges:
+        start = first
+        for low, high in gaps:
+            if low > last or high < start:
+                continue
+            if low > start:
+                yield (start, low - 1)
+            start = high + 1
+        if start <= last:
+            yield (start, last)

@@ -1,0 +1,199 @@
+from fairlead.protos import agent_pb2 as _agent_pb2
+from fairlead.protos import framework_pb2 as _framework_pb2
+from fairlead.protos import resources_pb2 as _resources_pb2
+from fairlead.protos import sessions_pb2 as _sessions_pb2
+from fairlead.protos import tasks_pb2 as _tasks_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AgentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AGENT_STATE_UNSPECIFIED: _ClassVar[AgentState]
+    AGENT_STATE_CONNECTED: _ClassVar[AgentState]
+    AGENT_STATE_DISCONNECTED: _ClassVar[AgentState]
+    AGENT_STATE_RECOVERING: _ClassVar[AgentState]
+    AGENT_STATE_UNREACHABLE: _ClassVar[AgentState]
+AGENT_STATE_UNSPECIFIED: AgentState
+AGENT_STATE_CONNECTED: AgentState
+AGENT_STATE_DISCONNECTED: AgentState
+AGENT_STATE_RECOVERING: AgentState
+AGENT_STATE_UNREACHABLE: AgentState
+
+class AgentView(_message.Message):
+    __slots__ = ("agent", "state", "used", "offered", "usage", "tasks", "unacknowledged")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    UNACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
+    agent: _agent_pb2.AgentInfo
+    state: AgentState
+    used: _resources_pb2.Resources
+    offered: _resources_pb2.Resources
+    usage: _resources_pb2.HostUsage
+    tasks: int
+    unacknowledged: int
+    def __init__(self, agent: _Optional[_Union[_agent_pb2.AgentInfo, _Mapping]] = ..., state: _Optional[_Union[AgentState, str]] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.HostUsage, _Mapping]] = ..., tasks: _Optional[int] = ..., unacknowledged: _Optional[int] = ...) -> None: ...
+
+class FrameworkView(_message.Message):
+    __slots__ = ("framework", "is_connected", "is_ended", "used", "offered", "tasks", "dominant_share", "demands", "dominant_resource")
+    FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    IS_CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    IS_ENDED_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    DOMINANT_SHARE_FIELD_NUMBER: _ClassVar[int]
+    DEMANDS_FIELD_NUMBER: _ClassVar[int]
+    DOMINANT_RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    framework: _framework_pb2.FrameworkInfo
+    is_connected: bool
+    is_ended: bool
+    used: _resources_pb2.Resources
+    offered: _resources_pb2.Resources
+    tasks: int
+    dominant_share: float
+    demands: _containers.RepeatedCompositeFieldContainer[_framework_pb2.RoleDemand]
+    dominant_resource: str
+    def __init__(self, framework: _Optional[_Union[_framework_pb2.FrameworkInfo, _Mapping]] = ..., is_connected: _Optional[bool] = ..., is_ended: _Optional[bool] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., tasks: _Optional[int] = ..., dominant_share: _Optional[float] = ..., demands: _Optional[_Iterable[_Union[_framework_pb2.RoleDemand, _Mapping]]] = ..., dominant_resource: _Optional[str] = ...) -> None: ...
+
+class TaskView(_message.Message):
+    __slots__ = ("framework_id", "task_id", "name", "agent_id", "role", "resources", "latest", "usage", "command", "labels", "sandbox")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    framework_id: str
+    task_id: str
+    name: str
+    agent_id: str
+    role: str
+    resources: _resources_pb2.Resources
+    latest: _tasks_pb2.TaskStatus
+    usage: _resources_pb2.Usage
+    command: _tasks_pb2.Command
+    labels: _containers.ScalarMap[str, str]
+    sandbox: str
+    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., name: _Optional[str] = ..., agent_id: _Optional[str] = ..., role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.Usage, _Mapping]] = ..., command: _Optional[_Union[_tasks_pb2.Command, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., sandbox: _Optional[str] = ...) -> None: ...
+
+class RoleView(_message.Message):
+    __slots__ = ("role", "weight", "dominant_share", "used", "offered")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    DOMINANT_SHARE_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    weight: float
+    dominant_share: float
+    used: _resources_pb2.Resources
+    offered: _resources_pb2.Resources
+    def __init__(self, role: _Optional[str] = ..., weight: _Optional[float] = ..., dominant_share: _Optional[float] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
+
+class StateQuery(_message.Message):
+    __slots__ = ("at_least",)
+    AT_LEAST_FIELD_NUMBER: _ClassVar[int]
+    at_least: int
+    def __init__(self, at_least: _Optional[int] = ...) -> None: ...
+
+class StateReply(_message.Message):
+    __slots__ = ("version", "epoch", "cluster_id", "is_whole", "agents", "frameworks", "tasks", "roles", "offers", "removed", "goodbye")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_WHOLE_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    FRAMEWORKS_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    epoch: int
+    cluster_id: str
+    is_whole: bool
+    agents: _containers.RepeatedCompositeFieldContainer[AgentView]
+    frameworks: _containers.RepeatedCompositeFieldContainer[FrameworkView]
+    tasks: _containers.RepeatedCompositeFieldContainer[TaskView]
+    roles: _containers.RepeatedCompositeFieldContainer[RoleView]
+    offers: _containers.RepeatedCompositeFieldContainer[_framework_pb2.Offer]
+    removed: _containers.RepeatedScalarFieldContainer[str]
+    goodbye: _sessions_pb2.Goodbye
+    def __init__(self, version: _Optional[int] = ..., epoch: _Optional[int] = ..., cluster_id: _Optional[str] = ..., is_whole: _Optional[bool] = ..., agents: _Optional[_Iterable[_Union[AgentView, _Mapping]]] = ..., frameworks: _Optional[_Iterable[_Union[FrameworkView, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskView, _Mapping]]] = ..., roles: _Optional[_Iterable[_Union[RoleView, _Mapping]]] = ..., offers: _Optional[_Iterable[_Union[_framework_pb2.Offer, _Mapping]]] = ..., removed: _Optional[_Iterable[str]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ...) -> None: ...
+
+class SetWeight(_message.Message):
+    __slots__ = ("role", "weight")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    weight: float
+    def __init__(self, role: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class KillAnyTask(_message.Message):
+    __slots__ = ("framework_id", "task_id", "grace_s")
+    FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    GRACE_S_FIELD_NUMBER: _ClassVar[int]
+    framework_id: str
+    task_id: str
+    grace_s: float
+    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., grace_s: _Optional[float] = ...) -> None: ...
+
+class TeardownFramework(_message.Message):
+    __slots__ = ("framework_id",)
+    FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
+    framework_id: str
+    def __init__(self, framework_id: _Optional[str] = ...) -> None: ...
+
+class ExplainFramework(_message.Message):
+    __slots__ = ("framework_id",)
+    FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
+    framework_id: str
+    def __init__(self, framework_id: _Optional[str] = ...) -> None: ...
+
+class OperatorCall(_message.Message):
+    __slots__ = ("call_id", "set_weight", "kill_any_task", "teardown_framework", "explain_framework")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    SET_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    KILL_ANY_TASK_FIELD_NUMBER: _ClassVar[int]
+    TEARDOWN_FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    set_weight: SetWeight
+    kill_any_task: KillAnyTask
+    teardown_framework: TeardownFramework
+    explain_framework: ExplainFramework
+    def __init__(self, call_id: _Optional[str] = ..., set_weight: _Optional[_Union[SetWeight, _Mapping]] = ..., kill_any_task: _Optional[_Union[KillAnyTask, _Mapping]] = ..., teardown_framework: _Optional[_Union[TeardownFramework, _Mapping]] = ..., explain_framework: _Optional[_Union[ExplainFramework, _Mapping]] = ...) -> None: ...
+
+class OperatorReply(_message.Message):
+    __slots__ = ("result", "version", "lines")
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    result: _sessions_pb2.CallResult
+    version: int
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, result: _Optional[_Union[_sessions_pb2.CallResult, _Mapping]] = ..., version: _Optional[int] = ..., lines: _Optional[_Iterable[str]] = ...) -> None: ...
