@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
@@ -108,7 +109,11 @@ def _no_process_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     del os.environ[MARK]
     children = set(psutil.Process().children(recursive=True)) - before
-    _, left = psutil.wait_procs(_living({*_marked(mark), *children}), timeout=LEAVE_S)
+    left = _living({*_marked(mark), *children})
+    deadline = time.monotonic() + LEAVE_S
+    while left and time.monotonic() < deadline:
+        time.sleep(0.02)
+        left = _living(left)
     names = [_describe(process) for process in left]
     for process in left:
         with contextlib.suppress(psutil.Error):
