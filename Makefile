@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make venv: $$("$(PYTHON)" --version) is too old, Fairlead needs 3.11 or newer; run: make venv PYTHON=python3.11"; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "make venv: $(PYTHON) comes without venv; run: sudo apt-get install -y python3-venv"; exit 1; }
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	  echo "make venv: $(PYTHON) comes without venv and ensurepip; run: sudo apt-get install -y python3-venv"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@touch $(STAMP)
