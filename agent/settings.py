@@ -1,0 +1,24 @@
+"""What an agent's core is configured with: limits and durations, and facts of this boot."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Durations in seconds. `wall_offset_s` is wall time less the clock of `now`, for people."""
+
+    software: str = ""
+    sandboxes: str = "sandboxes"
+    boot_id: str = ""
+    wall_offset_s: float = 0.0
+    silent_s: float = 10.0
+    heartbeat_s: float = 2.0
+    dial_first_s: float = 0.05
+    dial_longest_s: float = 2.0
+    resend_first_s: float = 1.0
+    resend_longest_s: float = 30.0
+    shutdown_grace_s: float = 3.0
+    destroy_again_s: float = 5.0
+    early_kill_s: float = 60.0
+    ended_kept: int = 1000
+    tasks_per_message: int = 500
