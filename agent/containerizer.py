@@ -1,0 +1,145 @@
+"""What an agent asks of whatever runs tasks apart from one another, in containerd's words.
+
+`process_containerizer` is the one over the launcher; `fake_containerizer` ships for tests and for
+authors; `tests/contract/test_containerizers.py` is what each of them must keep to. Enforcing
+limits, and freezing, come with cgroups.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fairlead.common.errors import ContainerError
+from fairlead.common.ids import LaunchUuid
+from fairlead.common.processes import ProcessIdentity
+from fairlead.common.values import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSpec:
+    """One launch. `env` is complete; `files` are written into the sandbox, mode 0600, before it.
+
+    stdout and stderr of the task are appended to the files of those names in the sandbox.
+    """
+
+    uuid: LaunchUuid
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    sandbox: Path
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    limits: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The main process of a task, named so that it is never taken for another one."""
+
+    pid: int
+    start_time: int
+    boot_id: str
+    pid_namespace: int
+
+    @classmethod
+    def of(cls, identity: ProcessIdentity) -> "Started":
+        return cls(identity.pid, identity.start_time, identity.boot_id, identity.pid_namespace)
+
+    @property
+    def identity(self) -> ProcessIdentity:
+        return ProcessIdentity(self.boot_id, self.pid_namespace, self.pid, self.start_time)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerExit:
+    """How it ended; neither code nor signal means that nobody saw it end."""
+
+    uuid: LaunchUuid
+    code: int | None = None
+    signal: int | None = None
+    max_rss_bytes: int = 0
+    cpu_s: float = 0.0
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.code is None and self.signal is None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of a launch: it runs if it has no exit. Unless known before, `started` is new."""
+
+    uuid: LaunchUuid
+    started: Started | None
+    exit: ContainerExit | None = None
+
+
+OnExit = Callable[[ContainerExit], None]
+"""Called once per launch that ended, from the event loop, never before `launch` has returned to
+whoever awaits it directly."""
+
+
+class Containerizer(Protocol):
+    """Made with a callback `OnExit`. Everything but `recover` needs `recover` to have been called.
+
+    Tasks outlive the containerizer: after `close`, another one finds them with `recover`.
+    """
+
+    @property
+    def isolation(self) -> str:
+        """One word for status and offers: "none", "cgroups", "docker" …"""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know is weaker here, in plain words."""
+        ...
+
+    async def recover(self, known: Mapping[LaunchUuid, Started]) -> list[Recovered]:
+        """What became of each known launch, and of every other one that is found.
+
+        Exits told here are not told again by the callback. Whoever is not wanted any more is to be
+        destroyed, or forgotten, by the caller.
+        """
+        ...
+
+    async def launch(self, spec: LaunchSpec) -> Started:
+        """Start it; once per uuid, a second time only tells. ContainerError if that fails."""
+        ...
+
+    async def signal(self, uuid: LaunchUuid, signum: int) -> None:
+        """To all its processes. Nothing happens if it does not run."""
+        ...
+
+    async def destroy(self, uuid: LaunchUuid) -> None:
+        """Kill all its processes, now; its exit is told as any other. Idempotent."""
+        ...
+
+    async def forget(self, uuid: LaunchUuid) -> None:
+        """It has ended and its exit is safely noted; `recover` need not tell of it again."""
+        ...
+
+    def usage(self, uuid: LaunchUuid) -> Usage | None:
+        """The latest sample, about a second old at most; None if there is none yet."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; what runs goes on running."""
+        ...
+
+
+def write_files(sandbox: Path, files: Mapping[str, bytes]) -> None:
+    """Make the sandbox and what is to lie in it before the start. No name may lead out of it."""
+    for name in files:
+        if not name or name in {".", ".."} or "/" in name or "\0" in name:
+            raise ContainerError(f"cannot write a file named {name!r} into a sandbox: no plain name")
+    try:
+        sandbox.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in files.items():
+            path = sandbox / name
+            path.unlink(missing_ok=True)
+            path.touch(mode=0o600, exist_ok=False)
+            path.write_bytes(content)
+    except OSError as problem:
+        raise ContainerError(
+            f"cannot prepare the sandbox {sandbox}: {problem.strerror}", temporary=True
+        ) from None

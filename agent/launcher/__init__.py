@@ -1,0 +1,35 @@
+"""The launcher: forks the tasks of one agent, outlives it, and knows how each of them ended.
+
+This folder is run (`python -I -S …/launcher WORK_DIR`, by `launcher_client.start_launcher`), never
+imported by a daemon. It imports nothing else of Fairlead and little of Python, because a lean
+process forks three times faster than one that has loaded grpc. It decides nothing: agents do.
+
+It listens on `launcher.sock` in the work directory, and speaks lines of JSON:
+
+    {"id": 1, "op": "start", "uuid": …, "argv": […], "env": {…}, "cwd": …, "stdout": …, "stderr": …}
+    {"id": 1, "ok": {"pid": 4711, "start_time": 123456}}
+    {"id": 2, "op": "start", …}
+    {"id": 2, "error": {"step": "exec", "errno": 2, "message": "No such file or directory"}}
+    {"id": 3, "op": "signal", "uuid": …, "signal": 15}
+    {"id": 3, "ok": {"found": true}}
+    {"exit": {"uuid": …, "pid": 4711, "code": 7, "signal": null, …}}
+
+Ops: ping, start, signal, destroy, list, forget, shutdown. Starting is idempotent by uuid. Every
+exit is in the file `exits` before anyone is told.
+
+It is a child subreaper: what a task leaves behind comes to it, and is killed unless the task that
+it belongs to still runs. That is told by a mark in the environment, else by the session; who wipes
+the mark and leaves the session lives until no task runs at all. Only cgroups can do better.
+"""
+
+VERSION = 1
+"""Of what is said on the socket."""
+
+ALREADY_RUNNING = 3
+"""Exit status of a second launcher in the same directory."""
+
+MARK = "FAIRLEAD_LAUNCH_UUID"
+"""Environment variable of every task: which launch it is."""
+
+MARK_DIRECTORY = "FAIRLEAD_LAUNCHER_DIR"
+"""Environment variable of every task: whose launcher forked it."""

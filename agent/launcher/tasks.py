@@ -1,0 +1,309 @@
+"""The tasks of one agent: forked, signalled, reaped, and ended with all that they started."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import time
+
+from . import MARK, MARK_DIRECTORY, VERSION
+from .exits import ExitFile
+from .tree import (
+    children_of,
+    deliver,
+    group_of,
+    kill_tree,
+    mark_of,
+    session_of,
+    start_time_of,
+    tree_of,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing typing would make every fork dearer
+    from collections.abc import Callable
+    from typing import Any
+
+    from .server import Client, Loop
+
+    Json = dict[str, Any]
+
+UNKILLABLE_S = 5.0
+CHANGED_SIGNALS = (
+    signal.SIGCHLD,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+)
+
+
+class RefusedError(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(self, step: str, number: int, message: str) -> None:
+        super().__init__(message)
+        self.reply = {"step": step, "errno": number, "message": message}
+
+
+class Task:
+    """A main process that has not been reaped. `pipe` is open until exec succeeded or failed."""
+
+    __slots__ = ("failed", "pid", "pipe", "start_time", "uuid", "waiting")
+
+    def __init__(self, uuid: str, pid: int, pipe: int) -> None:
+        self.uuid = uuid
+        self.pid = pid
+        self.pipe = pipe
+        self.start_time = start_time_of(pid)
+        self.waiting: list[tuple[Client, object]] = []
+        self.failed = False
+
+    def to_json(self) -> Json:
+        return {"uuid": self.uuid, "pid": self.pid, "start_time": self.start_time}
+
+
+class Launcher:
+    """The tasks: `running` by uuid and by pid, `ended` until forgotten."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.directory = os.getcwd()
+        self.exits = ExitFile()
+        self.ended = {record["uuid"]: record for record in self.exits.load()}
+        self.exits.rewrite(self.ended)
+        self.running: dict[str, Task] = {}
+        self.by_pid: dict[int, Task] = {}
+        self.stop_at: float | None = None
+        self.give_up_at = 0.0
+        self.stop_count = 0
+        self.stop_waiting: list[tuple[Client, object]] = []
+        self.reply: Callable[[Client, Json], None] = lambda _client, _message: None
+        self.tell_all: Callable[[Json], None] = lambda _message: None
+
+    # --- operations: each returns the reply, or None when it will come later
+
+    def do_ping(self, _client: Client, _request: Json) -> Json:
+        return {"version": VERSION, "pid": os.getpid()}
+
+    def do_start(self, client: Client, request: Json) -> Json | None:
+        uuid = request["uuid"]
+        if uuid in self.ended:
+            record = self.ended[uuid]
+            return {"pid": record["pid"], "start_time": record["start_time"], "exit": record}
+        task = self.running.get(uuid)
+        if task is None:
+            if self.stop_at is not None:
+                raise RefusedError("start", errno.ESHUTDOWN, "the launcher is shutting down")
+            task = self.fork(request)
+        elif task.pipe < 0:
+            return {"pid": task.pid, "start_time": task.start_time}
+        task.waiting.append((client, request["id"]))
+        return None
+
+    def do_signal(self, _client: Client, request: Json) -> Json:
+        task = self.running.get(request["uuid"])
+        if task is not None:
+            self.send_signal(task, int(request["signal"]))
+        return {"found": task is not None}
+
+    def do_destroy(self, _client: Client, request: Json) -> Json:
+        task = self.running.get(request["uuid"])
+        if task is not None:
+            self.kill(task)
+        return {"found": task is not None}
+
+    def do_list(self, _client: Client, _request: Json) -> Json:
+        ended = [
+            {**{key: record[key] for key in ("uuid", "pid", "start_time")}, "exit": record}
+            for record in self.ended.values()
+        ]
+        return {"tasks": [*ended, *(task.to_json() for task in self.running.values())]}
+
+    def do_forget(self, _client: Client, request: Json) -> Json:
+        for uuid in request["uuids"]:
+            self.ended.pop(uuid, None)
+        self.exits.keep(self.ended)
+        return {}
+
+    def do_shutdown(self, client: Client, request: Json) -> None:
+        self.stop_waiting.append((client, request["id"]))
+        self.stop(float(request["grace_s"]))
+
+    # --- life and death of a task
+
+    def fork(self, request: Json) -> Task:
+        step = "pipe"
+        signal.pthread_sigmask(signal.SIG_BLOCK, CHANGED_SIGNALS)
+        try:
+            reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            step = "fork"
+            pid = os.fork()
+            if pid == 0:
+                become(request, writer, self.directory)
+            os.close(writer)
+        except OSError as problem:
+            if step == "fork":
+                os.close(reader)
+                os.close(writer)
+            number = problem.errno or errno.EIO
+            raise RefusedError(step, number, os.strerror(number)) from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, CHANGED_SIGNALS)
+        task = Task(request["uuid"], pid, reader)
+        self.running[task.uuid] = self.by_pid[pid] = task
+        self.loop.watch(reader, lambda _mask: self.settle(task))
+        return task
+
+    def settle(self, task: Task) -> None:
+        """The pipe says whether exec worked: closed without a word means that it did."""
+        if task.pipe < 0:
+            return
+        try:
+            problem = os.read(task.pipe, 4096)
+        except BlockingIOError:
+            return
+        self.loop.unwatch(task.pipe)
+        os.close(task.pipe)
+        task.pipe = -1
+        answer: Json = {"ok": {"pid": task.pid, "start_time": task.start_time}}
+        if problem:
+            task.failed = True
+            self.running.pop(task.uuid, None)
+            answer = {"error": json.loads(problem)}
+        for client, request_id in task.waiting:
+            self.reply(client, {"id": request_id, **answer})
+        task.waiting.clear()
+
+    def reap(self) -> None:
+        ended: list[Json] = []
+        sessions: set[int] = set()
+        found = False
+        while pid := next_ended_child():
+            found = True
+            task = self.by_pid.get(pid)
+            if task is None:
+                os.waitpid(pid, 0)
+                continue
+            deliver(os.killpg, pid, signal.SIGKILL)  # not reaped yet: the group can be no other's
+            sessions.add(pid)
+            _, status, usage = os.wait4(pid, 0)
+            del self.by_pid[pid]
+            self.settle(task)
+            if not task.failed:
+                del self.running[task.uuid]
+                ended.append(exit_record(task, status, usage))
+        if found:
+            self.sweep(sessions)
+        for record in ended:
+            self.exits.append(record)
+            self.ended[record["uuid"]] = record
+            self.tell_all({"exit": record})
+
+    def sweep(self, ended_sessions: set[int]) -> None:
+        """Kill whatever came to us, unless it belongs to a task that runs."""
+        for pid in children_of(os.getpid()):
+            if pid not in self.by_pid and not self.is_wanted(pid, ended_sessions):
+                kill_tree(pid)
+
+    def is_wanted(self, pid: int, ended_sessions: set[int]) -> bool:
+        uuid = mark_of(pid, self.directory)
+        if uuid:
+            return uuid in self.running
+        session = session_of(pid)
+        return session in self.by_pid or (bool(self.by_pid) and session not in ended_sessions)
+
+    def send_signal(self, task: Task, signum: int) -> None:
+        """To all processes of its session, whatever their groups."""
+        if not deliver(os.killpg, task.pid, signum):
+            deliver(os.kill, task.pid, signum)
+        for pid in tree_of(task.pid)[1:]:
+            if session_of(pid) == task.pid and group_of(pid) != task.pid:
+                deliver(os.kill, pid, signum)
+
+    def kill(self, task: Task) -> None:
+        """The group and everything that can be seen to descend from it."""
+        victims = tree_of(task.pid)
+        for pid in children_of(os.getpid()):
+            if pid not in self.by_pid and task.uuid == mark_of(pid, self.directory):
+                victims.extend(tree_of(pid))
+        deliver(os.killpg, task.pid, signal.SIGKILL)
+        for pid in victims:
+            deliver(os.kill, pid, signal.SIGKILL)
+
+    # --- the end
+
+    def stop(self, grace_s: float) -> None:
+        """End all tasks; `has_stopped` says when it is done."""
+        deadline = time.monotonic() + max(0.0, grace_s)
+        if self.stop_at is None:
+            self.stop_count = len(self.running)
+            for task in self.running.values():
+                self.send_signal(task, signal.SIGTERM)
+                self.send_signal(task, signal.SIGCONT)
+            self.sweep(set())
+        self.stop_at = min(deadline, self.stop_at or deadline)
+        self.give_up_at = self.stop_at + UNKILLABLE_S
+
+    def has_stopped(self) -> bool:
+        if self.stop_at is None:
+            return False
+        now = time.monotonic()
+        if now >= self.stop_at:
+            for task in self.running.values():
+                self.kill(task)
+        return now >= self.give_up_at or not (self.running or children_of(os.getpid()))
+
+
+def become(request: Json, writer: int, directory: str) -> None:
+    """In the forked child: turn into the task. What fails is told through the pipe."""
+    step = "setsid"
+    try:
+        signal.set_wakeup_fd(-1)
+        for signum in CHANGED_SIGNALS:
+            signal.signal(signum, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.setsid()
+        os.umask(request.get("umask", 0o022))
+        step = "cwd"
+        os.chdir(request["cwd"])
+        step = "stdin"
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+        for number, step in ((1, "stdout"), (2, "stderr")):
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            os.dup2(os.open(request[step], flags, 0o600), number)
+        step = "exec"
+        marks = {MARK: request["uuid"], MARK_DIRECTORY: directory}
+        os.execvpe(request["argv"][0], request["argv"], {**request["env"], **marks})
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as problem:
+        number = getattr(problem, "errno", None) or errno.EINVAL
+        report = {"step": step, "errno": number, "message": str(problem)[:1000]}
+        os.write(writer, json.dumps(report).encode())
+    finally:
+        os._exit(127)
+
+
+def next_ended_child() -> int:
+    """Its pid, still a zombie so that nobody else can get that pid; 0 if there is none."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    return found.si_pid if found else 0
+
+
+def exit_record(task: Task, status: int, usage: Any) -> Json:
+    """The line in `exits`. The peak memory is never less than the launcher's own few MiB."""
+    code = os.waitstatus_to_exitcode(status)
+    return {
+        **task.to_json(),
+        "code": code if code >= 0 else None,
+        "signal": -code if code < 0 else None,
+        "time": time.time(),
+        "utime_s": usage.ru_utime,
+        "stime_s": usage.ru_stime,
+        "max_rss_bytes": usage.ru_maxrss * 1024,
+    }
