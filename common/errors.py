@@ -3,7 +3,7 @@
 Each error knows its code, which `common.rpc` translates to a gRPC status and back.
 """
 
-from fairlead.common.messages import Code
+from .messages import Code
 
 
 class FairleadError(Exception):

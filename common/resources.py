@@ -90,6 +90,18 @@ class Resources:
             tuple(_cut(self.ports, other.ports)) if other.ports else self.ports,
         )
 
+    def without(self, other: "Resources") -> "Resources":
+        """What is left when as much of `other` as there is has gone; devices and ports by name."""
+        taken = dict(other.gpus)
+        left = ((name, millis - taken.get(name, 0)) for name, millis in self.gpus)
+        return Resources(
+            max(0, self.cpus - other.cpus),
+            max(0, self.mem - other.mem),
+            max(0, self.disk - other.disk),
+            tuple((name, millis) for name, millis in left if millis > 0),
+            tuple(_cut(self.ports, other.ports)) if other.ports else self.ports,
+        )
+
     def contains(self, other: "Resources") -> bool:
         """Whether `other` (devices named, or any) could be taken out of this."""
         if self.cpus < other.cpus or self.mem < other.mem or self.disk < other.disk:

@@ -348,7 +348,7 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """ "I would use `count` times `each` now"; a gang takes all or nothing."""
+    """What could be used now: `count` times `each`; a gang takes all or nothing."""
 
     each: Resources
     count: int = 1

@@ -1,0 +1,265 @@
+"""Agents and their sessions: they register with all they know, report, fall silent, return."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fairlead.common.ids import AgentId, SessionId
+from fairlead.common.messages import (
+    PROTOCOL_VERSION,
+    AcceptEnded,
+    AgentHeartbeat,
+    AgentMessage,
+    AgentRegistered,
+    AgentState,
+    Code,
+    FrameworkAway,
+    Goodbye,
+    Heartbeat,
+    RegisterAgent,
+    ShutdownFramework,
+    TaskUpdated,
+)
+from fairlead.common.values import AgentInfo, Reason, TaskState
+
+from .books import Agent, Framework
+from .context import Context
+from .frameworks import Frameworks
+from .offers import Offers
+from .tasks import Tasks
+
+
+class Agents:
+    """One short handler per message of an agent."""
+
+    def __init__(
+        self, context: Context, offers: Offers, tasks: Tasks, frameworks: Frameworks
+    ) -> None:
+        self._context = context
+        self._offers = offers
+        self._tasks = tasks
+        self._frameworks = frameworks
+        self._chunks: dict[SessionId, RegisterAgent] = {}
+        self.messages: Mapping[type, Callable[[Agent, Any], None]] = {
+            AgentHeartbeat: self._heartbeat,
+            TaskUpdated: tasks.updated,
+            AcceptEnded: lambda _agent, _message: None,
+            Goodbye: self._goodbye,
+        }
+
+    def received(self, session: SessionId, message: AgentMessage) -> None:
+        if isinstance(message.body, RegisterAgent):
+            self._chunk(session, message.body)
+            return
+        agent = self._context.sessions.get(session)
+        if not isinstance(agent, Agent):
+            self._context.dismiss(session, Code.NOT_SUBSCRIBED, "register first", agent=True)
+            return
+        agent.heard = self._context.awake
+        self.messages[type(message.body)](agent, message.body)
+
+    # --- registering
+
+    def _chunk(self, session: SessionId, part: RegisterAgent) -> None:
+        """A large registration comes in parts; only the whole counts."""
+        before = self._chunks.pop(session, None)
+        whole = part if before is None else _joined(before, part)
+        if whole.more:
+            self._chunks[session] = whole
+        elif (refusal := self._refusal(session, whole)) is not None:
+            self._context.dismiss(session, *refusal, agent=True)
+        else:
+            self._register(session, whole)
+
+    def _refusal(self, session: SessionId, call: RegisterAgent) -> tuple[Code, str] | None:
+        context = self._context
+        if context.sessions.get(session) is not None:
+            return Code.INVALID, "this session has registered"
+        if call.hello.protocol != PROTOCOL_VERSION:
+            return Code.VERSION, f"this master speaks protocol {PROTOCOL_VERSION}"
+        if call.cluster_id and call.cluster_id != context.cluster_id:
+            message = "the agent belongs to another cluster: give it a new work directory"
+            return Code.WRONG_CLUSTER, message
+        if call.highest_epoch > context.epoch:
+            message = f"the agent has obeyed epoch {call.highest_epoch}, this is {context.epoch}"
+            return Code.STALE_EPOCH, message
+        known = context.books.agents.get(call.agent.agent_id)
+        if known is None or known.session is None:
+            return None
+        if known.instance_uuid != call.hello.instance_uuid:
+            return Code.DUPLICATE_AGENT, "another instance of this agent is alive"
+        if call.hello.attempt <= known.attempt:
+            return Code.SUPERSEDED, "a later attempt of this instance is registered"
+        return None
+
+    def _register(self, session: SessionId, call: RegisterAgent) -> None:
+        context, books = self._context, self._context.books
+        agent = self._known_or_new(call.agent)
+        if agent.session is not None:
+            message = "a newer session of this instance has registered"
+            context.dismiss(agent.session, Code.SUPERSEDED, message, agent=True)
+            self._offers.rescind_agent(agent, "its agent has registered again")
+        agent.session = session
+        agent.instance_uuid = call.hello.instance_uuid
+        agent.attempt = call.hello.attempt
+        agent.heard = context.awake
+        if agent.state is AgentState.UNREACHABLE:
+            context.record(f"unreachable/{agent.info.agent_id}", None)
+        agent.state = AgentState.CONNECTED
+        context.sessions[session] = agent
+        interval = self.heartbeat_s()
+        agent_id = agent.info.agent_id
+        body = AgentRegistered(agent_id, context.cluster_id, interval)
+        context.to_agent(agent, body)
+        books.count_capacity()
+        self._take_in(agent, call)
+        agent.look_at = context.now + interval
+        context.timers.at(agent.look_at, "agent", agent_id)
+        books.dirty[agent_id] = None
+        books.touch_agent(agent_id)
+
+    def _known_or_new(self, info: AgentInfo) -> Agent:
+        """A change of what an agent is, is durable; a return is not worth a write."""
+        books = self._context.books
+        if not info.agent_id:
+            info = replace(info, agent_id=AgentId(self._context.new_id("a")))
+        agent = books.agents.get(info.agent_id)
+        if agent is None:
+            agent = Agent(info, AgentState.CONNECTED, self._context.awake)
+            books.agents[info.agent_id] = agent
+            self._context.record(f"agent/{info.agent_id}", _lasting(info))
+        elif _lasting(agent.info) != _lasting(info):
+            self._context.record(f"agent/{info.agent_id}", _lasting(info))
+        agent.info = info
+        return agent
+
+    def _take_in(self, agent: Agent, call: RegisterAgent) -> None:
+        """The agent is the authority on its tasks: what it brings is booked, the rest is not."""
+        books = self._context.books
+        for info in call.frameworks:
+            is_ended = info.framework_id in books.removed
+            books.frameworks.setdefault(info.framework_id, Framework(info, is_ended=is_ended))
+        reported = {}
+        for report in (*call.tasks, *call.ended):
+            framework = books.frameworks.get(report.framework_id)
+            if framework is None:
+                continue
+            task = self._tasks.adopt(agent, framework, report)
+            reported[report.framework_id, report.task.task_id] = report.launch_uuid
+            self._tasks.came_back(framework, task)
+        for key, task in tuple(agent.tasks.items()):
+            if not task.is_terminal and reported.get(key) != task.launch.launch_uuid:
+                message = "the agent never saw this launch"
+                self._tasks.decide(task, TaskState.DROPPED, Reason.LAUNCH_UNKNOWN, message)
+        self._compare_absences(agent, call)
+        self._tasks.answer_questions(agent)
+
+    def _compare_absences(self, agent: Agent, call: RegisterAgent) -> None:
+        """Of the frameworks it has tasks of: who is gone, who is away, and for how long."""
+        context, books = self._context, self._context.books
+        told = {away.framework_id: away.away_s for away in call.away}
+        for info in call.frameworks:
+            framework_id = info.framework_id
+            framework = books.frameworks.get(framework_id)
+            if framework is None or framework.is_ended:
+                context.to_agent(agent, ShutdownFramework(framework_id))
+            elif framework.session is not None:
+                context.to_agent(agent, FrameworkAway(framework_id, back=True))
+            else:
+                since = framework.away_since
+                known_s = 0.0 if since is None else context.now - since
+                self._frameworks.count_away(framework, max(known_s, told.get(framework_id, 0.0)))
+
+    # --- reporting
+
+    def _heartbeat(self, agent: Agent, message: AgentHeartbeat) -> None:
+        agent.usage = message.host
+        agent.unacknowledged = message.unacknowledged
+        self._context.books.touch_agent(agent.info.agent_id)
+        for measured in message.tasks:
+            task = agent.tasks.get((measured.framework_id, measured.task_id))
+            if task is not None:
+                task.usage = measured.usage
+                self._context.books.touch_task(task)
+
+    def _goodbye(self, agent: Agent, message: Goodbye) -> None:
+        if agent.session is not None:
+            self._context.dismiss(agent.session, Code.OK, message.message, agent=True)
+        self.closed(agent)
+
+    # --- falling silent
+
+    def closed(self, agent: Agent) -> None:
+        """Disconnected: its offers are taken back, nothing else happens."""
+        agent.session = None
+        agent.state = AgentState.DISCONNECTED
+        self._offers.rescind_agent(agent, "its agent is disconnected")
+        context, agent_id = self._context, agent.info.agent_id
+        agent.look_at = context.now
+        context.timers.at(agent.look_at, "agent", agent_id)
+        context.books.touch_agent(agent_id)
+
+    def forget_chunks(self, session: SessionId) -> None:
+        self._chunks.pop(session, None)
+
+    def heartbeat_s(self) -> float:
+        """The interval grows with the number of agents, so that all of them cost the same."""
+        settings = self._context.settings
+        grown = settings.heartbeat_s + len(self._context.books.agents) / max(
+            1, settings.agents_per_heartbeat_s
+        )
+        return min(grown // 0.5 * 0.5, settings.max_heartbeat_s)
+
+    def due(self, agent: Agent) -> None:
+        """Say that we are here, and judge its silence."""
+        context, settings = self._context, self._context.settings
+        if context.now < agent.look_at:
+            return  # looked at meanwhile, for another reason
+        silence = context.awake - agent.heard
+        interval = self.heartbeat_s()
+        if agent.session is not None:
+            limit = max(settings.silent_s, 2.5 * interval)
+            if silence >= limit:
+                message = f"nothing heard for {limit:g} s"
+                context.dismiss(agent.session, Code.SILENT, message, agent=True)
+                self.closed(agent)
+                return
+            context.to_agent(agent, Heartbeat())
+            left = min(interval, limit - silence)
+        elif agent.is_expected and silence < settings.agent_timeout_s:
+            left = settings.agent_timeout_s - silence
+        else:
+            if agent.is_expected:
+                self._give_up(agent)
+            return
+        agent.look_at = context.now + left
+        context.timers.at(agent.look_at, "agent", agent.info.agent_id)
+
+    def _give_up(self, agent: Agent) -> None:
+        """UNREACHABLE: what it holds is not counted on; its tasks may return with it."""
+        context = self._context
+        agent.state = AgentState.UNREACHABLE
+        message = f"its agent {agent.info.agent_id} has been silent for too long"
+        for task in tuple(agent.tasks.values()):
+            if not task.is_terminal:
+                self._tasks.decide(task, TaskState.UNREACHABLE, Reason.AGENT_UNREACHABLE, message)
+        context.record(f"unreachable/{agent.info.agent_id}", _lasting(agent.info))
+        context.books.count_capacity()
+        context.books.touch_agent(agent.info.agent_id)
+        self._tasks.answer_questions(agent)
+
+
+def _joined(before: RegisterAgent, part: RegisterAgent) -> RegisterAgent:
+    return replace(
+        part,
+        tasks=before.tasks + part.tasks,
+        ended=before.ended + part.ended,
+        accepts=before.accepts + part.accepts,
+        frameworks=before.frameworks + part.frameworks,
+        away=before.away + part.away,
+    )
+
+
+def _lasting(info: AgentInfo) -> AgentInfo:
+    """What of an agent is worth a write: not where it listens just now."""
+    return replace(info, address="")

@@ -1,0 +1,295 @@
+"""What the master knows: agents, frameworks, tasks, offers, and who holds what.
+
+The one place where held quantities change, so that the sums always agree; `check` proves it.
+`touched` names what operators should see anew.
+"""
+
+from dataclasses import dataclass, field
+
+from fairlead.common.ids import ANY_GPU, AgentId, FrameworkId, OfferId, Role, SessionId, TaskId
+from fairlead.common.messages import AgentState
+from fairlead.common.resources import EMPTY, Resources, total
+from fairlead.common.values import (
+    AgentInfo,
+    Demand,
+    FrameworkInfo,
+    HostUsage,
+    Launch,
+    Offer,
+    RoleWish,
+    TaskRef,
+    TaskStatus,
+    Usage,
+)
+
+
+@dataclass(slots=True)
+class Task:
+    """A task as the master believes it to be; its agent knows better."""
+
+    framework_id: FrameworkId
+    launch: Launch
+    agent_id: AgentId
+    role: Role
+    latest: TaskStatus
+    held: Resources = EMPTY
+    """What its agent's books carry for it: nothing once it is terminal or unreachable."""
+    head: TaskStatus | None = None
+    """The update that waits for the framework's acknowledgement."""
+    kill_grace_s: float | None = None
+    """Set: somebody wants it dead."""
+    usage: Usage = Usage()
+    sandbox: str = ""
+    accept_id: str = ""
+
+    @property
+    def task_id(self) -> TaskId:
+        return self.launch.task.task_id
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.latest.state.is_terminal
+
+
+@dataclass(slots=True)
+class HeldOffer:
+    """An outstanding offer and when it times out."""
+
+    offer: Offer
+    until: float
+    fits_demand: bool
+
+
+@dataclass(slots=True)
+class Agent:
+    """An agent, its session if it has one, and what of it is in use."""
+
+    info: AgentInfo
+    state: AgentState
+    heard: float
+    session: SessionId | None = None
+    instance_uuid: str = ""
+    attempt: int = 0
+    look_at: float = 0.0
+    """When its silence is judged next."""
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+    usage: HostUsage = HostUsage()
+    unacknowledged: int = 0
+    tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
+    offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
+
+    @property
+    def free(self) -> Resources:
+        """What may be offered; an agent that shrank under its tasks has less, never below none."""
+        return self.info.resources.without(self.used).without(self.offered)
+
+    @property
+    def is_expected(self) -> bool:
+        """Away, but believed to come back."""
+        return self.state in (AgentState.DISCONNECTED, AgentState.RECOVERING)
+
+
+@dataclass(slots=True)
+class Filter:
+    """A refusal: nothing that `refused` contains, until then."""
+
+    refused: Resources
+    until: float
+
+
+@dataclass(slots=True)
+class Framework:
+    """A framework, its session if it has one, and what it holds and wants."""
+
+    info: FrameworkInfo
+    session: SessionId | None = None
+    instance_uuid: str = ""
+    attempt: int = 0
+    heard: float = 0.0
+    look_at: float = 0.0
+    """When its silence is judged next."""
+    away_since: float | None = None
+    is_ended: bool = False
+    suppressed: dict[Role, None] = field(default_factory=dict)
+    wishes: dict[Role, RoleWish] = field(default_factory=dict)
+    demands: dict[Role, list[Demand]] = field(default_factory=dict)
+    """A role that is missing here has stated nothing; an empty list wants nothing."""
+    filters: dict[tuple[Role, AgentId], list[Filter]] = field(default_factory=dict)
+    refusals: int = 0
+    """Fitting offers refused in a row."""
+    allocations: int = 0
+    held: dict[Role, Resources] = field(default_factory=dict)
+    """Used and offered, per role."""
+    tasks: dict[TaskId, Task] = field(default_factory=dict)
+    offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
+    early_kills: dict[TaskId, float | None] = field(default_factory=dict)
+    """Kills of tasks whose agent is not back yet."""
+    questions: dict[TaskRef, None] = field(default_factory=dict)
+    """Tasks whose fate it asked for while their agent was expected back."""
+
+    @property
+    def framework_id(self) -> FrameworkId:
+        return self.info.framework_id
+
+    @property
+    def used(self) -> Resources:
+        return total(task.held for task in self.tasks.values() if task.held)
+
+    @property
+    def offered(self) -> Resources:
+        return total(held.offer.resources for held in self.offers.values())
+
+
+@dataclass(slots=True)
+class Books:
+    """Everything the master knows. Counters serve for ids under the leader's epoch."""
+
+    agents: dict[AgentId, Agent] = field(default_factory=dict)
+    frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
+    offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
+    weights: dict[Role, float] = field(default_factory=dict)
+    removed: dict[FrameworkId, None] = field(default_factory=dict)
+    """Frameworks that were torn down and are refused for ever."""
+    capacity: Resources = EMPTY
+    """Amounts of all agents that are not unreachable; device names stripped."""
+    held: dict[Role, Resources] = field(default_factory=dict)
+    touched: dict[str, None] = field(default_factory=dict)
+    dirty: dict[AgentId, None] = field(default_factory=dict)
+    """Agents where something became free, or somebody may want more."""
+
+    # --- quantities, always changed in pairs
+
+    def hold(self, task: Task, resources: Resources) -> None:
+        """From now on this task holds `resources`, no more and no less."""
+        if task.held == resources:
+            return
+        agent = self.agents[task.agent_id]
+        framework = self.frameworks[task.framework_id]
+        was = task.held
+        task.held = resources
+        agent.used = agent.used.without(was) + resources
+        self._carry(framework, task.role, was, resources)
+        self.dirty[task.agent_id] = None
+        self.touch_agent(task.agent_id)
+        self.touch_framework(task.framework_id)
+
+    def add_task(self, task: Task, resources: Resources) -> None:
+        """Into all indexes, holding `resources`."""
+        self.frameworks[task.framework_id].tasks[task.task_id] = task
+        self.agents[task.agent_id].tasks[task.framework_id, task.task_id] = task
+        self.hold(task, resources)
+        self.touch_task(task)
+
+    def drop_task(self, task: Task) -> None:
+        """Out of all indexes: nobody asks for it any more."""
+        self.hold(task, EMPTY)
+        self.frameworks[task.framework_id].tasks.pop(task.task_id, None)
+        if agent := self.agents.get(task.agent_id):
+            agent.tasks.pop((task.framework_id, task.task_id), None)
+        self.touch_task(task)
+
+    def add_offer(self, held: HeldOffer) -> None:
+        offer = held.offer
+        agent = self.agents[offer.agent_id]
+        framework = self.frameworks[offer.framework_id]
+        for index in (self.offers, agent.offers, framework.offers):
+            index[offer.offer_id] = held
+        agent.offered += offer.resources
+        self._carry(framework, offer.role, EMPTY, offer.resources)
+        self._touch_offer(offer)
+
+    def drop_offer(self, held: HeldOffer) -> None:
+        """Its resources are free again."""
+        offer = held.offer
+        agent = self.agents[offer.agent_id]
+        framework = self.frameworks[offer.framework_id]
+        for index in (self.offers, agent.offers, framework.offers):
+            del index[offer.offer_id]
+        agent.offered = agent.offered - offer.resources
+        self._carry(framework, offer.role, offer.resources, EMPTY)
+        self.dirty[offer.agent_id] = None
+        self._touch_offer(offer)
+
+    def _carry(self, framework: Framework, role: Role, was: Resources, now: Resources) -> None:
+        was, now = anonymous(was), anonymous(now)
+        framework.held[role] = framework.held.get(role, EMPTY).without(was) + now
+        self.held[role] = self.held.get(role, EMPTY).without(was) + now
+        self.touched[f"roles/{role}"] = None
+
+    def count_capacity(self) -> None:
+        """After an agent came, changed or was given up."""
+        self.capacity = total(
+            anonymous(agent.info.resources)
+            for agent in self.agents.values()
+            if agent.state is not AgentState.UNREACHABLE
+        )
+
+    def want(self, framework: Framework) -> None:
+        """This framework may want more: every agent with something free is looked at again."""
+        for agent_id, agent in self.agents.items():
+            if agent.session is not None:
+                self.dirty[agent_id] = None
+        self.touch_framework(framework.framework_id)
+
+    # --- what operators should see anew
+
+    def touch_agent(self, agent_id: AgentId) -> None:
+        self.touched[f"agents/{agent_id}"] = None
+
+    def touch_framework(self, framework_id: FrameworkId) -> None:
+        self.touched[f"frameworks/{framework_id}"] = None
+
+    def touch_task(self, task: Task) -> None:
+        self.touched[f"tasks/{task.framework_id}/{task.task_id}"] = None
+
+    def _touch_offer(self, offer: Offer) -> None:
+        self.touched[f"offers/{offer.offer_id}"] = None
+        self.touch_agent(offer.agent_id)
+        self.touch_framework(offer.framework_id)
+
+    # --- the proof
+
+    def check(self) -> None:
+        """The books balance, or AssertionError."""
+        for agent_id, agent in self.agents.items():
+            self.check_agent(agent_id, agent)
+        for framework_id, framework in self.frameworks.items():
+            self._check_framework(framework_id, framework)
+        sums = total(anonymous(framework_sum(f)) for f in self.frameworks.values())
+        assert sums.vector == total(self.held.values()).vector, "roles do not add up"
+        for offer_id, held in self.offers.items():
+            assert held.offer.agent_id in self.agents, offer_id
+            assert held.offer.offer_id == offer_id
+
+    def check_agent(self, agent_id: AgentId, agent: Agent) -> None:
+        used = total(task.held for task in agent.tasks.values())
+        offered = total(held.offer.resources for held in agent.offers.values())
+        assert agent.used == used, f"{agent_id} uses {used}, the books say {agent.used}"
+        assert agent.offered == offered, f"{agent_id} offers {offered}, not {agent.offered}"
+        if offered:
+            assert agent.state is AgentState.CONNECTED, f"{agent_id} is away and offered"
+            assert agent.info.resources.contains(used + offered), f"{agent_id} is promised twice"
+        for (framework_id, task_id), task in agent.tasks.items():
+            assert self.frameworks[framework_id].tasks[task_id] is task, task_id
+            assert not (task.is_terminal and task.held), f"{task_id} has ended and holds"
+            assert task.agent_id == agent_id, task_id
+
+    def _check_framework(self, framework_id: FrameworkId, framework: Framework) -> None:
+        assert framework.framework_id == framework_id
+        assert framework.session is not None or not framework.offers, framework_id
+        sums = anonymous(framework_sum(framework))
+        assert sums.vector == total(framework.held.values()).vector, f"{framework_id}: sums"
+        for task_id, task in framework.tasks.items():
+            agent = self.agents[task.agent_id]
+            assert agent.tasks[framework_id, task_id] is task, task_id
+
+
+def framework_sum(framework: Framework) -> Resources:
+    return anonymous(framework.used) + anonymous(framework.offered)
+
+
+def anonymous(resources: Resources) -> Resources:
+    """Amounts only, without ports: devices and ports of different agents bear the same names."""
+    gpus = ((ANY_GPU, resources.gpu_millis),) if resources.gpus else ()
+    return Resources(resources.cpus, resources.mem, resources.disk, gpus)

@@ -1,0 +1,91 @@
+"""What the parts of the master's core share during a step: the books, the way out, the time."""
+
+import heapq
+from dataclasses import dataclass, field
+
+from fairlead.common.ids import FrameworkId, SessionId
+from fairlead.common.messages import (
+    CloseSession,
+    Code,
+    Goodbye,
+    MasterToAgent,
+    MasterToFramework,
+    Record,
+    Send,
+    ToAgentBody,
+    ToFrameworkBody,
+)
+
+from .books import Agent, Books, Framework
+from .settings import MasterSettings
+
+TimerKey = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Timers:
+    """When to look at something again. A stale entry is harmless: whoever looks decides."""
+
+    _heap: list[tuple[float, TimerKey]] = field(default_factory=list)
+
+    def at(self, when: float, *key: str) -> None:
+        heapq.heappush(self._heap, (when, key))
+
+    def next(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: float) -> list[TimerKey]:
+        keys = []
+        while self._heap and self._heap[0][0] <= now:
+            keys.append(heapq.heappop(self._heap)[1])
+        return keys
+
+
+@dataclass(slots=True)
+class Context:
+    """One leader's reign; `now` and `actions` are of the step that is running."""
+
+    settings: MasterSettings
+    epoch: int
+    cluster_id: str
+    books: Books = field(default_factory=Books)
+    timers: Timers = field(default_factory=Timers)
+    actions: list[object] = field(default_factory=list)
+    now: float = 0.0
+    stalled_s: float = 0.0
+    """How long we ourselves have stood still; nobody else's silence."""
+    sessions: dict[SessionId, Agent | Framework | None] = field(default_factory=dict)
+    """Who speaks on a session; None until it has said so."""
+    _counters: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def awake(self) -> float:
+        """Time that passed while we were awake: what silence is measured by."""
+        return self.now - self.stalled_s
+
+    def new_id(self, kind: str) -> str:
+        """Never given before, by this leader or an earlier one."""
+        number = self._counters[kind] = self._counters.get(kind, 0) + 1
+        return f"{kind}-{self.epoch}-{number}"
+
+    def to_framework(self, framework: Framework, body: ToFrameworkBody) -> None:
+        """Say it if it is there; what matters can be derived again when it comes back."""
+        if framework.session is not None:
+            self.actions.append(Send(framework.session, MasterToFramework(self.epoch, body)))
+
+    def to_agent(self, agent: Agent, body: ToAgentBody) -> None:
+        if agent.session is not None:
+            self.actions.append(Send(agent.session, MasterToAgent(self.epoch, body)))
+
+    def record(self, key: str, value: object | None) -> None:
+        self.actions.append(Record(key, value))
+
+    def dismiss(self, session: SessionId, code: Code, message: str, *, agent: bool) -> None:
+        """End a session, with its reason as the last word."""
+        envelope = MasterToAgent if agent else MasterToFramework
+        self.actions.append(Send(session, envelope(self.epoch, Goodbye(code, message))))
+        self.actions.append(CloseSession(session, code, message))
+        self.sessions.pop(session, None)
+
+    def framework(self, framework_id: FrameworkId) -> Framework | None:
+        return self.books.frameworks.get(framework_id)

@@ -1,0 +1,238 @@
+"""The master: the books and the rules of offers. No clock, no socket, no thread.
+
+Events in, actions out (`step`). Its parts are one idea each: `frameworks`, `agents` and
+`operators` answer what is said to the master, `accepts`, `offers` and `tasks` do what follows,
+`allocator` decides who is offered what, `books` keep the sums.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, Role, SessionId
+from fairlead.common.messages import (
+    AgentMessage,
+    AgentState,
+    FrameworkMessage,
+    OperatorCall,
+    Received,
+    SessionClosed,
+    SessionOpened,
+    SetWeight,
+    Tick,
+)
+from fairlead.common.values import AgentInfo, FrameworkInfo
+
+from .accepts import Accepts
+from .agents import Agents
+from .books import Agent, Books, Framework
+from .context import Context
+from .frameworks import Frameworks
+from .offers import Offers
+from .operators import Operators
+from .settings import MasterSettings
+from .tasks import Tasks
+
+RECORDS: Mapping[str, type] = {
+    "agent": AgentInfo,
+    "unreachable": AgentInfo,
+    "weight": SetWeight,
+    "removed": FrameworkInfo,
+}
+"""The durable promises, by the first part of their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedInvalid:
+    """A framework's call carried a value that may not stand in that field."""
+
+    session: SessionId
+    call_id: CallId
+    field: str
+    message: str
+
+
+Event = SessionOpened | Received | ReceivedInvalid | SessionClosed | Tick
+
+
+class Master:
+    """One leader's reign."""
+
+    def __init__(self, settings: MasterSettings, epoch: int, cluster_id: str) -> None:
+        self._context = Context(settings, epoch, cluster_id)
+        self._offers = Offers(self._context)
+        self._tasks = Tasks(self._context)
+        accepts = Accepts(self._context, self._offers, self._tasks)
+        self._frameworks = Frameworks(self._context, self._offers, self._tasks, accepts)
+        self._agents = Agents(self._context, self._offers, self._tasks, self._frameworks)
+        self._operators = Operators(self._context, self._tasks, self._frameworks)
+        self._last_step: float | None = None
+        self.version = 0
+        """Grows with every step that changed what operators see."""
+        self._events: Mapping[type, Callable[[Any], None]] = {
+            SessionOpened: self._opened,
+            Received: self._received,
+            ReceivedInvalid: self._received_invalid,
+            SessionClosed: self._closed,
+            Tick: lambda _event: None,
+        }
+        self._timers: Mapping[str, Callable[..., None]] = {
+            "agent": self._agent_due,
+            "framework": self._framework_due,
+            "failover": self._failover_due,
+            "forget": self._forget_due,
+            "offer": self._offers.offer_due,
+            "filter": self._filter_due,
+        }
+
+    @classmethod
+    def restore(
+        cls,
+        settings: MasterSettings,
+        epoch: int,
+        cluster_id: str,
+        records: Mapping[str, object],
+        now: float,
+    ) -> "Master":
+        """A new leader, from what the registry holds. Everything else comes from agents and
+        frameworks when they return.
+        """
+        master = cls(settings, epoch, cluster_id)
+        context, books = master._context, master._context.books
+        context.now = now
+        for key, value in sorted(records.items()):  # an agent comes before its verdict
+            kind = key.partition("/")[0]
+            assert isinstance(value, RECORDS[kind]), key
+            if kind == "unreachable":
+                books.agents[AgentId(key.partition("/")[2])].state = AgentState.UNREACHABLE
+            elif isinstance(value, AgentInfo):
+                agent = Agent(value, AgentState.RECOVERING, context.awake)
+                books.agents[value.agent_id] = agent
+                context.timers.at(now + settings.agent_timeout_s, "agent", value.agent_id)
+                books.touch_agent(value.agent_id)
+            elif isinstance(value, SetWeight):
+                books.weights[value.role] = value.weight
+            elif isinstance(value, FrameworkInfo):
+                books.removed[value.framework_id] = None
+        books.count_capacity()
+        return master
+
+    @property
+    def books(self) -> Books:
+        """For views and checks; whoever reads them changes nothing."""
+        return self._context.books
+
+    @property
+    def epoch(self) -> int:
+        return self._context.epoch
+
+    @property
+    def cluster_id(self) -> str:
+        return self._context.cluster_id
+
+    def handlers(self) -> tuple[type, ...]:
+        """What this core answers to: events, and the messages inside."""
+        return (
+            *self._events,
+            *self._frameworks.calls,
+            *self._agents.messages,
+            *self._operators.calls,
+        )
+
+    def step(self, event: Event, now: float) -> list[object]:
+        """Take in what has happened; what comes back is to be done, in this order."""
+        context = self._context
+        is_order = isinstance(event, Received) and isinstance(event.message, OperatorCall)
+        actions: list[object] = []
+        context.actions = actions
+        self._pass_time(now)
+        self._events[type(event)](event)
+        for kind, *key in context.timers.due(now):
+            self._timers[kind](*key)
+        if isinstance(event, Tick) or self._offers.is_overdue():
+            self._offers.allocate()
+        if context.books.touched or is_order:
+            self.version += 1
+        return actions
+
+    def next_deadline(self) -> float | None:
+        """When a Tick will have something to do: at once, if something is to be offered."""
+        books = self._context.books
+        deadlines = [self._offers.next_allocation(), self._context.timers.next()]
+        if self._last_step is not None and (books.agents or books.frameworks):
+            # So that a longer gap can only be our own stall.
+            deadlines.append(self._last_step + self._context.settings.stall_s / 2)
+        return min((d for d in deadlines if d is not None), default=None)
+
+    def check(self) -> None:
+        """The books balance, or AssertionError."""
+        books, sessions = self._context.books, self._context.sessions
+        books.check()
+        for agent_id, agent in books.agents.items():
+            assert agent.session is None or sessions[agent.session] is agent, agent_id
+            assert (agent.session is None) == (agent.state is not AgentState.CONNECTED), agent_id
+        for framework_id, framework in books.frameworks.items():
+            session = framework.session
+            assert session is None or sessions[session] is framework, framework_id
+
+    def _pass_time(self, now: float) -> None:
+        """A gap between our own steps is our stall, and counts as nobody's silence."""
+        context = self._context
+        gap = 0.0 if self._last_step is None else now - self._last_step
+        if gap > context.settings.stall_s:
+            context.stalled_s += gap
+        context.now = self._last_step = now
+
+    # --- events
+
+    def _opened(self, event: SessionOpened) -> None:
+        self._context.sessions[event.session] = None
+
+    def _received(self, event: Received) -> None:
+        message = event.message
+        if isinstance(message, OperatorCall):
+            self._operators.received(event.session, message, self.version + 1)
+        elif event.session not in self._context.sessions:
+            return  # ended by us; its last words no longer count
+        elif isinstance(message, FrameworkMessage):
+            self._frameworks.received(event.session, message)
+        else:
+            assert isinstance(message, AgentMessage), message
+            self._agents.received(event.session, message)
+
+    def _received_invalid(self, event: ReceivedInvalid) -> None:
+        if event.session in self._context.sessions:
+            self._frameworks.refused(event.session, event.call_id, event.field, event.message)
+
+    def _closed(self, event: SessionClosed) -> None:
+        self._agents.forget_chunks(event.session)
+        party = self._context.sessions.pop(event.session, None)
+        if isinstance(party, Framework) and party.session == event.session:
+            self._frameworks.closed(party)
+        elif isinstance(party, Agent) and party.session == event.session:
+            self._agents.closed(party)
+
+    # --- timers, each of which looks whether it is still due
+
+    def _agent_due(self, agent_id: AgentId) -> None:
+        if (agent := self._context.books.agents.get(agent_id)) is not None:
+            self._agents.due(agent)
+
+    def _framework_due(self, framework_id: FrameworkId) -> None:
+        if (framework := self._context.framework(framework_id)) is not None:
+            self._frameworks.beat_due(framework)
+
+    def _failover_due(self, framework_id: FrameworkId) -> None:
+        if (framework := self._context.framework(framework_id)) is not None:
+            self._frameworks.failover_due(framework)
+
+    def _forget_due(self, framework_id: FrameworkId) -> None:
+        if (framework := self._context.framework(framework_id)) is not None:
+            self._frameworks.forget_due(framework)
+
+    def _filter_due(self, framework_id: FrameworkId, role: Role, agent_id: AgentId) -> None:
+        if (framework := self._context.framework(framework_id)) is not None:
+            self._offers.filter_due(framework, role, agent_id)
+
+
+__all__ = ["RECORDS", "Event", "Master", "OfferId", "ReceivedInvalid"]

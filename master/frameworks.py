@@ -1,0 +1,369 @@
+"""Frameworks and their sessions: subscribing, calling, going away, being torn down."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fairlead.common.ids import CallId, FrameworkId, Role, SessionId
+from fairlead.common.messages import (
+    PROTOCOL_VERSION,
+    Accept,
+    Acknowledge,
+    CallResult,
+    Code,
+    Decline,
+    FrameworkAway,
+    FrameworkMessage,
+    Goodbye,
+    Heartbeat,
+    Kill,
+    MasterToFramework,
+    Reconcile,
+    Revive,
+    Send,
+    SetDemand,
+    ShutdownFramework,
+    Subscribe,
+    Subscribed,
+    Suppress,
+    Teardown,
+)
+from fairlead.common.values import Demand, FrameworkInfo, RoleDemand, RoleWish
+
+from .accepts import DONE, Accepts, Answer
+from .books import Framework
+from .constraints import unsupported
+from .context import Context
+from .offers import Offers
+from .tasks import Tasks
+
+
+class Frameworks:
+    """One short handler per call; each call is answered by exactly one CallResult."""
+
+    def __init__(self, context: Context, offers: Offers, tasks: Tasks, accepts: Accepts) -> None:
+        self._context = context
+        self._offers = offers
+        self._tasks = tasks
+        self._accepts = accepts
+        self.calls: Mapping[type, Callable[[Framework, Any], Answer]] = {
+            Accept: accepts.accept,
+            Decline: self._decline,
+            Revive: self._revive,
+            Suppress: self._suppress,
+            SetDemand: self._set_demand,
+            Kill: self._kill,
+            Acknowledge: self._acknowledge,
+            Reconcile: self._reconcile,
+            Teardown: self._teardown,
+            Heartbeat: lambda _framework, _call: DONE,
+            Goodbye: self._goodbye,
+        }
+
+    def received(self, session: SessionId, message: FrameworkMessage) -> None:
+        framework = self._context.sessions.get(session)
+        if isinstance(message.body, Subscribe):
+            self._subscribe(session, message.call_id, message.body)
+        elif not isinstance(framework, Framework):
+            self._answer(session, message.call_id, (Code.NOT_SUBSCRIBED, "", "subscribe first"))
+        else:
+            framework.heard = self._context.awake
+            answer = self.calls[type(message.body)](framework, message.body)
+            self._answer(session, message.call_id, answer)
+            if framework.is_ended:
+                self._release(framework, "it asked to end")
+
+    def refused(self, session: SessionId, call_id: CallId, field: str, message: str) -> None:
+        """A call with a value that may not stand there: that call alone is refused."""
+        framework = self._context.sessions.get(session)
+        if isinstance(framework, Framework):
+            framework.heard = self._context.awake
+        self._answer(session, call_id, (Code.INVALID, field, message))
+
+    def _answer(self, session: SessionId, call_id: CallId, answer: Answer) -> None:
+        if call_id:
+            body = CallResult(call_id, *answer)
+            self._context.actions.append(
+                Send(session, MasterToFramework(self._context.epoch, body))
+            )
+
+    # --- subscribing
+
+    def _subscribe(self, session: SessionId, call_id: CallId, call: Subscribe) -> None:
+        context = self._context
+        if context.sessions.get(session) is not None:
+            self._answer(session, call_id, (Code.REFUSED, "", "this session has subscribed"))
+            return
+        if (trouble := self._trouble(call)) is not None:
+            self._answer(session, call_id, trouble)
+            context.dismiss(session, trouble[0], trouble[2], agent=False)
+            return
+        framework = self._known_or_new(call)
+        if framework.session is not None and not self._takes_over(session, framework, call):
+            return
+        self._attach(session, framework, call)
+
+    def _trouble(self, call: Subscribe) -> Answer | None:
+        info = call.framework
+        if call.hello.protocol != PROTOCOL_VERSION:
+            message = f"this master speaks protocol {PROTOCOL_VERSION}, not {call.hello.protocol}"
+            return Code.VERSION, "hello.protocol", message
+        if not info.roles:
+            return Code.INVALID, "framework.roles", "names no role"
+        known = self._context.framework(info.framework_id)
+        if info.framework_id in self._context.books.removed or (known and known.is_ended):
+            message = f"framework {info.framework_id} was torn down; subscribe without an id"
+            return Code.FRAMEWORK_REMOVED, "framework.framework_id", message
+        for index, wish in enumerate(call.wishes):
+            if (field := _cannot(wish)) is not None:
+                return Code.UNSUPPORTED, f"wishes[{index}].{field}", "not in this version"
+        return _bad_demands(call.framework, call.demands)
+
+    def _known_or_new(self, call: Subscribe) -> Framework:
+        info = call.framework
+        if not info.framework_id:
+            info = replace(info, framework_id=FrameworkId(self._context.new_id("f")))
+        framework = self._context.framework(info.framework_id)
+        if framework is None:
+            framework = Framework(info)
+            self._context.books.frameworks[info.framework_id] = framework
+        return framework
+
+    def _takes_over(self, session: SessionId, framework: Framework, call: Subscribe) -> bool:
+        """Same instance: the higher attempt wins. Another instance wins over the one before."""
+        assert framework.session is not None
+        same = framework.instance_uuid == call.hello.instance_uuid
+        if same and call.hello.attempt <= framework.attempt:
+            message = "a later attempt of this instance is subscribed"
+            self._context.dismiss(session, Code.SUPERSEDED, message, agent=False)
+            return False
+        loser = framework.session
+        self._detach(framework)
+        why = "a newer session of this instance" if same else "another instance"
+        self._context.dismiss(loser, Code.SUPERSEDED, f"{why} has subscribed", agent=False)
+        return True
+
+    def _attach(self, session: SessionId, framework: Framework, call: Subscribe) -> None:
+        context = self._context
+        framework_id = framework.framework_id
+        framework.info = replace(call.framework, framework_id=framework_id)
+        framework.session = session
+        framework.instance_uuid = call.hello.instance_uuid
+        framework.attempt = call.hello.attempt
+        framework.heard = context.awake
+        framework.refusals = 0
+        framework.filters.clear()
+        framework.wishes = {wish.role: wish for wish in call.wishes}
+        framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
+        framework.demands = {wanted.role: _open(wanted) for wanted in call.demands}
+        context.sessions[session] = framework
+        if framework.away_since is not None:
+            framework.away_since = None
+            self._tell_agents(framework, FrameworkAway(framework_id, back=True))
+        heartbeat_s = context.settings.heartbeat_s
+        body = Subscribed(framework_id, heartbeat_s, context.epoch, context.cluster_id)
+        context.to_framework(framework, body)
+        framework.look_at = context.now + heartbeat_s
+        context.timers.at(framework.look_at, "framework", framework_id)
+        self._tasks.resend(framework)
+        context.books.want(framework)
+
+    # --- calls
+
+    def _decline(self, framework: Framework, call: Decline) -> Answer:
+        unknown = [offer_id for offer_id in call.offer_ids if offer_id not in framework.offers]
+        for offer_id in dict.fromkeys(call.offer_ids):
+            if (held := framework.offers.get(offer_id)) is not None:
+                self._context.books.drop_offer(held)
+                self._offers.refuse(held, held.offer.resources, call.refuse_s)
+                self._offers.distrust(framework, held)
+        if unknown:
+            return Code.NOT_FOUND, "offer_ids", f"{unknown[0]} is not held; the others are declined"
+        return DONE
+
+    def _revive(self, framework: Framework, call: Revive) -> Answer:
+        roles = call.roles or framework.info.roles
+        if (strange := _strange_role(framework, roles)) is not None:
+            return strange
+        self._offers.forget_filters(framework, roles)
+        for role in roles:
+            framework.suppressed.pop(role, None)
+        framework.refusals = 0
+        self._context.books.want(framework)
+        return DONE
+
+    def _suppress(self, framework: Framework, call: Suppress) -> Answer:
+        roles = call.roles or framework.info.roles
+        if (strange := _strange_role(framework, roles)) is not None:
+            return strange
+        for role in roles:
+            framework.suppressed[role] = None
+        return DONE
+
+    def _set_demand(self, framework: Framework, call: SetDemand) -> Answer:
+        if (trouble := _bad_demands(framework.info, call.demands)) is not None:
+            return trouble
+        for wanted in call.demands:
+            framework.demands[wanted.role] = _open(wanted)
+        self._context.books.want(framework)
+        return DONE
+
+    def _kill(self, framework: Framework, call: Kill) -> Answer:
+        code, message = self._tasks.kill(framework, call.task_id, call.grace_s)
+        return code, "" if code is Code.OK else "task_id", message
+
+    def _acknowledge(self, framework: Framework, call: Acknowledge) -> Answer:
+        self._tasks.acknowledged(framework, call.task_id, call.agent_id, call.update_uuid)
+        return DONE
+
+    def _reconcile(self, framework: Framework, call: Reconcile) -> Answer:
+        self._tasks.reconcile(framework, call.tasks)
+        return DONE
+
+    def _teardown(self, framework: Framework, call: Teardown) -> Answer:
+        del call
+        self._end(framework)
+        return DONE
+
+    def _goodbye(self, framework: Framework, call: Goodbye) -> Answer:
+        """It leaves, and may come back within its failover timeout."""
+        del call
+        session = framework.session
+        if session is not None:
+            self._context.dismiss(session, Code.OK, "goodbye", agent=False)
+            self._leave(framework)
+        return DONE
+
+    # --- going away
+
+    def closed(self, framework: Framework) -> None:
+        self._leave(framework)
+
+    def _detach(self, framework: Framework) -> None:
+        self._offers.void(framework)
+        framework.session = None
+        self._context.books.touch_framework(framework.framework_id)
+
+    def _leave(self, framework: Framework) -> None:
+        """Its tasks run on until its failover timeout."""
+        self._detach(framework)
+        if not framework.is_ended:
+            self.count_away(framework, 0.0)
+
+    def count_away(self, framework: Framework, away_s: float) -> None:
+        """It has been away for so long already; its agents count on if we cannot."""
+        context = self._context
+        framework.away_since = context.now - away_s
+        limit_s = framework.info.failover_timeout_s
+        away = FrameworkAway(framework.framework_id, away_s, limit_s)
+        self._tell_agents(framework, away)
+        until = framework.away_since + limit_s
+        context.timers.at(until, "failover", framework.framework_id)
+
+    def _tell_agents(self, framework: Framework, body: FrameworkAway) -> None:
+        agent_ids = dict.fromkeys(task.agent_id for task in framework.tasks.values())
+        for agent_id in agent_ids:
+            self._context.to_agent(self._context.books.agents[agent_id], body)
+
+    def failover_due(self, framework: Framework) -> None:
+        if framework.away_since is None or framework.is_ended:
+            return
+        until = framework.away_since + framework.info.failover_timeout_s
+        if self._context.now >= until:
+            self.tear_down(framework, "it was away beyond its failover timeout")
+
+    def tear_down(self, framework: Framework, why: str) -> None:
+        """Its tasks end everywhere, its id is refused from now on."""
+        if not framework.is_ended:
+            self._end(framework)
+            self._release(framework, why)
+
+    def _end(self, framework: Framework) -> None:
+        context, framework_id = self._context, framework.framework_id
+        context.record(f"removed/{framework_id}", framework.info)
+        context.books.removed[framework_id] = None
+        self._offers.void(framework)
+        framework.is_ended = True
+        framework.away_since = None
+        for agent in context.books.agents.values():
+            context.to_agent(agent, ShutdownFramework(framework_id))
+        context.books.touch_framework(framework_id)
+        forget_at = context.now + context.settings.ended_framework_s
+        context.timers.at(forget_at, "forget", framework_id)
+        self._forget_oldest()
+
+    def _release(self, framework: Framework, why: str) -> None:
+        """Whoever still speaks for it is told that it is over."""
+        if framework.session is not None:
+            session, framework.session = framework.session, None
+            self._context.dismiss(session, Code.FRAMEWORK_REMOVED, why, agent=False)
+
+    def _forget_oldest(self) -> None:
+        kept = self._context.settings.ended_frameworks_kept
+        while len(self._context.books.removed) > 10 * kept:
+            oldest = next(iter(self._context.books.removed))
+            del self._context.books.removed[oldest]
+            self._context.record(f"removed/{oldest}", None)
+        ended = [f for f in self._context.books.frameworks.values() if f.is_ended]
+        for framework in ended[: max(0, len(ended) - kept)]:
+            self.forget_due(framework)
+
+    def forget_due(self, framework: Framework) -> None:
+        """A finished framework is forgotten, once its tasks have ended too."""
+        context = self._context
+        if not framework.is_ended:
+            return
+        if any(not task.is_terminal for task in framework.tasks.values()):
+            again = context.now + context.settings.ended_framework_s
+            context.timers.at(again, "forget", framework.framework_id)
+            return
+        for task in tuple(framework.tasks.values()):
+            context.books.drop_task(task)
+        del context.books.frameworks[framework.framework_id]
+        context.books.touch_framework(framework.framework_id)
+
+    # --- liveness
+
+    def beat_due(self, framework: Framework) -> None:
+        """Say that we are here, and judge its silence."""
+        context, settings = self._context, self._context.settings
+        if framework.session is None or context.now < framework.look_at:
+            return  # gone, or looked at meanwhile for another reason
+        silence = context.awake - framework.heard
+        if silence >= settings.silent_s:
+            message = f"nothing heard for {settings.silent_s:g} s"
+            context.dismiss(framework.session, Code.SILENT, message, agent=False)
+            self._leave(framework)
+            return
+        context.to_framework(framework, Heartbeat())
+        left = min(settings.heartbeat_s, settings.silent_s - silence)
+        framework.look_at = context.now + left
+        context.timers.at(framework.look_at, "framework", framework.framework_id)
+
+
+def _open(wanted: RoleDemand) -> list[Demand]:
+    return [demand for demand in wanted.demands if demand.count and demand.each]
+
+
+def _strange_role(framework: Framework, roles: tuple[Role, ...]) -> Answer | None:
+    strange = [role for role in roles if role not in framework.info.roles]
+    return (Code.INVALID, "roles", f"{strange[0]!r} is none of its roles") if strange else None
+
+
+def _bad_demands(info: FrameworkInfo, demands: tuple[RoleDemand, ...]) -> Answer | None:
+    for index, wanted in enumerate(demands):
+        if wanted.role not in info.roles:
+            return Code.INVALID, f"demands[{index}].role", f"{wanted.role!r} is none of its roles"
+        for position, demand in enumerate(wanted.demands):
+            field = f"demands[{index}].demands[{position}]"
+            if demand.gang:
+                return Code.UNSUPPORTED, f"{field}.gang", "not in this version"
+            if unsupported(demand.constraints) is not None:
+                return Code.UNSUPPORTED, f"{field}.constraints", "a test not in this version"
+    return None
+
+
+def _cannot(wish: RoleWish) -> str | None:
+    if wish.keep_apart:
+        return "keep_apart"
+    return "constraints" if unsupported(wish.constraints) is not None else None

@@ -1,0 +1,148 @@
+"""The life of an offer: made by the allocation, ended by its framework, by time or by loss."""
+
+from collections.abc import Iterable, Sequence
+
+from fairlead.common.ids import AgentId, OfferId, Role
+from fairlead.common.messages import OffersMade, OffersRescinded
+from fairlead.common.resources import Resources
+from fairlead.common.values import Offer
+
+from .allocator import Grant, allocate
+from .books import Agent, Filter, Framework, HeldOffer
+from .constraints import attributes_of
+from .context import Context
+
+
+class Offers:
+    """Makes offers and takes them back."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._dirty_since: float | None = None
+
+    def next_allocation(self) -> float | None:
+        """At once, when something is free: in the next quiet moment, which a Tick is."""
+        return self._context.now if self._context.books.dirty else None
+
+    def is_overdue(self) -> bool:
+        """Messages came without a pause for so long that the allocation no longer waits."""
+        context = self._context
+        if not context.books.dirty:
+            self._dirty_since = None
+            return False
+        if self._dirty_since is None:
+            self._dirty_since = context.now
+        return context.now - self._dirty_since >= context.settings.max_delay_s
+
+    def allocate(self) -> None:
+        """Offer what is free on the agents that changed; a bounded number at a time."""
+        context = self._context
+        self._dirty_since = None
+        dirty = tuple(context.books.dirty)
+        made: dict[str, list[Offer]] = {}
+        granted = 0
+        for grants in allocate(context.books, self._undirty(dirty), context.settings, context.now):
+            for grant in grants:
+                granted += 1
+                offer = self._make(grant)
+                made.setdefault(offer.framework_id, []).append(offer)
+            if granted >= context.settings.max_grants:
+                break
+        for framework_id, offers in made.items():
+            framework = context.books.frameworks[offers[0].framework_id]
+            assert framework.framework_id == framework_id
+            context.to_framework(framework, OffersMade(tuple(offers)))
+
+    def _undirty(self, agent_ids: Sequence[AgentId]) -> Iterable[AgentId]:
+        for agent_id in agent_ids:
+            del self._context.books.dirty[agent_id]
+            yield agent_id
+
+    def _make(self, grant: Grant) -> Offer:
+        context, info = self._context, grant.agent.info
+        offer = Offer(
+            OfferId(context.new_id("o")),
+            info.agent_id,
+            grant.framework.framework_id,
+            grant.role,
+            grant.resources,
+            hostname=info.hostname,
+            attributes=attributes_of(info),
+            utilisation=grant.agent.usage,
+            agent_address=info.address,
+            gpus=info.gpus,
+        )
+        until = context.now + context.settings.offer_timeout_s
+        grant.framework.allocations += 1
+        context.books.add_offer(HeldOffer(offer, until, grant.fits_demand))
+        context.timers.at(until, "offer", offer.offer_id)
+        return offer
+
+    # --- ends
+
+    def refuse(self, held: HeldOffer, refused: Resources, refuse_s: float) -> None:
+        """What was refused of an offer is not offered again to this framework for a while."""
+        context, offer = self._context, held.offer
+        if not refused:
+            return
+        framework = context.books.frameworks[offer.framework_id]
+        lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
+        until = context.now + lasts
+        filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
+        filters[:] = [f for f in filters if f.until > context.now and not refused.covers(f.refused)]
+        filters.append(Filter(refused, until))
+        context.timers.at(until, "filter", offer.framework_id, offer.role, offer.agent_id)
+
+    def distrust(self, framework: Framework, held: HeldOffer) -> None:
+        """A fitting offer was not used: a demand that is never honoured stops counting."""
+        if held.fits_demand:
+            framework.refusals += 1
+
+    def rescind(self, helds: Sequence[HeldOffer], message: str) -> None:
+        """Take offers back and say so to whoever holds them."""
+        told: dict[str, list[OfferId]] = {}
+        for held in helds:
+            self._context.books.drop_offer(held)
+            told.setdefault(held.offer.framework_id, []).append(held.offer.offer_id)
+        for held in helds:
+            ids = told.pop(held.offer.framework_id, None)
+            if ids is not None:
+                framework = self._context.books.frameworks[held.offer.framework_id]
+                self._context.to_framework(framework, OffersRescinded(tuple(ids), message))
+
+    def rescind_agent(self, agent: Agent, message: str) -> None:
+        self.rescind(tuple(agent.offers.values()), message)
+
+    def void(self, framework: Framework) -> None:
+        """With the session, its offers are gone; nobody needs to be told."""
+        for held in tuple(framework.offers.values()):
+            self._context.books.drop_offer(held)
+
+    def forget_filters(self, framework: Framework, roles: Iterable[Role]) -> None:
+        wanted = tuple(roles)
+        for role, agent_id in tuple(framework.filters):
+            if role in wanted:
+                del framework.filters[role, agent_id]
+
+    # --- timers
+
+    def offer_due(self, offer_id: OfferId) -> None:
+        held = self._context.books.offers.get(offer_id)
+        if held is None:
+            return
+        framework = self._context.books.frameworks[held.offer.framework_id]
+        self.distrust(framework, held)
+        self.refuse(held, held.offer.resources, 0.0)
+        timeout = self._context.settings.offer_timeout_s
+        self.rescind((held,), f"not answered within {timeout:g} s")
+
+    def filter_due(self, framework: Framework, role: Role, agent_id: AgentId) -> None:
+        """A refusal has expired: the agent is looked at again."""
+        filters = framework.filters.get((role, agent_id))
+        if filters is None:
+            return
+        filters[:] = [f for f in filters if f.until > self._context.now]
+        if not filters:
+            del framework.filters[role, agent_id]
+        if agent_id in self._context.books.agents:
+            self._context.books.dirty[agent_id] = None

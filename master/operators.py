@@ -1,0 +1,70 @@
+"""What operators order. Their questions are answered from snapshots, outside the core."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fairlead.common.ids import SessionId
+from fairlead.common.messages import (
+    CallResult,
+    Code,
+    ExplainFramework,
+    KillAnyTask,
+    OperatorCall,
+    OperatorReply,
+    Send,
+    SetWeight,
+    TeardownFramework,
+)
+
+from .accepts import DONE, Answer
+from .context import Context
+from .frameworks import Frameworks
+from .tasks import Tasks
+
+
+class Operators:
+    """One short handler per order."""
+
+    def __init__(self, context: Context, tasks: Tasks, frameworks: Frameworks) -> None:
+        self._context = context
+        self._tasks = tasks
+        self._frameworks = frameworks
+        self.calls: Mapping[type, Callable[[Any], Answer]] = {
+            SetWeight: self._set_weight,
+            KillAnyTask: self._kill,
+            TeardownFramework: self._teardown,
+            ExplainFramework: lambda _call: (Code.UNSUPPORTED, "", "not in this version"),
+        }
+
+    def received(self, session: SessionId, message: OperatorCall, version: int) -> None:
+        """`version` is that of the books after this step."""
+        answer = self.calls[type(message.body)](message.body)
+        reply = OperatorReply(CallResult(message.call_id, *answer), version)
+        self._context.actions.append(Send(session, reply))
+
+    def _set_weight(self, call: SetWeight) -> Answer:
+        if not 0 < call.weight <= 1000:
+            return Code.INVALID, "weight", f"{call.weight:g} is not between 0 and 1000"
+        if not call.role:
+            return Code.INVALID, "role", "is empty"
+        books = self._context.books
+        books.weights[call.role] = call.weight
+        books.touched[f"roles/{call.role}"] = None
+        self._context.record(f"weight/{call.role}", call)
+        for agent_id in books.agents:
+            books.dirty[agent_id] = None
+        return DONE
+
+    def _kill(self, call: KillAnyTask) -> Answer:
+        framework = self._context.framework(call.framework_id)
+        if framework is None:
+            return Code.NOT_FOUND, "framework_id", f"no framework {call.framework_id!r} is known"
+        code, message = self._tasks.kill(framework, call.task_id, call.grace_s)
+        return code, "" if code is Code.OK else "task_id", message
+
+    def _teardown(self, call: TeardownFramework) -> Answer:
+        framework = self._context.framework(call.framework_id)
+        if framework is None:
+            return Code.NOT_FOUND, "framework_id", f"no framework {call.framework_id!r} is known"
+        self._frameworks.tear_down(framework, "an operator ended it")
+        return DONE

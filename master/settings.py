@@ -1,0 +1,33 @@
+"""What an operator may set of a master; times in seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MasterSettings:
+    """Defaults suit a handful of machines and grow with the number of agents."""
+
+    heartbeat_s: float = 2.0
+    max_heartbeat_s: float = 10.0
+    agents_per_heartbeat_s: int = 500
+    """The interval grows by one second for every so many agents."""
+    silent_s: float = 10.0
+    """A peer silent for so long is disconnected."""
+    agent_timeout_s: float = 75.0
+    """An agent silent for so long is unreachable, and its resources are given up."""
+    offer_timeout_s: float = 30.0
+    min_filter_s: float = 1.0
+    max_filter_s: float = 365 * 86400.0
+    fair_refusals: int = 3
+    """So many fitting offers refused in a row, and a demand is not believed until an accept."""
+    stall_s: float = 2.0
+    """A longer gap between steps was our own stall, and is nobody's silence."""
+    max_grants: int = 500
+    """Grants in one step; then messages are read before the allocation goes on."""
+    max_delay_s: float = 0.05
+    """Under a flood of messages an allocation waits no longer than this for a quiet moment."""
+    ended_tasks_kept: int = 1000
+    """Per framework."""
+    ended_frameworks_kept: int = 200
+    ended_framework_s: float = 600.0
+    """An ended framework is forgotten after so long."""

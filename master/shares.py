@@ -1,0 +1,52 @@
+"""Dominant shares, compared exactly (Ghodsi et al., Dominant Resource Fairness, NSDI 2011).
+
+A share is the largest over resources of held ÷ capacity, divided by a weight. Comparing fractions
+is comparing integers once all are brought to one denominator, so no tie is decided by rounding.
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import prod
+
+from fairlead.common.resources import Resources
+
+NAMES = ("cpus", "mem", "disk", "gpus")
+"""What counts; ports of different agents are not of one kind."""
+WEIGHT_GRAIN = 1_000_000
+"""Weights count in millionths."""
+
+
+class Scale:
+    """Shares of one capacity. `of` gives integers that order as the shares do."""
+
+    def __init__(self, capacity: Resources) -> None:
+        self._totals = capacity.vector[: len(NAMES)]
+        present = [amount for amount in self._totals if amount]
+        self._whole = prod(present)
+        self._factors = [self._whole // amount if amount else 0 for amount in self._totals]
+
+    def of(self, held: Resources) -> int:
+        """The dominant share as a multiple of 1 ÷ whole."""
+        return max(
+            amount * factor for amount, factor in zip(held.vector, self._factors, strict=False)
+        )
+
+    def share(self, held: Resources) -> float:
+        """For people: the dominant share, 0 to 1."""
+        return float(Fraction(self.of(held), self._whole)) if self._whole else 0.0
+
+    def dominant(self, held: Resources) -> str:
+        """The resource that the share comes from; empty if nothing is held."""
+        pairs = zip(held.vector, self._factors, NAMES, strict=False)
+        amount, name = max(((amount * factor, name) for amount, factor, name in pairs))
+        return name if amount else ""
+
+
+def grains(weight: float) -> int:
+    """A weight as an integer, at least one grain."""
+    return max(1, round(weight * WEIGHT_GRAIN))
+
+
+def weighted(share: int, weight: float, weights: Iterable[float]) -> int:
+    """A share ÷ its weight, over the common multiple of all weights."""
+    return share * (prod({grains(other) for other in weights}) // grains(weight))
