@@ -1,0 +1,114 @@
+"""The books as operators see them: one view per thing, by the key that the books touch."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from fairlead.common.ids import AgentId, FrameworkId, OfferId, Role, TaskId
+from fairlead.common.messages import AgentView, FrameworkView, RoleView, TaskView
+from fairlead.common.resources import EMPTY
+from fairlead.common.values import Offer, RoleDemand
+
+from .books import Books
+from .shares import Scale, grains
+
+View = AgentView | FrameworkView | TaskView | RoleView | Offer
+
+
+def view(books: Books, key: str) -> View | None:
+    """What stands under a key such as `agents/a-1-1`; None: nothing any more."""
+    kind, _, name = key.partition("/")
+    return _VIEWS[kind](books, name)
+
+
+def all_keys(books: Books) -> Iterator[str]:
+    """Every key that has a view."""
+    yield from (f"agents/{agent_id}" for agent_id in books.agents)
+    for framework_id, framework in books.frameworks.items():
+        yield f"frameworks/{framework_id}"
+        yield from (f"tasks/{framework_id}/{task_id}" for task_id in framework.tasks)
+    roles = dict.fromkeys((*books.weights, *books.held))
+    yield from (f"roles/{role}" for role in roles)
+    yield from (f"offers/{offer_id}" for offer_id in books.offers)
+
+
+def _agent(books: Books, name: str) -> AgentView | None:
+    agent = books.agents.get(AgentId(name))
+    if agent is None:
+        return None
+    living = sum(not task.is_terminal for task in agent.tasks.values())
+    return AgentView(
+        agent.info,
+        agent.state,
+        agent.used,
+        agent.offered,
+        agent.usage,
+        living,
+        agent.unacknowledged,
+    )
+
+
+def _framework(books: Books, name: str) -> FrameworkView | None:
+    framework = books.frameworks.get(FrameworkId(name))
+    if framework is None:
+        return None
+    scale = Scale(books.capacity)
+    shares = {role: scale.share(held) for role, held in framework.held.items()}
+    top = max(shares, key=lambda role: shares[role], default=None)
+    return FrameworkView(
+        framework.info,
+        framework.session is not None,
+        framework.is_ended,
+        framework.used,
+        framework.offered,
+        sum(not task.is_terminal for task in framework.tasks.values()),
+        0.0 if top is None else shares[top],
+        tuple(RoleDemand(role, tuple(wants)) for role, wants in framework.demands.items()),
+        "" if top is None else scale.dominant(framework.held[top]),
+    )
+
+
+def _task(books: Books, name: str) -> TaskView | None:
+    framework_id, _, task_id = name.partition("/")
+    framework = books.frameworks.get(FrameworkId(framework_id))
+    task = framework.tasks.get(TaskId(task_id)) if framework else None
+    if task is None:
+        return None
+    info = task.launch.task
+    return TaskView(
+        task.framework_id,
+        task.task_id,
+        info.name,
+        task.agent_id,
+        task.role,
+        info.resources,
+        task.latest,
+        task.usage,
+        info.command,
+        info.labels,
+        task.sandbox,
+    )
+
+
+def _role(books: Books, name: str) -> RoleView | None:
+    role = Role(name)
+    frameworks = [f for f in books.frameworks.values() if role in f.info.roles]
+    if role not in books.weights and not frameworks:
+        return None
+    held = books.held.get(role, EMPTY)
+    weight = books.weights.get(role, 1.0)
+    share = Scale(books.capacity).share(held) * grains(1.0) / grains(weight)
+    offered = sum((f.offered for f in frameworks if f.info.roles[:1] == (role,)), EMPTY)
+    return RoleView(role, weight, share, held, offered)
+
+
+def _offer(books: Books, name: str) -> Offer | None:
+    held = books.offers.get(OfferId(name))
+    return held.offer if held else None
+
+
+_VIEWS: Mapping[str, Callable[[Books, str], View | None]] = {
+    "agents": _agent,
+    "frameworks": _framework,
+    "tasks": _task,
+    "roles": _role,
+    "offers": _offer,
+}
