@@ -1,0 +1,241 @@
+"""What the parts of the agent's core share: its tasks and promises, the way out, the time.
+
+`actions` are those of the step that is running; what is recorded here is found again by
+`recovery` under the same keys.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, SessionId, TaskId
+from fairlead.common.messages import (
+    AgentBody,
+    AgentMessage,
+    AgentRegistered,
+    Heartbeat,
+    KillTask,
+    MasterToAgent,
+    Record,
+    RunAccept,
+    Send,
+)
+from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.values import (
+    AgentInfo,
+    AgentTask,
+    FrameworkInfo,
+    TaskInfo,
+    TaskState,
+    TaskStatus,
+    Usage,
+)
+
+from .events import Action
+from .ledger import Ledger
+from .settings import AgentSettings
+from .timers import Timers
+
+
+def task_key(framework_id: str, task_id: str, launch_uuid: str) -> str:
+    """Names one launch; none of the three may hold a slash."""
+    return f"{framework_id}/{task_id}/{launch_uuid}"
+
+
+def accept_holder(accept_id: str) -> str:
+    """Names an accept in the ledger: what no task of it has taken yet."""
+    return f"accept/{accept_id}"
+
+
+@dataclass(slots=True)
+class Task:
+    """A launch that lives, or whose updates are not all acknowledged."""
+
+    framework_id: FrameworkId
+    info: TaskInfo
+    launch_uuid: LaunchUuid
+    role: Role
+    accept_id: str
+    sandbox: str
+    latest: TaskStatus
+    state: TaskState = TaskState.STAGING
+    """Where it is on the table; `latest` says what was reported."""
+    updates: deque[TaskStatus] = field(default_factory=deque)
+    """Not acknowledged; the head is in flight."""
+    resend_s: float = 0.0
+    kill: KillTask | None = None
+    usage: Usage | None = None
+
+    @property
+    def key(self) -> str:
+        return task_key(self.framework_id, self.info.task_id, self.launch_uuid)
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state.is_terminal
+
+    def as_value(self, resources: Resources, *, with_files: bool) -> AgentTask:
+        """For the record, with the files that a start still needs; or for others, without."""
+        info = self.info if with_files or not self.info.files else replace(self.info, files={})
+        return AgentTask(
+            self.framework_id,
+            info,
+            self.launch_uuid,
+            self.latest,
+            resources,
+            self.sandbox,
+            self.role,
+            self.accept_id,
+        )
+
+
+@dataclass(slots=True)
+class Accept:
+    """An accept that is being executed, and what of its resources no task took yet."""
+
+    run: RunAccept
+    next_operation: int = 0
+    launched: list[str] = field(default_factory=list)
+    failed_operation: int = -1
+    message: str = ""
+
+    @property
+    def holder(self) -> str:
+        return accept_holder(self.run.accept_id)
+
+    @property
+    def token(self) -> str:
+        return f"{self.run.accept_id}/{self.next_operation}"
+
+
+@dataclass(slots=True)
+class Away:
+    """Since when, on our clock, a framework has been away, and for how long it may."""
+
+    since: float
+    limit_s: float
+    key: str
+    """Under which it is recorded."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One agent."""
+
+    settings: AgentSettings
+    info: AgentInfo
+    instance_uuid: str
+    now: float
+    ledger: Ledger
+    cluster_id: str = ""
+    heartbeat_s: float = 0.0
+    epoch: int = 0
+    """The highest that was ever seen."""
+    session: SessionId | None = None
+    is_registered: bool = False
+    tasks: dict[str, Task] = field(default_factory=dict)
+    ended: dict[str, tuple[int, AgentTask]] = field(default_factory=dict)
+    """Acknowledged to the end, oldest first, each with its number in the records."""
+    launches: dict[LaunchUuid, str] = field(default_factory=dict)
+    """The key of the task that a launch uuid belongs to; ended ones included."""
+    names: dict[tuple[FrameworkId, TaskId], list[str]] = field(default_factory=dict)
+    """The keys of the launches, ended ones excluded, that bear a task id."""
+    containers: dict[LaunchUuid, str] = field(default_factory=dict)
+    """Ordered, and not known to have ended."""
+    accepts: dict[str, Accept] = field(default_factory=dict)
+    frameworks: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
+    away: dict[FrameworkId, Away] = field(default_factory=dict)
+    timers: Timers = field(default_factory=Timers)
+    actions: list[Action] = field(default_factory=list)
+
+    @property
+    def agent_id(self) -> AgentId:
+        return self.info.agent_id
+
+    def do(self, action: Action) -> None:
+        self.actions.append(action)
+
+    def record(self, key: str, value: object | None) -> None:
+        self.actions.append(Record(key, value))
+
+    def say(self, body: AgentBody) -> None:
+        """To the master, if it listens; what matters is said again when it does."""
+        if self.session is not None and self.is_registered:
+            self.actions.append(Send(self.session, AgentMessage(body)))
+
+    # --- the agent itself
+
+    def adopt_identity(self, identity: AgentRegistered) -> None:
+        self.info = replace(self.info, agent_id=identity.agent_id)
+        self.cluster_id = identity.cluster_id
+        self.heartbeat_s = identity.heartbeat_s
+
+    def record_epoch(self, epoch: int) -> None:
+        """Before anything of that epoch is obeyed: later actions wait for it."""
+        if epoch > self.epoch:
+            self.epoch = epoch
+            self.record("epoch", MasterToAgent(epoch, Heartbeat()))
+
+    # --- tasks
+
+    def add_task(self, task: Task) -> None:
+        """Into all indexes. The first owner of a launch uuid keeps it."""
+        self.tasks[task.key] = task
+        self.launches.setdefault(task.launch_uuid, task.key)
+        self.names.setdefault((task.framework_id, task.info.task_id), []).append(task.key)
+
+    def record_task(self, task: Task) -> None:
+        held = self.ledger.of(task.key)
+        needs_files = task.state in (TaskState.STAGING, TaskState.STARTING)
+        self.record(f"task/{task.key}", task.as_value(held, with_files=needs_files))
+
+    def living(self, framework_id: FrameworkId | None = None) -> list[Task]:
+        """The tasks that have not ended, of one framework or of all."""
+        return [
+            task
+            for task in self.tasks.values()
+            if not task.is_ended and framework_id in (None, task.framework_id)
+        ]
+
+    def owner(self, launch_uuid: LaunchUuid) -> Task | None:
+        """The task whose container bears this uuid, unless it has ended."""
+        task = self.tasks.get(self.launches.get(launch_uuid, ""))
+        return None if task is None or task.is_ended else task
+
+    def retire(self, task: Task) -> None:
+        """Ended, and every update acknowledged: kept for its log alone."""
+        del self.tasks[task.key]
+        name = (task.framework_id, task.info.task_id)
+        self.names[name].remove(task.key)
+        if not self.names[name]:
+            del self.names[name]
+        number = next(reversed(self.ended.values()))[0] + 1 if self.ended else 1
+        value = task.as_value(EMPTY, with_files=False)
+        self.ended[task.key] = (number, value)
+        self.record(f"ended/{number:012}", value)
+        self.record(f"task/{task.key}", None)
+        self._forget_excess()
+
+    def _forget_excess(self) -> None:
+        while len(self.ended) > self.settings.ended_kept:
+            key = next(iter(self.ended))
+            number, value = self.ended.pop(key)
+            self.record(f"ended/{number:012}", None)
+            if self.launches.get(value.launch_uuid) == key:
+                del self.launches[value.launch_uuid]
+            self._forget_framework(value.framework_id)
+
+    def _forget_framework(self, framework_id: FrameworkId) -> None:
+        if any(known == framework_id for known in self._framework_ids()):
+            return
+        if self.frameworks.pop(framework_id, None) is not None:
+            self.record(f"framework/{framework_id}", None)
+        away = self.away.pop(framework_id, None)
+        if away is not None:
+            self.timers.cancel("away", framework_id)
+            self.record(away.key, None)
+
+    def _framework_ids(self) -> Iterator[FrameworkId]:
+        yield from (task.framework_id for task in self.tasks.values())
+        yield from (value.framework_id for _, value in self.ended.values())
+        yield from (accept.run.framework.framework_id for accept in self.accepts.values())

@@ -1,0 +1,285 @@
+"""Task life: launched, started, killed, ended; each step along the table in `state`."""
+
+from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
+from fairlead.common.messages import KillTask, RunAccept
+from fairlead.common.values import (
+    Launch,
+    Reason,
+    Source,
+    TaskState,
+    TaskStatus,
+)
+
+from .context import Context, Task, accept_holder, task_key
+from .events import (
+    ContainerExited,
+    ContainerNotStarted,
+    ContainerStarted,
+    DestroyContainer,
+    ForgetContainer,
+    SignalContainer,
+    StartContainer,
+)
+from .state import Seen, after
+from .updates import Updates
+
+TERM = 15
+
+
+class Life:
+    """Every change of a task's state is made here."""
+
+    def __init__(self, context: Context, updates: Updates) -> None:
+        self._context = context
+        self._updates = updates
+        self._early_kills: dict[str, tuple[int, float]] = {}
+        """Of launches not seen yet: the epoch of the kill, and when it is void."""
+
+    # --- launched
+
+    def launch(self, run: RunAccept, launch: Launch) -> str:
+        """Book a launch, once; returns its key. What is unfit, or does not fit, ends here."""
+        context = self._context
+        task = self._make(run, launch)
+        key = task.key
+        if key in context.tasks or key in context.ended:
+            if key in context.ended or context.tasks[key].is_ended:
+                self._updates.send_latest_again(key)
+            return key
+        problem = self._problem(task)
+        context.add_task(task)
+        if problem:
+            self._end(task, Seen.REFUSED, Reason.INVALID_TASK, problem)
+        elif self._was_killed_early(task):
+            self._end(task, Seen.KILL, Reason.KILL_REQUESTED, "killed before it was launched")
+        else:
+            self._book(task)
+        return key
+
+    def _make(self, run: RunAccept, launch: Launch) -> Task:
+        framework_id = run.framework.framework_id
+        key = task_key(framework_id, launch.task.task_id, launch.launch_uuid)
+        latest = TaskStatus(
+            framework_id,
+            launch.task.task_id,
+            launch.launch_uuid,
+            self._context.agent_id,
+            TaskState.STAGING,
+            Source.AGENT,
+        )
+        return Task(
+            framework_id,
+            launch.task,
+            launch.launch_uuid,
+            run.role,
+            run.accept_id,
+            f"{self._context.settings.sandboxes}/{key}",
+            latest,
+        )
+
+    def _problem(self, task: Task) -> str:
+        """What makes a launch unfit for any agent; the master refuses most of it before us."""
+        if not (task.framework_id and task.info.task_id and task.launch_uuid):
+            return "framework_id, task_id and launch_uuid must not be empty"
+        if task.launch_uuid in self._context.launches:
+            return f"launch uuid {task.launch_uuid} belongs to another task"
+        if any(self.find(task.framework_id, task.info.task_id, LaunchUuid(""))):
+            return f"task id {task.info.task_id} is in use"
+        if not task.info.command.argv:
+            return "command.argv: is empty"
+        for name in task.info.files:
+            if not name or "/" in name or name in (".", "..", "stdout", "stderr"):
+                return f"files: {name[:40]!r} is not the name of a file of its own"
+        return ""
+
+    def _book(self, task: Task) -> None:
+        """Hold what it asks for, out of what its accept has reserved, else of what is free."""
+        context = self._context
+        holder = accept_holder(task.accept_id)
+        reserved = context.ledger.of(holder)
+        picked = reserved.pick(task.info.resources)
+        if picked is not None:
+            context.ledger.hold(holder, reserved - picked)
+        else:
+            picked = context.ledger.pick(task.info.resources)
+        if picked is None:
+            message = f"{task.info.resources} do not fit into what is free on this agent"
+            self._end(task, Seen.REFUSED, Reason.AGENT_REFUSED, message)
+            return
+        context.ledger.hold(task.key, picked)
+        context.record_task(task)
+
+    def drop(self, run: RunAccept, launch: Launch, reason: Reason, message: str) -> None:
+        """A launch that is not carried out, unless it was already."""
+        task = self._make(run, launch)
+        if task.key not in self._context.tasks and task.key not in self._context.ended:
+            self._context.add_task(task)
+            self._end(task, Seen.REFUSED, reason, message)
+
+    # --- started
+
+    def order(self, task: Task) -> None:
+        """What is durable is started."""
+        task.state = after(task.state, Seen.ORDERED)
+        self._context.containers[task.launch_uuid] = task.key
+        self._context.do(
+            StartContainer(
+                task.launch_uuid,
+                task.framework_id,
+                task.info,
+                self._context.ledger.of(task.key),
+                task.role,
+                task.sandbox,
+            )
+        )
+
+    def started(self, event: ContainerStarted) -> None:
+        task = self._context.owner(event.launch_uuid)
+        if task is None:
+            self._context.do(DestroyContainer(event.launch_uuid))
+            return
+        if task.state is TaskState.RUNNING:
+            return
+        was_killed = task.state is TaskState.KILLING
+        task.state = after(task.state, Seen.STARTED)
+        if was_killed:
+            self._end_container(task)
+        else:
+            self._updates.report(task, Reason.UNSPECIFIED, pid=event.pid)
+
+    def not_started(self, event: ContainerNotStarted) -> None:
+        task = self._context.owner(event.launch_uuid)
+        if task is None:
+            return
+        if task.state is TaskState.KILLING:
+            self._end(task, Seen.NOT_STARTED, task.latest.reason, "killed before it started")
+        else:
+            self._end(task, Seen.NOT_STARTED, Reason.COMMAND_NOT_STARTED, event.message)
+
+    # --- killed
+
+    def kill_requested(self, message: KillTask) -> None:
+        found = self.find(message.framework_id, message.task_id, message.launch_uuid)
+        for task in found:
+            self.kill(task, message.grace_s, Reason.KILL_REQUESTED)
+        key = task_key(message.framework_id, message.task_id, message.launch_uuid)
+        if not found and key not in self._context.tasks and key not in self._context.ended:
+            until = self._context.now + self._context.settings.early_kill_s
+            self._early_kills[key] = (self._context.epoch, until)
+
+    def find(
+        self, framework_id: FrameworkId, task_id: TaskId, launch_uuid: LaunchUuid
+    ) -> list[Task]:
+        """Living launches of a task id; all of them if no uuid is given."""
+        keys = self._context.names.get((framework_id, task_id), [])
+        tasks = [self._context.tasks[key] for key in keys]
+        return [t for t in tasks if not t.is_ended and launch_uuid in ("", t.launch_uuid)]
+
+    def _was_killed_early(self, task: Task) -> bool:
+        now, epoch = self._context.now, self._context.epoch
+        for key in [k for k, (_, until) in self._early_kills.items() if until < now]:
+            del self._early_kills[key]
+        for uuid in (task.launch_uuid, ""):
+            key = task_key(task.framework_id, task.info.task_id, uuid)
+            if key in self._early_kills:
+                return self._early_kills.pop(key)[0] == epoch
+        return False
+
+    def kill(self, task: Task, grace_s: float, reason: Reason, message: str = "") -> None:
+        """TERM now and KILL after the grace; of several kills the shortest grace wins."""
+        if task.state is TaskState.STAGING:
+            self._end(task, Seen.KILL, reason, message or "killed before it started")
+            return
+        context = self._context
+        is_first = task.state is not TaskState.KILLING
+        deadline = context.timers.get("kill", task.key)
+        if not is_first and (deadline is None or context.now + grace_s >= deadline):
+            return
+        was_running = task.state is TaskState.RUNNING
+        task.state = after(task.state, Seen.KILL)
+        task.kill = KillTask(task.framework_id, task.info.task_id, task.launch_uuid, grace_s)
+        context.record(f"kill/{task.key}", task.kill)
+        context.timers.set("kill", task.key, context.now + grace_s)
+        if is_first:
+            self._updates.report(task, reason, message)
+        if is_first and was_running:
+            context.do(SignalContainer(task.launch_uuid, TERM))
+
+    def kill_again(self, task: Task, kill: KillTask) -> None:
+        """After a restart: nobody knows how far the first attempt came."""
+        if task.state is not TaskState.KILLING:
+            self.kill(task, kill.grace_s, Reason.KILL_REQUESTED)
+            return
+        task.kill = kill
+        self._context.timers.set("kill", task.key, self._context.now + kill.grace_s)
+        self._context.do(SignalContainer(task.launch_uuid, TERM))
+
+    def _end_container(self, task: Task) -> None:
+        """Of a task that was to be killed while it was being started."""
+        if self._context.timers.get("kill", task.key) is None:
+            self.grace_is_over(task.key)
+        else:
+            self._context.do(SignalContainer(task.launch_uuid, TERM))
+
+    def grace_is_over(self, key: str) -> None:
+        task = self._context.tasks.get(key)
+        if task is None or task.state is not TaskState.KILLING:
+            return
+        self._context.do(DestroyContainer(task.launch_uuid))
+        again = self._context.now + self._context.settings.destroy_again_s
+        self._context.timers.set("destroy", key, again)
+
+    # --- ended
+
+    def exited(self, event: ContainerExited) -> None:
+        task = self._context.owner(event.launch_uuid)
+        if task is None:
+            self._context.containers.pop(event.launch_uuid, None)
+            self._context.do(ForgetContainer(event.launch_uuid))
+            return
+        seen, reason, message = _verdict(event)
+        if task.state is TaskState.KILLING:
+            reason = task.latest.reason
+        self._end(task, seen, reason, message, event)
+        self._context.do(ForgetContainer(event.launch_uuid))
+
+    def _end(
+        self,
+        task: Task,
+        seen: Seen,
+        reason: Reason,
+        message: str,
+        event: ContainerExited | None = None,
+    ) -> None:
+        """Resources are free from here on, whenever the end is acknowledged."""
+        context = self._context
+        task.state = after(task.state, seen)
+        assert task.is_ended, f"{seen} does not end a task"
+        context.ledger.release(task.key)
+        if context.containers.get(task.launch_uuid) == task.key:
+            del context.containers[task.launch_uuid]
+        for kind in ("kill", "destroy"):
+            context.timers.cancel(kind, task.key)
+        task.usage = None
+        self._updates.report(
+            task,
+            reason,
+            message,
+            source=Source.TASK if event is not None else Source.AGENT,
+            exit_code=event.exit_code if event is not None else None,
+            signal=event.signal if event is not None else None,
+            max_rss_bytes=event.max_rss_bytes if event is not None else 0,
+        )
+        if task.kill is not None:
+            task.kill = None
+            context.record(f"kill/{task.key}", None)
+
+
+def _verdict(event: ContainerExited) -> tuple[Seen, Reason, str]:
+    if event.signal is not None:
+        return Seen.FAILED, Reason.COMMAND_EXITED, f"ended by signal {event.signal}"
+    if event.exit_code is None:
+        return Seen.VANISHED, Reason.EXIT_STATUS_UNKNOWN, "ended while nobody watched"
+    if event.exit_code == 0:
+        return Seen.SUCCEEDED, Reason.COMMAND_EXITED, ""
+    return Seen.FAILED, Reason.COMMAND_EXITED, f"exited with code {event.exit_code}"

@@ -1,0 +1,233 @@
+"""The session to the leading master: dialled, registered, fenced by epoch, kept alive.
+
+Nothing is obeyed before the master has shown its cluster and an epoch that is not older than the
+highest ever seen; that epoch is durable before anything said under it is carried out.
+"""
+
+import zlib
+from collections.abc import Iterator
+
+from fairlead.common.ids import SessionId
+from fairlead.common.messages import (
+    PROTOCOL_VERSION,
+    AgentHeartbeat,
+    AgentMessage,
+    AgentRegistered,
+    CloseSession,
+    Code,
+    Goodbye,
+    Hello,
+    MasterToAgent,
+    RegisterAgent,
+    Send,
+    SessionClosed,
+    TaskUsage,
+    ToAgentBody,
+)
+from fairlead.common.values import AgentTask, HostUsage
+
+from .accepts import Accepts
+from .away import Absences
+from .context import Context
+from .events import Dial, Exit, UsageMeasured
+from .updates import Updates
+
+_FOR_GOOD = {
+    Code.AGENT_REMOVED: "the master has removed this agent",
+    Code.VERSION: "the master speaks another version of the protocol",
+}
+
+
+class Link:
+    """At most one session, and what is said on it by itself."""
+
+    def __init__(
+        self, context: Context, updates: Updates, accepts: Accepts, absences: Absences
+    ) -> None:
+        self._context = context
+        self._updates = updates
+        self._accepts = accepts
+        self._absences = absences
+        self._is_dialing = False
+        self._attempt = 0
+        self._failures = 0
+        self._closed: SessionId | None = None
+        self._heartbeats = 0
+        self._host = HostUsage()
+        context.timers.set("dial", "", context.now)
+
+    # --- the session's own life
+
+    def dial(self) -> None:
+        self._is_dialing = True
+        self._attempt += 1
+        self._context.do(Dial())
+
+    def opened(self, session: SessionId) -> None:
+        context = self._context
+        self._is_dialing = False
+        if context.session is not None:
+            context.do(CloseSession(session, Code.REFUSED, "there is a session already"))
+            return
+        context.session = session
+        context.is_registered = False
+        self._heard()
+        for message in self._registration():
+            context.do(Send(session, AgentMessage(message)))
+
+    def closed(self, event: SessionClosed) -> None:
+        """Of a session that we ended ourselves we have drawn the consequences already."""
+        if event.session == self._context.session:
+            self._lost(event.session)
+        elif event.session != self._closed and self._is_dialing:
+            self._is_dialing = False
+            self._dial_later()
+
+    def _end(self, code: Code, message: str) -> None:
+        session = self._context.session
+        assert session is not None, "there is no session to end"
+        self._context.do(Send(session, AgentMessage(Goodbye(code, message))))
+        self._context.do(CloseSession(session, code, message))
+        self._lost(session)
+
+    def _lost(self, session: SessionId) -> None:
+        context = self._context
+        self._closed = session
+        context.session = None
+        context.is_registered = False
+        self._updates.stop_sending()
+        for kind in ("silent", "heartbeat"):
+            context.timers.cancel(kind)
+        self._dial_later()
+
+    def _dial_later(self) -> None:
+        """Doubling, and spread over agents, so that they do not come back all at once."""
+        settings = self._context.settings
+        longest = min(settings.dial_longest_s, settings.dial_first_s * 2 ** min(self._failures, 30))
+        self._failures += 1
+        seed = f"{self._context.instance_uuid}/{self._attempt}".encode()
+        spread = zlib.crc32(seed) / 2**32
+        self._context.timers.set("dial", "", self._context.now + longest * (1 + spread) / 2)
+
+    # --- heard
+
+    def heard(self, session: SessionId, message: object) -> ToAgentBody | None:
+        """What is to be obeyed; None if that is nothing, or was dealt with here."""
+        context = self._context
+        if session != context.session:
+            return None
+        assert isinstance(message, MasterToAgent), f"no message of a master: {message!r}"
+        self._heard()
+        body = message.body
+        if isinstance(body, AgentRegistered) and context.cluster_id not in ("", body.cluster_id):
+            why = f"this agent belongs to cluster {context.cluster_id}, not to {body.cluster_id}"
+            self._end(Code.WRONG_CLUSTER, why)
+        elif isinstance(body, Goodbye) and not context.is_registered:
+            self._dismissed(body)
+        elif message.epoch < context.epoch:
+            why = f"epoch {message.epoch} is over: this agent has seen {context.epoch}"
+            self._end(Code.STALE_EPOCH, why)
+        elif isinstance(body, AgentRegistered):
+            context.record_epoch(message.epoch)
+            self._registered(body)
+        elif not context.is_registered:
+            self._end(Code.INVALID, "the answer to a registration comes first")
+        else:
+            context.record_epoch(message.epoch)
+            if isinstance(body, Goodbye):
+                self._dismissed(body)
+            else:
+                return body
+        return None
+
+    def _heard(self) -> None:
+        context = self._context
+        context.timers.set("silent", "", context.now + context.settings.silent_s)
+
+    def silent(self) -> None:
+        self._end(Code.SILENT, f"nothing heard for {self._context.settings.silent_s:g} s")
+
+    def _dismissed(self, goodbye: Goodbye) -> None:
+        session = self._context.session
+        assert session is not None, "only a session can be ended"
+        self._context.do(CloseSession(session, goodbye.code, goodbye.message))
+        self._lost(session)
+        if goodbye.code in _FOR_GOOD:
+            self._context.do(Exit(f"{_FOR_GOOD[goodbye.code]}: {goodbye.message}"))
+
+    def _registered(self, answer: AgentRegistered) -> None:
+        context = self._context
+        was = (context.agent_id, context.cluster_id, context.heartbeat_s)
+        if was != (answer.agent_id, answer.cluster_id, answer.heartbeat_s):
+            context.adopt_identity(answer)
+            context.record("identity", answer)
+        context.is_registered = True
+        self._failures = 0
+        self._updates.send_all()
+        self.heartbeat()
+
+    # --- said
+
+    def _registration(self) -> Iterator[RegisterAgent]:
+        """All that we know, in chunks; each but the last announces another."""
+        context = self._context
+        hello = Hello(
+            PROTOCOL_VERSION, context.settings.software, context.instance_uuid, self._attempt
+        )
+        tasks = [
+            task.as_value(context.ledger.of(key), with_files=False)
+            for key, task in context.tasks.items()
+        ]
+        chunks = list(self._chunks(tasks, [value for _, value in context.ended.values()]))
+        for index, (living, ended) in enumerate(chunks):
+            is_first = index == 0
+            yield RegisterAgent(
+                hello,
+                context.info,
+                tuple(living),
+                tuple(ended),
+                self._accepts.progress() if is_first else (),
+                tuple(context.frameworks.values()) if is_first else (),
+                self._absences.report() if is_first else (),
+                context.epoch,
+                context.cluster_id,
+                more=index < len(chunks) - 1,
+            )
+
+    def _chunks(
+        self, tasks: list[AgentTask], ended: list[AgentTask]
+    ) -> Iterator[tuple[list[AgentTask], list[AgentTask]]]:
+        size = self._context.settings.tasks_per_message
+        room = size - len(tasks) % size if tasks else size
+        for start in range(0, max(len(tasks), 1), size):
+            is_last = start + size >= len(tasks)
+            yield tasks[start : start + size], ended[:room] if is_last else []
+        for start in range(room, len(ended), size):
+            yield [], ended[start : start + size]
+
+    def heartbeat(self) -> None:
+        context = self._context
+        self._heartbeats += 1
+        usage = tuple(
+            TaskUsage(task.framework_id, task.info.task_id, task.usage)
+            for task in context.tasks.values()
+            if task.usage is not None
+        )
+        context.say(AgentHeartbeat(self._heartbeats, self._host, usage, self._updates.count()))
+        interval_s = context.heartbeat_s or context.settings.heartbeat_s
+        context.timers.set("heartbeat", "", context.now + interval_s)
+
+    def measured(self, event: UsageMeasured) -> None:
+        """Travels with the next heartbeat."""
+        self._host = event.host
+        for launch_uuid, usage in event.tasks:
+            task = self._context.owner(launch_uuid)
+            if task is not None:
+                task.usage = usage
+
+    def check(self) -> None:
+        context = self._context
+        assert not context.is_registered or context.session is not None, "registered with nobody"
+        if context.session is None:
+            waits = context.timers.get("dial") is not None
+            assert waits or self._is_dialing, "no session, and none will be opened"

@@ -1,0 +1,190 @@
+"""How an agent's core comes back: records on one side, containers that were found on the other.
+
+A task whose container runs goes on and nobody is told. One that ended meanwhile gets its true
+end; one that is nowhere to be found is GONE. What was booked and never started is started now.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from fairlead.common.ids import FrameworkId, LaunchUuid
+from fairlead.common.messages import (
+    AcceptProgress,
+    AgentRegistered,
+    FrameworkAway,
+    KillTask,
+    MasterToAgent,
+    RunAccept,
+)
+from fairlead.common.resources import Resources
+from fairlead.common.values import AgentTask, FrameworkInfo, TaskState, TaskStatus
+
+from .accepts import Accepts
+from .away import Absences
+from .context import Accept, Away, Context, Task
+from .events import (
+    ContainerExited,
+    ContainerStarted,
+    DestroyContainer,
+    ForgetContainer,
+    Recovered,
+)
+from .life import Life
+
+
+class Recovery:
+    """Used once, on a context that is still empty."""
+
+    def __init__(self, context: Context, life: Life, accepts: Accepts, absences: Absences) -> None:
+        self._context = context
+        self._life = life
+        self._accepts = accepts
+        self._absences = absences
+        self._reserved: dict[str, Resources] = {}
+        """By accepts, when they were interrupted."""
+
+    def run(self, records: Mapping[str, object], containers: Sequence[Recovered]) -> None:
+        groups: dict[str, dict[str, object]] = {}
+        for key in sorted(records):
+            kind, _, rest = key.partition("/")
+            groups.setdefault(kind, {})[rest] = records[key]
+        self._identity(groups)
+        self._ended(groups.get("ended", {}))
+        self._tasks(groups)
+        self._accepts_under_way(groups)
+        found = {each.launch_uuid: each for each in containers}
+        for task in self._context.living():
+            self._settle(task, found.get(task.launch_uuid))
+        self._clear(containers)
+        for accept in list(self._context.accepts.values()):
+            self._accepts.resume(accept, self._reserved[accept.run.accept_id])
+        self._away(groups.get("away", {}))
+
+    def _identity(self, groups: Mapping[str, Mapping[str, object]]) -> None:
+        context = self._context
+        identity = groups.get("identity", {}).get("")
+        if isinstance(identity, AgentRegistered):
+            context.adopt_identity(identity)
+        epoch = groups.get("epoch", {}).get("")
+        if isinstance(epoch, MasterToAgent):
+            context.epoch = epoch.epoch
+        for value in groups.get("framework", {}).values():
+            assert isinstance(value, FrameworkInfo), f"recorded as a framework: {value!r}"
+            context.frameworks[value.framework_id] = value
+
+    def _ended(self, group: Mapping[str, object]) -> None:
+        for number, value in group.items():
+            assert isinstance(value, AgentTask), f"recorded as ended: {value!r}"
+            key = f"{value.framework_id}/{value.task.task_id}/{value.launch_uuid}"
+            self._context.ended[key] = (int(number), value)
+            self._context.launches.setdefault(value.launch_uuid, key)
+
+    def _tasks(self, groups: Mapping[str, Mapping[str, object]]) -> None:
+        context = self._context
+        for key, value in groups.get("task", {}).items():
+            assert isinstance(value, AgentTask), f"recorded as a task: {value!r}"
+            if key in context.ended:
+                context.record(f"task/{key}", None)
+                continue
+            task = _restored(value)
+            context.add_task(task)
+            context.ledger.hold(key, value.resources)
+        for key, update in groups.get("update", {}).items():
+            assert isinstance(update, TaskStatus), f"recorded as an update: {update!r}"
+            self._update(key, update)
+        for task in [t for t in context.tasks.values() if t.is_ended and not t.updates]:
+            context.retire(task)
+        for key, kill in groups.get("kill", {}).items():
+            assert isinstance(kill, KillTask), f"recorded as a kill: {kill!r}"
+            owner = context.tasks.get(key)
+            if owner is None or owner.is_ended:
+                context.record(f"kill/{key}", None)
+            else:
+                owner.kill = kill
+
+    def _update(self, key: str, update: TaskStatus) -> None:
+        context = self._context
+        task = context.tasks.get(key.rpartition("/")[0])
+        if task is None:
+            context.record(f"update/{key}", None)
+            return
+        task.updates.append(update)
+        if update.sequence > task.latest.sequence:  # the crash came between the two records
+            task.latest = update
+            task.state = update.state
+        if task.is_ended:
+            context.ledger.release(task.key)
+
+    def _accepts_under_way(self, groups: Mapping[str, Mapping[str, object]]) -> None:
+        progress = groups.get("progress", {})
+        for accept_id, run in groups.get("accept", {}).items():
+            assert isinstance(run, RunAccept), f"recorded as an accept: {run!r}"
+            reached = progress.get(accept_id)
+            assert reached is None or isinstance(reached, AcceptProgress), f"{reached!r}"
+            accept = Accept(run, 0 if reached is None else reached.next_operation)
+            self._context.accepts[accept_id] = accept
+            self._reserved[accept_id] = run.resources if reached is None else reached.resources
+        for accept_id in progress:
+            if accept_id not in self._context.accepts:
+                self._context.record(f"progress/{accept_id}", None)
+
+    # --- records meet containers
+
+    def _settle(self, task: Task, found: Recovered | None) -> None:
+        """A living task, and the container that bears its uuid, if any."""
+        context = self._context
+        if context.launches[task.launch_uuid] != task.key:
+            found = None
+        if task.state is TaskState.STAGING and found is None:
+            if task.kill is None:
+                self._life.order(task)
+            else:
+                self._life.kill_again(task, task.kill)
+            return
+        context.containers[task.launch_uuid] = task.key
+        if task.state is TaskState.STAGING:
+            task.state = TaskState.STARTING
+        if found is None:
+            self._life.exited(ContainerExited(task.launch_uuid))
+        elif found.exit is not None:
+            self._life.exited(found.exit)
+        else:
+            self._go_on(task, found)
+
+    def _go_on(self, task: Task, found: Recovered) -> None:
+        was_starting = task.state is TaskState.STARTING
+        if task.kill is not None:
+            kill, task.kill = task.kill, None
+            self._life.kill_again(task, kill)
+        if was_starting:
+            self._life.started(ContainerStarted(found.launch_uuid, found.pid, found.start_time))
+
+    def _clear(self, containers: Sequence[Recovered]) -> None:
+        """What nobody wants is destroyed; what ended and is known need not be remembered."""
+        for each in containers:
+            if self._context.owner(each.launch_uuid) is not None:
+                continue
+            if each.exit is None:
+                self._context.do(DestroyContainer(each.launch_uuid))
+            else:
+                self._context.do(ForgetContainer(each.launch_uuid))
+
+    def _away(self, group: Mapping[str, object]) -> None:
+        for key, value in group.items():
+            assert isinstance(value, FrameworkAway), f"recorded as away: {value!r}"
+            framework_id, boot_id, at_ms = key.split("/")
+            at = int(at_ms) / 1000
+            away = Away(at - value.away_s, value.limit_s, f"away/{key}")
+            self._absences.recovered(FrameworkId(framework_id), boot_id, at, away)
+
+
+def _restored(value: AgentTask) -> Task:
+    return Task(
+        value.framework_id,
+        value.task,
+        LaunchUuid(value.launch_uuid),
+        value.role,
+        value.accept_id,
+        value.sandbox,
+        value.latest,
+        value.latest.state,
+    )
