@@ -1,0 +1,514 @@
+"""The driver: what every framework needs beside its decisions. No clock, no socket, no thread.
+
+Events in, actions out (`step`), time as an argument. It keeps the session (`link`), remembers every
+launch (`ledger`), and lets the scheduler decide. A status is acknowledged behind all that the
+scheduler ordered because of it, Records included.
+
+An accept is never said twice: if its session breaks before any status came, the driver asks what
+became of the launches (`questions`), and tells the scheduler the answer.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fairlead.common import messages
+from fairlead.common.ids import AgentId, CallId, FrameworkId, LaunchUuid, SessionId
+from fairlead.common.messages import (
+    PROTOCOL_VERSION,
+    Accept,
+    Acknowledge,
+    CallResult,
+    CloseSession,
+    Code,
+    Decline,
+    FrameworkBody,
+    FrameworkMessage,
+    Goodbye,
+    Heartbeat,
+    Hello,
+    Kill,
+    MasterToFramework,
+    OffersMade,
+    OffersRescinded,
+    Received,
+    Reconcile,
+    Record,
+    Revive,
+    Revoke,
+    Send,
+    SessionClosed,
+    SessionOpened,
+    StatusUpdated,
+    Subscribe,
+    Suppress,
+    Teardown,
+    Tick,
+)
+from fairlead.common.values import (
+    Launch,
+    LaunchGroup,
+    Operation,
+    Reason,
+    TaskRef,
+    TaskState,
+    TaskStatus,
+)
+
+from .calls import Calls, Kills
+from .events import (
+    REFUSED_EXIT,
+    UNAUTHENTICATED_EXIT,
+    Dial,
+    DriverAction,
+    DriverEvent,
+    DriverSettings,
+    Happened,
+    Perform,
+)
+from .ledger import Ledger
+from .link import Link, Phase
+from .questions import Questions
+from .scheduler import (
+    CallRefused,
+    Disconnected,
+    OffersLost,
+    OffersReceived,
+    Scheduler,
+    StatusReceived,
+    Stop,
+    Subscribed,
+)
+from .wants import Wants
+
+SOFTWARE = "fairlead kit"
+FINAL = (Code.FRAMEWORK_REMOVED, Code.SUPERSEDED, Code.UNAUTHENTICATED, Code.VERSION)
+"""A session that ends so is not worth another attempt."""
+REFUSED_FOR_GOOD = (*FINAL, Code.INVALID, Code.UNSUPPORTED)
+"""The same, of a Subscribe."""
+REFS_PER_CALL = 1000
+
+
+class Driver:
+    """One life of one framework's scheduler."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        instance_uuid: str,
+        framework_id: str = "",
+        settings: DriverSettings | None = None,
+    ) -> None:
+        self.scheduler = scheduler
+        self.instance_uuid = instance_uuid
+        self.framework_id = FrameworkId(framework_id)
+        self.epoch = 0
+        self.cluster_id = ""
+        self._settings = settings or DriverSettings()
+        self._link = Link(instance_uuid, self._settings)
+        self._ledger = Ledger(self._settings.ended_kept)
+        self._questions = Questions(self._settings)
+        self._wants = Wants(scheduler)
+        self._calls = Calls()
+        self._kills = Kills()
+        self._offers: dict[str, AgentId] = {}
+        self._past: deque[SessionId] = deque(maxlen=8)
+        """Sessions that we closed, and of whose end we may still be told."""
+        self._now = 0.0
+        self._actions: list[DriverAction] = []
+        self._events: deque[tuple[object, Acknowledge | None]] = deque()
+        self._is_feeding = False
+        self._launches = 0
+        self._is_ending = False
+        """A Teardown is wanted, and not answered yet."""
+        self._has_ended = False
+        """A Teardown was answered: the master has nothing more to say to us."""
+        self._stop: Stop | None = None
+        self._stop_at = 0.0
+        self._events_of: Mapping[type, Callable[[Any], None]] = {
+            SessionOpened: self._opened,
+            Received: self._received,
+            SessionClosed: self._closed,
+            Happened: lambda event: self._feed(event.event),
+            Tick: lambda _event: self._tick(),
+        }
+        self._bodies: Mapping[type, Callable[[Any], None]] = {
+            messages.Subscribed: self._subscribed,
+            CallResult: self._answered,
+            OffersMade: self._offered,
+            OffersRescinded: lambda body: self._lose_offers(body.offer_ids),
+            StatusUpdated: lambda body: self._status(body.status),
+            Revoke: self._feed,
+            Heartbeat: lambda _body: None,
+            Goodbye: lambda body: self._close(body.code, body.message),
+        }
+        self._orders: Mapping[type, Callable[[Any], None]] = {
+            Accept: self._accept,
+            Decline: self._decline,
+            Revive: self._suppress_or_revive,
+            Suppress: self._suppress_or_revive,
+            Kill: self._kill,
+            Reconcile: self._reconcile,
+            Teardown: self._tear_down,
+            Stop: self._stop_ordered,
+            Record: self._record,
+        }
+
+    # --- the door
+
+    def step(self, event: DriverEvent, now: float) -> list[DriverAction]:
+        """Take in what has happened; the actions are to be performed in this order."""
+        if self.is_stopped:
+            return []
+        self._now = now
+        self._actions = []
+        self._events_of[type(event)](event)
+        self._stop_if_ready()
+        return self._actions
+
+    def next_deadline(self) -> float | None:
+        """When a Tick will have something to do."""
+        if self.is_stopped:
+            return None
+        due = [self._link.next_deadline(), self._questions.next_deadline()]
+        due.append(self._stop_at if self._stop else self.scheduler.next_deadline())
+        return min((when for when in due if when is not None), default=None)
+
+    @property
+    def is_subscribed(self) -> bool:
+        return self._link.is_subscribed
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._link.phase is Phase.ENDED
+
+    def check(self) -> None:
+        """What must hold between any two steps, or AssertionError."""
+        self._ledger.check()
+        assert not self._events, "an event was not delivered"
+        assert self._link.is_open == (self._link.session is not None), "a session too many"
+        assert self._link.is_open or not len(self._calls), "calls wait without a session"
+        assert self.is_subscribed or not self._offers, "offers outlived their session"
+        assert self.framework_id or not self.is_subscribed, "subscribed as nobody"
+
+    # --- the session
+
+    def _tick(self) -> None:
+        now = self._now
+        self._link.excuse_stall(now)
+        if self._link.is_dial_due(now):
+            self._link.dialing()
+            self._actions.append(Dial())
+        if self._link.is_silent(now):
+            self._close(Code.SILENT, "the master has been silent for too long")
+        if self._link.is_heartbeat_due(now):
+            self._say(Heartbeat())
+        if self._questions.is_all_due(now):
+            self._ask_all()
+        if self._questions.is_unsettled_due(now):
+            self._ask_again()
+        due = self.scheduler.next_deadline()
+        if due is not None and due <= now:
+            self._feed(Tick())
+
+    def _opened(self, event: SessionOpened) -> None:
+        if self._link.phase is not Phase.DIALING:
+            self._close_session(event.session, Code.REFUSED, "nobody asked for this session")
+            return
+        self._link.opened(event.session, self._now)
+        framework = replace(self.scheduler.framework, framework_id=self.framework_id)
+        hello = Hello(PROTOCOL_VERSION, SOFTWARE, self.instance_uuid, self._link.attempt)
+        self._call(Subscribe(hello, framework, *self._wants.whole()))
+
+    def _received(self, event: Received) -> None:
+        if event.session != self._link.session:
+            return
+        message = event.message
+        assert isinstance(message, MasterToFramework), f"{message!r} is not for a framework"
+        self._link.heard(self._now)
+        if self.is_subscribed or isinstance(
+            message.body, messages.Subscribed | CallResult | Goodbye | Heartbeat
+        ):
+            self._bodies[type(message.body)](message.body)
+
+    def _subscribed(self, body: messages.Subscribed) -> None:
+        if self.is_subscribed:
+            return
+        if body.cluster_id == self.cluster_id and body.epoch < self.epoch:
+            self._close(Code.STALE_EPOCH, f"epoch {body.epoch} is over: {self.epoch} has begun")
+            return
+        self._link.subscribed(body.heartbeat_s)
+        self.framework_id = body.framework_id
+        self.epoch, self.cluster_id = body.epoch, body.cluster_id
+        if self._is_ending:
+            self._call(Teardown())
+            return
+        for kill, is_first in self._kills.take_all():
+            self._call(kill, is_ours=not is_first)
+        self._ledger.unsettle()
+        self._ask_all()
+        self._feed(Subscribed(body.framework_id, body.epoch))
+
+    def _closed(self, event: SessionClosed) -> None:
+        if event.session in self._past:
+            self._past.remove(event.session)
+        elif event.session == self._link.session or self._link.phase is Phase.DIALING:
+            self._lost(event.code, event.message)
+
+    def _close(self, code: Code, message: str) -> None:
+        """End the session from our side; it may have been ended from the other already."""
+        if self._link.session is not None:
+            self._close_session(self._link.session, code, message)
+        self._lost(code, message)
+
+    def _close_session(self, session: SessionId, code: Code, message: str) -> None:
+        self._past.append(session)
+        self._actions.append(CloseSession(session, code, message))
+
+    def _lost(self, code: Code, message: str) -> None:
+        was_subscribed = self.is_subscribed
+        self._calls.clear()
+        self._questions.stopped()
+        self._link.lost(self._now)
+        if code in FINAL:
+            self._refused_for_good(code, message)
+        if was_subscribed and not self.is_stopped:
+            self._lose_offers(tuple(self._offers))
+            self._feed(Disconnected(message or code.name))
+        self._offers.clear()
+
+    def _refused_for_good(self, code: Code, message: str) -> None:
+        if code is Code.FRAMEWORK_REMOVED and (self._is_ending or self._has_ended):
+            self._end(self._stop or Stop())
+            return
+        exit_code = UNAUTHENTICATED_EXIT if code is Code.UNAUTHENTICATED else REFUSED_EXIT
+        name = self.scheduler.framework.name
+        self._end(Stop(f"framework {name}: {message or code.name}", exit_code))
+
+    # --- saying things
+
+    def _say(self, body: FrameworkBody, call_id: CallId | None = None) -> None:
+        assert self._link.session is not None
+        self._link.said(self._now)
+        message = FrameworkMessage(body, call_id or CallId(""))
+        self._actions.append(Send(self._link.session, message))
+
+    def _call(self, body: FrameworkBody, *, is_ours: bool = False) -> None:
+        self._say(body, self._calls.new(body, is_ours=is_ours))
+
+    def _answered(self, result: CallResult) -> None:
+        if (waiting := self._calls.answered(result.call_id)) is None:
+            return
+        body, is_ours = waiting
+        if isinstance(body, Teardown):
+            self._is_ending, self._has_ended = False, result.code is Code.OK
+        if isinstance(body, Kill) and self._ledger.living(body.task_id) is None:
+            self._kills.forget(body.task_id)
+        if result.code is Code.OK:
+            return
+        if isinstance(body, Subscribe):
+            self._subscribe_refused(result)
+        elif not is_ours:
+            self._refused(body, result)
+
+    def _subscribe_refused(self, result: CallResult) -> None:
+        message = f"{result.field}: {result.message}" if result.field else result.message
+        self._close(result.code, message)
+        if result.code in REFUSED_FOR_GOOD and not self.is_stopped:
+            self._refused_for_good(result.code, message)
+
+    def _refused(self, body: FrameworkBody, result: CallResult) -> None:
+        """The call had no effect; of an accept that means that its launches never happen."""
+        self._feed(CallRefused(body, result))
+        if isinstance(body, Accept):
+            known = result.code is Code.REFUSED
+            reason = Reason.INVALID_OFFERS if known else Reason.INVALID_TASK
+            for launch in _launches(body):
+                self._drop(launch, reason, result.message)
+
+    def _drop(self, launch: Launch, reason: Reason, message: str) -> None:
+        if not self._ledger.is_living(launch.launch_uuid):
+            return
+        status = TaskStatus(
+            self.framework_id,
+            launch.task.task_id,
+            launch.launch_uuid,
+            AgentId(""),
+            TaskState.DROPPED,
+            reason=reason,
+            message=message,
+        )
+        self._status(status)
+
+    # --- asking
+
+    def _ask_all(self) -> None:
+        """Tell us of every task; and, by name, of those that a new master may not know."""
+        self._questions.began(self._now)
+        self._call(Reconcile(), is_ours=True)
+        self._ask(tuple(self._ledger.refs()))
+
+    def _ask_again(self) -> None:
+        if refs := self._ledger.unsettled():
+            self._questions.asked_again(self._now)
+            self._ask(tuple(refs))
+        else:
+            self._questions.settled()
+
+    def _ask(self, refs: tuple[TaskRef, ...]) -> None:
+        for start in range(0, len(refs), REFS_PER_CALL):
+            self._call(Reconcile(refs[start : start + REFS_PER_CALL]), is_ours=True)
+
+    # --- the scheduler's turn
+
+    def _feed(self, event: object, acknowledge: Acknowledge | None = None) -> None:
+        """Let the scheduler decide; what its orders lead to at once, it hears behind this."""
+        self._events.append((event, acknowledge))
+        if self._is_feeding:
+            return
+        self._is_feeding = True
+        while self._events:
+            event, acknowledge = self._events.popleft()
+            if self._stop is not None:
+                continue  # it has had its last word; updates wait for whoever comes next
+            for order in self.scheduler.step(event, self._now):
+                self._order(order)
+            if self.is_subscribed:
+                for body in self._wants.changes():
+                    self._call(body)
+                if acknowledge is not None:
+                    self._say(acknowledge)
+        self._is_feeding = False
+
+    def _order(self, order: object) -> None:
+        handler = self._orders.get(type(order))
+        if handler is not None:
+            handler(order)
+        else:
+            self._actions.append(Perform(order))
+
+    def _offered(self, body: OffersMade) -> None:
+        self._offers.update((offer.offer_id, offer.agent_id) for offer in body.offers)
+        self._feed(OffersReceived(body.offers))
+
+    def _lose_offers(self, offer_ids: tuple[str, ...]) -> None:
+        lost = tuple(offer_id for offer_id in offer_ids if offer_id in self._offers)
+        for offer_id in lost:
+            del self._offers[offer_id]
+        if lost:
+            self._feed(OffersLost(lost))
+
+    def _status(self, status: TaskStatus) -> None:
+        acknowledge = None
+        if status.update_uuid:
+            acknowledge = Acknowledge(status.task_id, status.agent_id, status.update_uuid)
+        if self._stop is not None:
+            return
+        news = self._ledger.judge(status)
+        if status.state.is_terminal and self._ledger.living(status.task_id) is None:
+            self._kills.forget(status.task_id)
+        if news is not None:
+            self._feed(StatusReceived(news), acknowledge)
+        elif acknowledge is not None:
+            self._say(acknowledge)
+
+    # --- its orders
+
+    def _accept(self, call: Accept) -> None:
+        agent_id = next((self._offers[i] for i in call.offer_ids if i in self._offers), AgentId(""))
+        for offer_id in call.offer_ids:
+            self._offers.pop(offer_id, None)
+        operations = tuple(self._named(operation) for operation in call.operations)
+        call = replace(call, operations=operations)
+        for launch in _launches(call):
+            self._ledger.launched(TaskRef(launch.task.task_id, launch.launch_uuid, agent_id))
+        if self.is_subscribed:
+            self._call(call)
+        else:
+            message = "no master to accept from: the offers are void"
+            self._refused(call, CallResult(CallId(""), Code.REFUSED, "offer_ids", message))
+
+    def _named(self, operation: Operation) -> Operation:
+        """With its launch uuids; those that the scheduler made itself are kept."""
+        if isinstance(operation, LaunchGroup):
+            return LaunchGroup(tuple(self._named_launch(one) for one in operation.launches))
+        return self._named_launch(operation) if isinstance(operation, Launch) else operation
+
+    def _named_launch(self, launch: Launch) -> Launch:
+        if launch.launch_uuid:
+            return launch
+        self._launches += 1
+        return Launch(launch.task, LaunchUuid(f"{self.instance_uuid}-{self._launches}"))
+
+    def _decline(self, call: Decline) -> None:
+        for offer_id in call.offer_ids:
+            self._offers.pop(offer_id, None)
+        if self.is_subscribed:
+            self._call(call)
+
+    def _suppress_or_revive(self, call: Suppress | Revive) -> None:
+        self._wants.said(call)
+        if self.is_subscribed:
+            self._call(call)
+
+    def _kill(self, call: Kill) -> None:
+        self._kills.want(call, said=self.is_subscribed)
+        if self.is_subscribed:
+            self._call(call)
+
+    def _reconcile(self, call: Reconcile) -> None:
+        """A launch that is named may be of an earlier life of the scheduler: ask until answered."""
+        self._ledger.say_again(call.tasks or tuple(self._ledger.refs()))
+        refs = tuple(self._ledger.named(ref) for ref in call.tasks)
+        for ref in refs:
+            if ref.launch_uuid:
+                self._ledger.launched(ref, is_settled=False)
+        if self.is_subscribed:
+            self._questions.reopened(self._now)
+            self._call(Reconcile(refs))
+
+    def _tear_down(self, call: Teardown) -> None:
+        self._is_ending = True
+        if self.is_subscribed:
+            self._call(call)
+        elif not self.framework_id and not self._link.is_open:
+            self._is_ending = False  # no master has ever heard of us
+
+    def _record(self, record: Record) -> None:
+        self._actions.append(record)
+
+    def _stop_ordered(self, stop: Stop) -> None:
+        if self._stop is None:
+            self._stop = stop
+            self._stop_at = self._now + self._settings.teardown_s
+
+    # --- the end
+
+    def _stop_if_ready(self) -> None:
+        if self._stop is None or self.is_stopped:
+            return
+        if not self._is_ending or self._now >= self._stop_at:
+            self._end(self._stop)
+
+    def _end(self, stop: Stop) -> None:
+        session = self._link.session
+        if session is not None:
+            if self.is_subscribed:
+                self._say(Goodbye(Code.OK, stop.message))
+            self._close_session(session, Code.OK, stop.message)
+        self._link.ended()
+        self._calls.clear()
+        self._offers.clear()
+        self._events.clear()
+        self._actions.append(stop)
+
+
+def _launches(call: Accept) -> list[Launch]:
+    found: list[Launch] = []
+    for operation in call.operations:
+        if isinstance(operation, LaunchGroup):
+            found.extend(operation.launches)
+        elif isinstance(operation, Launch):
+            found.append(operation)
+    return found

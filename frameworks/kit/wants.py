@@ -1,0 +1,73 @@
+"""What a scheduler wants, beside what the master was told of it: the difference is to be said."""
+
+from fairlead.common.ids import Role
+from fairlead.common.messages import FrameworkBody, Revive, SetDemand, Suppress
+from fairlead.common.values import RoleDemand, RoleWish
+
+from .scheduler import Scheduler
+
+
+class Wants:
+    """Watches `wishes` and `demands`; remembers what Suppress and Revive said beside them."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._suppressed: dict[Role, bool] = {}
+        self._wished = self._suppressed_wishes()
+        self._demanded: tuple[RoleDemand, ...] = ()
+
+    def whole(self) -> tuple[tuple[RoleWish, ...], tuple[RoleDemand, ...]]:
+        """For a Subscribe, which says everything; from now on the master knows it."""
+        self._note_wishes()
+        self._demanded = self._demands()
+        wishes = {wish.role: wish for wish in self._scheduler.wishes}
+        for role, suppressed in self._suppressed.items():
+            wish = wishes.get(role, RoleWish(role))
+            wishes[role] = RoleWish(
+                role, suppressed, wish.constraints, wish.minimum_offers, wish.keep_apart
+            )
+        return tuple(wishes.values()), self._demanded
+
+    def changes(self) -> list[FrameworkBody]:
+        """What the master does not know yet."""
+        calls: list[FrameworkBody] = []
+        changed = self._note_wishes()
+        if to_suppress := tuple(role for role, suppressed in changed if suppressed):
+            calls.append(Suppress(to_suppress))
+        if to_revive := tuple(role for role, suppressed in changed if not suppressed):
+            calls.append(Revive(to_revive))
+        demands = self._demands()
+        if news := tuple(wanted for wanted in demands if wanted not in self._demanded):
+            calls.append(SetDemand(news))
+        if demands:
+            self._demanded = demands
+        return calls
+
+    def said(self, order: Suppress | Revive) -> None:
+        """The scheduler said so itself; it holds after a failover too."""
+        for role in order.roles or self._scheduler.framework.roles:
+            self._suppressed[role] = isinstance(order, Suppress)
+
+    def _note_wishes(self) -> list[tuple[Role, bool]]:
+        wished = self._suppressed_wishes()
+        roles = dict.fromkeys((*self._wished, *wished))
+        changed = [
+            (role, wished.get(role, False))
+            for role in roles
+            if wished.get(role, False) != self._wished.get(role, False)
+        ]
+        self._suppressed.update(changed)
+        self._wished = wished
+        return changed
+
+    def _suppressed_wishes(self) -> dict[Role, bool]:
+        return {wish.role: wish.suppressed for wish in self._scheduler.wishes}
+
+    def _demands(self) -> tuple[RoleDemand, ...]:
+        """Of every role, once any demand is stated: a role that is not named wants nothing."""
+        stated = self._scheduler.demands
+        if stated is None:
+            return ()
+        by_role = {wanted.role: wanted for wanted in stated}
+        missing = (role for role in self._scheduler.framework.roles if role not in by_role)
+        return (*by_role.values(), *(RoleDemand(role, ()) for role in missing))
