@@ -1,0 +1,187 @@
+"""Frames over an asyncio connection, for the service and the drivers."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from .frames import Buffer, Codec, Frame
+from .handshake import Dialler, FrameError, Listener
+from .protocol import split_address
+
+logger = logging.getLogger(__name__)
+
+HANDSHAKE_S = 5.0
+_STRANGERS = 64
+"""So many connections may be shaking hands at once; for another one the oldest is closed."""
+
+
+class ChannelUser(Protocol):
+    """Who owns a channel. Any of these may close it; an exception closes it too."""
+
+    def opened(self, channel: "AsyncChannel", /) -> None: ...
+
+    def received(self, channel: "AsyncChannel", frames: Sequence[Frame], /) -> None: ...
+
+    def closed(self, channel: "AsyncChannel", error: Exception | None, /) -> None:
+        """Called once for each channel that was opened, or whose handshake this end began."""
+
+
+class AsyncChannel(asyncio.BufferedProtocol):
+    """One connection, from its handshake to its end."""
+
+    def __init__(self, codec: Codec, user: ChannelUser) -> None:
+        self._codec = codec
+        self._user = user
+        self._transport: asyncio.Transport | None = None
+        self._error: Exception | None = None
+        self._was_open = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def identity(self) -> str:
+        """Who the dialler of this connection proved to be."""
+        return self._codec.identity
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was sent and has not left yet."""
+        return self._transport.get_write_buffer_size() if self._transport else 0
+
+    def send(self, kind: str, fields: Mapping[str, Any], buffers: Sequence[Buffer] = ()) -> None:
+        """Sends nothing if the channel is closing."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        for part in self._codec.encode(kind, fields, buffers):
+            self._transport.write(part)
+
+    def close(self, error: Exception | None = None) -> None:
+        """What was sent still leaves."""
+        self._error = self._error or error
+        if self._transport is not None:
+            self._transport.close()
+
+    def fileno(self) -> int:
+        """Of its socket; -1 when it is closed."""
+        return self._transport.get_extra_info("socket").fileno() if self._transport else -1
+
+    def hand_over(self, user: ChannelUser) -> None:
+        """From now on somebody else hears of this channel."""
+        self._user = user
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._too_slow)
+        self._flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._codec.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            frames = self._codec.buffer_updated(nbytes)
+            if not self._was_open:
+                self._flush()
+                self._check_open()
+            if frames and self._transport is not None and not self._transport.is_closing():
+                self._user.received(self, frames)
+        except FrameError as error:
+            self._flush()
+            self.close(error)
+        except Exception as error:
+            logger.exception("batch.frame_not_understood identity=%s", self.identity)
+            self.close(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._transport = None
+        self._user.closed(self, self._error or exc)
+
+    def _flush(self) -> None:
+        for part in self._codec.take_output():
+            assert self._transport is not None
+            self._transport.write(part)
+
+    def _check_open(self) -> None:
+        if self._codec.is_open:
+            self._was_open = True
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self._user.opened(self)
+
+    def _too_slow(self) -> None:
+        self.close(FrameError(f"no handshake within {HANDSHAKE_S:.0f} s"))
+
+
+class ChannelListener:
+    """Accepts connections of those who hold a key."""
+
+    def __init__(
+        self,
+        find_key: Callable[[str], bytes | None],
+        user: ChannelUser,
+        *,
+        limit: int,
+        read_size: int,
+    ) -> None:
+        self._find_key = find_key
+        self._user = user
+        self._limit = limit
+        self._read_size = read_size
+        self._strangers: dict[AsyncChannel, None] = {}  # oldest first
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Start; returns the address."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, host, port, backlog=1024)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"{host}:{port}"
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for stranger in list(self._strangers):
+            stranger.close()
+
+    def fileno(self) -> int:
+        return self._server.sockets[0].fileno() if self._server else -1
+
+    def _accept(self) -> AsyncChannel:
+        codec = Codec(Listener(self._find_key), limit=self._limit, read_size=self._read_size)
+        channel = AsyncChannel(codec, self)
+        if len(self._strangers) >= _STRANGERS:
+            next(iter(self._strangers)).close()
+        self._strangers[channel] = None
+        return channel
+
+    # As the user of channels that are not open yet
+
+    def opened(self, channel: AsyncChannel) -> None:
+        self._strangers.pop(channel, None)
+        channel.hand_over(self._user)
+        self._user.opened(channel)
+
+    def received(self, _channel: AsyncChannel, _frames: Sequence[Frame], /) -> None:
+        raise AssertionError("frames come only over open channels")
+
+    def closed(self, channel: AsyncChannel, error: Exception | None) -> None:
+        self._strangers.pop(channel, None)
+        logger.warning("batch.caller_refused reason=%s", error or "it hung up")
+
+
+async def dial(
+    address: str, dialler: Dialler, user: ChannelUser, *, limit: int, read_size: int
+) -> AsyncChannel:
+    """Connect; the handshake goes on, and ends in `opened` or `closed` of the user."""
+    loop = asyncio.get_running_loop()
+    host, port = split_address(address)
+    codec = Codec(dialler, limit=limit, read_size=read_size)
+    _, channel = await loop.create_connection(lambda: AsyncChannel(codec, user), host, port)
+    return channel

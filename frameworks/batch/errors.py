@@ -1,0 +1,15 @@
+"""What a caller of the batch framework may have to handle, beside what its own functions raise."""
+
+from fairlead.common.errors import FairleadError, UnavailableError
+
+
+class WorkerDied(FairleadError):  # noqa: N818  (users know it under this name)
+    """Workers ended while running the call, again and again: it is probably the call's doing."""
+
+
+class ServiceLostError(UnavailableError):
+    """The batch service went away, and the call had not been done."""
+
+
+class NoSuchWorkerError(FairleadError):
+    """No agent of the cluster can hold a worker of the size asked for."""

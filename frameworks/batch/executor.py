@@ -1,0 +1,178 @@
+"""`Executor`: a `concurrent.futures.Executor` whose calls run in workers all over the cluster."""
+
+import itertools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent import futures
+from typing import Any
+
+from fairlead.common.resources import Resources
+
+from .call_events import Call
+from .driver import Driver
+from .future import CallFuture
+from .locate import service_for
+from .payloads import Function, NotPicklableError, dump_arguments, dump_function
+
+DEFAULT_MEM = 512 << 20
+
+
+class Executor(futures.Executor):
+    """Runs calls in workers of a Fairlead cluster; used as `concurrent.futures` documents.
+
+    With no `address` it finds this user's running local cluster, or starts one for itself and
+    stops it at the end. `cpus`, `mem` (bytes) and `gpus` are those of one worker, which does one
+    call at a time. Calls travel in batches by themselves, so `chunksize` of `map` is not needed
+    and has no effect, as with threads.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        address: str | None = None,
+        cpus: float = 1,
+        mem: int = DEFAULT_MEM,
+        gpus: float = 0,
+    ) -> None:
+        if max_workers is None:
+            max_workers = os.cpu_count() or 1
+        if max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        size = Resources.of(cpus=cpus, mem=mem, gpus=gpus)
+        self._ids = itertools.count()
+        self._lock = threading.Lock()
+        self._is_shut_down = False
+        self._driver = Driver(service_for(address), size, max_workers)
+        self._driver.start()
+        # Nobody can submit to an executor that was forgotten: let its thread end.
+        self._forgotten = weakref.finalize(self, self._driver.close)
+        self._forgotten.atexit = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> CallFuture:
+        """The future of `fn(*args, **kwargs)`; both are as they are now, whatever changes later."""
+        future = CallFuture(next(self._ids), self._driver.cancel)
+        call = _pack(future, fn, args, kwargs)
+        with self._lock:
+            self._check_usable()
+            if call is not None:
+                self._driver.submit(call)
+        return future
+
+    def submit_after(
+        self, earlier: Sequence[futures.Future[Any]], fn: Callable[[list[Any]], Any], /
+    ) -> CallFuture:
+        """The future of `fn([their results])`, called when all are there; one that fails fails it.
+
+        Nobody waits for it meanwhile, and an executor that is shut down still does it.
+        """
+        future = CallFuture(next(self._ids), self._driver.cancel)
+        with self._lock:
+            self._check_usable()
+            self._driver.expect(future)
+        _After(self._driver, future, self.prepare(fn), earlier).watch()
+        return future
+
+    def map(
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[Any]:
+        """As `concurrent.futures` documents it; `fn` is pickled once for all its calls."""
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        return super().map(self.prepare(fn), *iterables, timeout=timeout)
+
+    def map_reduce(
+        self,
+        map_fn: Callable[[Any], Any],
+        data: Iterable[Any],
+        reduce_fn: Callable[[list[Any]], Any],
+    ) -> CallFuture:
+        """The future of `reduce_fn([map_fn(item) for item in data])`, every call on a worker."""
+        prepared = self.prepare(map_fn)
+        return self.submit_after([self.submit(prepared, item) for item in data], reduce_fn)
+
+    def prepare(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """`fn` as it is now, pickled, to be submitted many times."""
+        try:
+            return dump_function(fn)
+        except NotPicklableError:
+            return fn  # each of its calls will fail, and say why
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As `concurrent.futures` documents it."""
+        with self._lock:
+            self._is_shut_down = True
+            self._forgotten.detach()
+            self._driver.close(cancel_queued=cancel_futures)
+        if wait and not self._driver.is_copy:
+            self._driver.join()
+
+    def _check_usable(self) -> None:
+        if self._is_shut_down:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if self._driver.is_copy:
+            raise RuntimeError("an Executor cannot be used in a forked copy of its process")
+        if self._driver.broken is not None:
+            raise futures.BrokenExecutor(str(self._driver.broken)) from self._driver.broken
+
+
+class _After:
+    """Sends a call off when the last of the futures that it waits for is done."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        future: CallFuture,
+        fn: Callable[[list[Any]], Any],
+        earlier: Sequence[futures.Future[Any]],
+    ) -> None:
+        self._driver = driver
+        self._future = future
+        self._fn = fn
+        self._earlier = list(earlier)
+        self._lock = threading.Lock()
+        self._missing = len(self._earlier) + 1
+
+    def watch(self) -> None:
+        for future in self._earlier:
+            future.add_done_callback(self._count)
+        self._count(None)
+
+    def _count(self, _: object) -> None:
+        with self._lock:
+            self._missing -= 1
+            if self._missing:
+                return
+        call = None
+        try:
+            results = [future.result() for future in self._earlier]
+        except BaseException as error:  # noqa: BLE001  (whatever it was, it is ours now)
+            if not self._future.cancelled():
+                self._future.set_exception(error)
+        else:
+            if not self._future.cancelled():
+                call = _pack(self._future, self._fn, (results,), {})
+        if call is not None:
+            self._driver.submit(call)
+        else:
+            self._driver.cancel(self._future.call_id)
+
+
+def _pack(
+    future: CallFuture, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Call | None:
+    """The call, ready to travel; None if it cannot, which its future then says."""
+    try:
+        function = fn if isinstance(fn, Function) else dump_function(fn)
+        future.arguments = dump_arguments(function.name, args, kwargs)
+    except NotPicklableError as error:
+        future.set_exception(error)
+        return None
+    future.function = function
+    return Call(future.call_id, function.name, len(future.arguments), future)

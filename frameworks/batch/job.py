@@ -1,0 +1,291 @@
+"""One job as the driver's event loop sees it: performs what `CallBook` asks for.
+
+It joins the book, the connections from workers and the one to the service. Lives in one thread;
+`Driver` is what other threads talk to.
+"""
+
+import asyncio
+import logging
+import pickle
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairlead.common.errors import FairleadError
+from fairlead.common.resources import Resources
+
+from .call_events import (
+    Action,
+    Call,
+    Cancelled,
+    Event,
+    Fail,
+    Finish,
+    GiveBack,
+    Recall,
+    Recalled,
+    Release,
+    Send,
+    Submitted,
+    Tick,
+    WorkerJoined,
+    WorkerLost,
+)
+from .calls import CallBook
+from .endings import Endings, describe_exit
+from .errors import NoSuchWorkerError, ServiceLostError, WorkerDied
+from .future import CallFuture
+from .locate import Service
+from .payloads import load_error
+from .protocol import Kind, connection_name, split_connection_name
+from .service_link import ServiceLink
+from .sizes import size_to_fields
+from .worker_links import WorkerLinks
+
+logger = logging.getLogger(__name__)
+
+_KEEP_S = 0.5
+"""Workers are not given up for a pause in the calls shorter than this."""
+_AWAY_S = 30.0
+"""Without service and without workers for so long, calls fail."""
+
+
+class Job:
+    """The calls of one Executor."""
+
+    def __init__(self, service: Service, size: Resources, max_workers: int) -> None:
+        self._size = size
+        self._max_workers = max_workers
+        self._key = secrets.token_bytes(32)
+        self._address = ""
+        self._book = CallBook()
+        self._futures: dict[int, CallFuture] = {}
+        self._links = WorkerLinks(self._key, self)
+        self._endings = Endings(self._links.hang_up, self._on_lost)
+        self._service = ServiceLink(service.again, secrets.token_hex(8), self._greeting, self)
+        self._finished = asyncio.Event()
+        self._is_closing = False
+        self._broken: FairleadError | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self._wanted = 0
+        self._want_less: asyncio.TimerHandle | None = None
+        self._away: asyncio.TimerHandle | None = None
+
+    @property
+    def broken(self) -> FairleadError | None:
+        """Why no call can be done any more."""
+        return self._broken
+
+    async def start(self) -> None:
+        """Returns when the service has welcomed us."""
+        self._address = await self._links.listen()
+        await self._service.connect()
+
+    async def stop(self) -> None:
+        """Hang up on everybody."""
+        self._links.close()
+        self._service.close()
+        self._endings.close()
+        for timer in (self._tick, self._want_less, self._away):
+            if timer is not None:
+                timer.cancel()
+        for _ in range(3):  # closed transports let go of their sockets in the next rounds
+            await asyncio.sleep(0)
+
+    async def wait_finished(self) -> None:
+        """Until `close` was called and all calls are done."""
+        await self._finished.wait()
+
+    def expect(self, future: CallFuture) -> None:
+        """Its call comes later."""
+        self._futures[future.call_id] = future
+
+    def take(self, calls: Sequence[Call], cancelled: Sequence[int]) -> None:
+        """What the callers' threads handed in."""
+        for call in calls:
+            assert isinstance(call.payload, CallFuture)
+            self._futures[call.id] = call.payload
+        if self._broken is not None:
+            self.fail_all(self._broken)
+            return
+        if calls:
+            self._step(Submitted(tuple(calls)))
+        if cancelled:
+            self._on_cancelled(cancelled)
+
+    def close(self, *, cancel_queued: bool) -> None:
+        """No more calls will come."""
+        self._is_closing = True
+        if cancel_queued:
+            self._on_cancelled([n for n, future in self._futures.items() if future.cancel()])
+        self._check_finished()
+
+    def fail_all(self, error: FairleadError) -> None:
+        """No call can be done any more."""
+        self._broken = error
+        futures = list(self._futures.values())
+        self._futures.clear()
+        self._book = CallBook()
+        for future in futures:
+            if future.start():
+                future.forget_call()
+                future.set_exception(error)
+        self._check_finished()
+
+    def filenos(self) -> list[int]:
+        """Of every socket."""
+        return [self._service.fileno(), *self._links.filenos()]
+
+    # The book
+
+    def _step(self, event: Event) -> None:
+        now = asyncio.get_running_loop().time()
+        finished = []
+        for action in self._book.step(event, now):
+            # Workers first: they work while the answers are unpacked here.
+            if isinstance(action, Finish):
+                finished.append(action)
+            else:
+                self._perform(action)
+        for action in finished:
+            self._finish(action.call, action.outcome)
+        self._plan_tick()
+        self._tell_wants()
+        self._check_finished()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Send(worker, first, calls):
+                unwanted = self._links.send(worker, first, calls)
+                if unwanted:
+                    asyncio.get_running_loop().call_soon(self._on_cancelled, unwanted)
+            case Recall(worker, upto):
+                name, number = split_connection_name(worker)
+                fields = {"worker": name, "number": number, "upto": upto}
+                self._service.send(Kind.RECALL, fields)
+            case Release(worker):
+                self._links.hang_up(worker)
+            case Fail(call, causes):
+                self._fail(call, causes)
+            case Finish(call, outcome):
+                self._finish(call, outcome)
+
+    def _finish(self, call: Call, outcome: object) -> None:
+        future = self._futures.pop(call.id)
+        future.forget_call()
+        assert isinstance(outcome, tuple)
+        ok, data = outcome
+        try:
+            value = pickle.loads(data) if ok else load_error(data)
+        except BaseException as error:  # noqa: BLE001  (loading may import and run anything)
+            ok, value = False, error
+        if ok:
+            future.set_result(value)
+        else:
+            future.set_exception(value)
+
+    def _fail(self, call: Call, causes: Sequence[str]) -> None:
+        future = self._futures.pop(call.id)
+        name = future.function.name if future.function else "the call"
+        future.forget_call()
+        future.set_exception(
+            WorkerDied(
+                f"{name} was given up after {len(causes)} workers ended while running it: "
+                f"the last one {causes[-1]}",
+                hint="if it needs more memory, ask for it: Executor(mem=…)",
+            )
+        )
+
+    def _on_cancelled(self, call_ids: Sequence[int]) -> None:
+        for call_id in call_ids:
+            future = self._futures.get(call_id)
+            if future is not None and not future.is_started:
+                if future.cancelled():
+                    future.start()  # tells those who wait in `concurrent.futures.wait`
+                future.forget_call()
+                del self._futures[call_id]
+        self._step(Cancelled(tuple(call_ids)))
+
+    def _plan_tick(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        deadline = self._book.next_deadline()
+        if deadline is not None:
+            self._tick = asyncio.get_running_loop().call_at(deadline, self._step, Tick())
+
+    def _check_finished(self) -> None:
+        if self._is_closing and not self._futures:
+            self._finished.set()
+
+    # The workers
+
+    def worker_joined(self, worker: str) -> None:
+        self._step(WorkerJoined(worker))
+
+    def worker_said(self, event: Event) -> None:
+        self._step(event)
+
+    def worker_left(self, worker: str) -> None:
+        self._endings.connection_ended(worker, reason_may_come=self._service.is_up)
+
+    def _on_lost(self, worker: str, cause: str) -> None:
+        self._step(WorkerLost(worker, cause))
+
+    # The service
+
+    def _greeting(self) -> Mapping[str, Any]:
+        return {
+            "size": size_to_fields(self._size),
+            "max_workers": self._max_workers,
+            "wants": self._wanted,
+            "address": self._address,
+            "key": self._key.hex(),
+        }
+
+    def service_said(self, kind: Kind, fields: Mapping[str, Any]) -> None:
+        match kind:
+            case Kind.ENDED:
+                worker = connection_name(fields["worker"], fields["number"])
+                reason = describe_exit(fields["code"], fields["peak_bytes"])
+                self._endings.process_ended(worker, reason)
+            case Kind.RECALLED:
+                worker = connection_name(fields["worker"], fields["number"])
+                self._step(Recalled(worker, fields["first"], fields["upto"]))
+            case Kind.GIVE_BACK:
+                self._step(GiveBack(fields["count"]))
+            case Kind.UNAVAILABLE:
+                self.fail_all(NoSuchWorkerError(fields["message"]))
+            case _:
+                logger.warning("batch.service_said_unknown kind=%s", kind)
+
+    def service_lost(self) -> None:
+        logger.warning("batch.service_lost job is going on without")
+        self._away = asyncio.get_running_loop().call_later(_AWAY_S, self._on_away)
+
+    def _on_away(self) -> None:
+        if not self._service.is_up and not self._book.workers:
+            self.fail_all(
+                ServiceLostError(
+                    f"the batch service has been away for {_AWAY_S:.0f} s",
+                    hint="see whether the cluster runs: fairlead status",
+                )
+            )
+
+    def _tell_wants(self) -> None:
+        """More at once, less after a while: calls often come one after another."""
+        wants = min(self._book.unfinished, self._max_workers)
+        if wants > self._wanted:
+            self._want(wants)
+        elif wants < self._wanted and self._want_less is None:
+            loop = asyncio.get_running_loop()
+            self._want_less = loop.call_later(_KEEP_S, self._on_want_less)
+
+    def _on_want_less(self) -> None:
+        self._want_less = None
+        self._want(min(self._book.unfinished, self._max_workers))
+
+    def _want(self, wants: int) -> None:
+        if wants != self._wanted:
+            self._wanted = wants
+            self._service.send(Kind.WANTS, {"count": wants})

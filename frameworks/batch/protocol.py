@@ -1,0 +1,77 @@
+"""What the service, the drivers and the workers say to one another: the kinds of frame.
+
+| from → to        | kind        | fields                                              |
+|------------------|-------------|-----------------------------------------------------|
+| worker → service | HELLO       | version, size, leases: how many it has had,         |
+|                  |             | job: whose lease runs now, or null                  |
+| service → worker | LEASE       | job, number, address, key: dial this driver         |
+|                  | END         | end the running lease                               |
+|                  | EXIT        | you are not needed any more                         |
+| worker → service | ENDED       | job, number, code (-n: by signal n), peak_bytes     |
+| driver → service | HELLO       | version, python, size, max_workers, wants, address, |
+|                  |             | key: of the job                                     |
+|                  | WANTS       | count: workers it could use now                     |
+| service → driver | WELCOME     |                                                     |
+|                  | REFUSED     | message                                             |
+|                  | GIVE_BACK   | count: give so many workers back, others wait       |
+|                  | ENDED       | worker, number, code or null, peak_bytes            |
+|                  | UNAVAILABLE | message: no agent can hold such a worker            |
+| driver → service | RECALL      | worker, number, upto; passed on to the worker       |
+| worker → service | RECALLED    | worker, number, first, upto; passed on to the driver|
+| driver → child   | WELCOME     | paths: where the driver imports from                |
+|                  | CALLS       | functions: [[digest, is new]], forget: [digest],    |
+|                  |             | calls: [[sequence, index of function]];             |
+|                  |             | buffers: new functions, then arguments              |
+| child → driver   | RESULT      | sequence, seconds, ok; buffer: value or error       |
+|                  | SKIPPED     | sequence: recalled, so it did not run               |
+
+A worker's child dials the driver as `worker#number`, the number counting that worker's leases.
+A call's sequence counts the calls sent on one such connection.
+"""
+
+from enum import StrEnum
+
+VERSION = 1
+
+
+class Kind(StrEnum):
+    """The word that opens a frame."""
+
+    HELLO = "hello"
+    WELCOME = "welcome"
+    REFUSED = "refused"
+    LEASE = "lease"
+    END = "end"
+    EXIT = "exit"
+    ENDED = "ended"
+    WANTS = "wants"
+    GIVE_BACK = "give back"
+    UNAVAILABLE = "unavailable"
+    RECALL = "recall"
+    RECALLED = "recalled"
+    CALLS = "calls"
+    RESULT = "result"
+    SKIPPED = "skipped"
+
+
+DRIVER = "driver:"
+WORKER = "worker:"
+"""What an identity shown to the service begins with."""
+
+
+def connection_name(worker: str, number: int) -> str:
+    """How a worker's child introduces itself to the driver of its lease."""
+    return f"{worker}#{number}"
+
+
+def split_connection_name(name: str) -> tuple[str, int]:
+    worker, _, number = name.rpartition("#")
+    return worker, int(number)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """`127.0.0.1:5050` as (host, port)."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{address!r} is not an address of the form host:port")
+    return host, int(port)

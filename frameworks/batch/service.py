@@ -1,0 +1,275 @@
+"""The batch service: leases warm workers to drivers. Shared by all Executors of a cluster's user.
+
+It passes on who serves whom and never sees a call. Where workers come from is a `WorkerSource`'s
+affair: through offers in a cluster, plain processes in tests.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fairlead.common.resources import Resources
+
+from .async_channel import AsyncChannel, ChannelListener
+from .frames import CONTROL_LIMIT, Frame
+from .keys import WorkerPass, worker_key
+from .pool import IDLE_S, Pool
+from .pool_events import (
+    Action,
+    AskBack,
+    DriverJoined,
+    DriverLeft,
+    DriverWants,
+    EndLease,
+    Event,
+    Lease,
+    Release,
+    Tick,
+    Want,
+    WorkerFreed,
+    WorkerJoined,
+    WorkerLost,
+)
+from .protocol import DRIVER, VERSION, WORKER, Kind
+from .sizes import size_from_fields, size_to_fields
+
+logger = logging.getLogger(__name__)
+
+_MOST_WAITING_BYTES = 16 << 20
+"""A driver or worker that does not read what it is told is not kept."""
+
+
+class WorkerSource(Protocol):
+    """Makes workers: tasks that run `worker_command` beside the file that `worker_pass` makes."""
+
+    def want(self, size: Resources, count: int) -> None:
+        """Let there be no fewer workers of this size, as soon as possible."""
+
+    def release(self, worker: str) -> None:
+        """It was told to exit; see to it, and do not replace it."""
+
+
+def worker_command(service_address: str) -> list[str]:
+    """What a worker's task runs."""
+    return [sys.executable, "-m", "fairlead.frameworks.batch.worker", service_address]
+
+
+def worker_pass(key: bytes, worker: str, size: Resources) -> WorkerPass:
+    """What goes into the task's private file `keys.WORKER_FILE`, encoded."""
+    return WorkerPass(worker, worker_key(key, worker), size_to_fields(size))
+
+
+@dataclass(slots=True)
+class _Driver:
+    channel: AsyncChannel
+    address: str
+    key: str
+    size: Resources
+
+
+@dataclass(slots=True)
+class _Worker:
+    channel: AsyncChannel
+    leases: int
+    job: str | None
+
+
+class BatchService:
+    """Runs in one event loop; `key` is `keys.service_key` of the cluster's token."""
+
+    def __init__(self, source: WorkerSource, key: bytes, *, idle_s: float = IDLE_S) -> None:
+        self._source = source
+        self._key = key
+        self._pool = Pool(idle_s)
+        self._drivers: dict[str, _Driver] = {}
+        self._workers: dict[str, _Worker] = {}
+        self._tick: asyncio.TimerHandle | None = None
+        self._listener = ChannelListener(
+            self._find_key, self, limit=CONTROL_LIMIT, read_size=1 << 12
+        )
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen; returns the address, for drivers and workers alike."""
+        return await self._listener.listen(host, port)
+
+    async def stop(self) -> None:
+        """Hang up on everybody; leases go on, workers look for a successor for a while."""
+        self._listener.close()
+        if self._tick is not None:
+            self._tick.cancel()
+        channels = [driver.channel for driver in self._drivers.values()]
+        channels += [worker.channel for worker in self._workers.values()]
+        for channel in channels:
+            channel.close()
+        for _ in range(3):  # closed transports let go of their sockets in the next rounds
+            await asyncio.sleep(0)
+
+    def worker_ended(self, worker: str) -> None:
+        """For the source: its task has ended."""
+        if worker in self._workers:
+            self._workers[worker].channel.close()
+
+    def size_unavailable(self, size: Resources, message: str) -> None:
+        """For the source: no agent can hold such a worker; drivers fail their calls with this."""
+        for driver in list(self._drivers.values()):
+            if driver.size == size:
+                driver.channel.send(Kind.UNAVAILABLE, {"message": message})
+
+    # The pool
+
+    def _step(self, event: Event) -> None:
+        loop = asyncio.get_running_loop()
+        for action in self._pool.step(event, loop.time()):
+            self._perform(action)
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        deadline = self._pool.next_deadline()
+        if deadline is not None:
+            self._tick = loop.call_at(deadline, self._step, Tick())
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Want(size, count):
+                self._source.want(size, count)
+            case Lease(worker, job):
+                self._start_lease(self._workers[worker], job, self._drivers[job])
+            case EndLease(worker):
+                self._tell(self._workers[worker].channel, Kind.END, {})
+            case AskBack(job, count):
+                self._tell(self._drivers[job].channel, Kind.GIVE_BACK, {"count": count})
+            case Release(worker):
+                self._tell(self._workers[worker].channel, Kind.EXIT, {})
+                self._source.release(worker)
+
+    def _start_lease(self, worker: _Worker, job: str, driver: _Driver) -> None:
+        worker.leases += 1
+        worker.job = job
+        fields = {"number": worker.leases, "address": driver.address, "key": driver.key}
+        self._tell(worker.channel, Kind.LEASE, {"job": job, **fields})
+
+    def _tell(self, channel: AsyncChannel, kind: Kind, fields: Mapping[str, Any]) -> None:
+        if channel.waiting_bytes > _MOST_WAITING_BYTES:
+            logger.warning("batch.slow_peer identity=%s", channel.identity)
+            channel.close()
+        else:
+            channel.send(kind, fields)
+
+    # Connections
+
+    def _find_key(self, identity: str) -> bytes | None:
+        if identity.startswith(DRIVER):
+            return self._key
+        if identity.startswith(WORKER):
+            return worker_key(self._key, identity.removeprefix(WORKER))
+        return None
+
+    def opened(self, channel: AsyncChannel, /) -> None:
+        """It says hello next."""
+
+    def received(self, channel: AsyncChannel, frames: Sequence[Frame], /) -> None:
+        for frame in frames:
+            kind = Kind(frame.kind)
+            if channel.identity.startswith(WORKER):
+                self._on_worker(channel, channel.identity.removeprefix(WORKER), kind, frame.fields)
+            else:
+                self._on_driver(channel, channel.identity.removeprefix(DRIVER), kind, frame.fields)
+
+    def closed(self, channel: AsyncChannel, error: Exception | None, /) -> None:
+        name = channel.identity.removeprefix(WORKER).removeprefix(DRIVER)
+        logger.info("batch.disconnected identity=%s reason=%s", channel.identity, error)
+        if channel.identity.startswith(WORKER):
+            worker = self._workers.get(name)
+            if worker is not None and worker.channel is channel:
+                del self._workers[name]
+                self._tell_ended(name, worker.job, worker.leases, None, 0)
+                self._step(WorkerLost(name))
+        else:
+            driver = self._drivers.get(name)
+            if driver is not None and driver.channel is channel:
+                del self._drivers[name]
+                self._step(DriverLeft(name))
+
+    # Drivers
+
+    def _on_driver(
+        self, channel: AsyncChannel, job: str, kind: Kind, fields: Mapping[str, Any]
+    ) -> None:
+        match kind:
+            case Kind.HELLO:
+                self._on_driver_hello(channel, job, fields)
+            case Kind.WANTS:
+                self._step(DriverWants(job, fields["count"]))
+            case Kind.RECALL:
+                worker = self._workers.get(fields["worker"])
+                if worker is not None and worker.job == job:
+                    self._tell(worker.channel, Kind.RECALL, fields)
+            case _:
+                raise ValueError(f"a driver does not say {kind!r}")
+
+    def _on_driver_hello(self, channel: AsyncChannel, job: str, fields: Mapping[str, Any]) -> None:
+        reason = _mismatch(fields)
+        if reason:
+            channel.send(Kind.REFUSED, {"message": reason})
+            channel.close()
+            return
+        size = size_from_fields(fields["size"])
+        self._drivers[job] = _Driver(channel, fields["address"], fields["key"], size)
+        channel.send(Kind.WELCOME, {})
+        logger.info("batch.driver_joined job=%s size=%s", job, size)
+        self._step(DriverJoined(job, size, fields["max_workers"], fields["wants"]))
+
+    # Workers
+
+    def _on_worker(
+        self, channel: AsyncChannel, name: str, kind: Kind, fields: Mapping[str, Any]
+    ) -> None:
+        match kind:
+            case Kind.HELLO:
+                size = size_from_fields(fields["size"])
+                self._workers[name] = _Worker(channel, fields["leases"], fields["job"])
+                logger.info("batch.worker_joined worker=%s size=%s", name, size)
+                self._step(WorkerJoined(name, size, fields["job"]))
+            case Kind.ENDED:
+                self._on_lease_ended(name, **fields)
+            case Kind.RECALLED:
+                job = self._workers[name].job
+                if job in self._drivers:
+                    self._tell(self._drivers[job].channel, Kind.RECALLED, fields)
+            case _:
+                raise ValueError(f"a worker does not say {kind!r}")
+
+    def _on_lease_ended(
+        self, name: str, *, job: str, number: int, code: int, peak_bytes: int
+    ) -> None:
+        self._tell_ended(name, job, number, code, peak_bytes)
+        worker = self._workers[name]
+        if worker.leases == number and worker.job is not None:
+            worker.job = None
+            self._step(WorkerFreed(name))
+
+    def _tell_ended(
+        self, name: str, job: str | None, number: int, code: int | None, peak_bytes: int
+    ) -> None:
+        if job in self._drivers:
+            fields = {"worker": name, "number": number, "code": code, "peak_bytes": peak_bytes}
+            self._tell(self._drivers[job].channel, Kind.ENDED, fields)
+
+
+def _mismatch(fields: Mapping[str, Any]) -> str:
+    """Why this driver cannot be served; empty if it can."""
+    if fields["version"] != VERSION:
+        return (
+            f"this Executor speaks version {fields['version']} of the batch protocol, the service "
+            f"version {VERSION}: use the same release of Fairlead for both"
+        )
+    mine, theirs = list(sys.version_info[:2]), fields["python"]
+    if theirs != mine:
+        return (
+            f"the workers run Python {mine[0]}.{mine[1]}, this program {theirs[0]}.{theirs[1]}: "
+            f"functions do not travel between the two; run it with {sys.executable}"
+        )
+    return ""

@@ -1,0 +1,88 @@
+"""Frames over a blocking socket, for workers: one thread, and few imports."""
+
+import socket
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .frames import Buffer, Codec, Frame
+from .handshake import Dialler
+from .protocol import split_address
+
+
+class ChannelClosedError(Exception):
+    """The other end has gone."""
+
+
+class SyncChannel:
+    """One authenticated connection that this process opened."""
+
+    def __init__(self, connection: socket.socket, codec: Codec) -> None:
+        self._socket = connection
+        self._codec = codec
+        self._frames: deque[Frame] = deque()
+
+    @classmethod
+    def dial(
+        cls, address: str, key: bytes, identity: str, *, limit: int, timeout_s: float
+    ) -> "SyncChannel":
+        """Connect and shake hands; OSError if nobody is there, KeyRefusedError for a wrong key."""
+        connection = socket.create_connection(split_address(address), timeout_s)
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            read_size = min(limit // 16, 1 << 17)
+            channel = cls(
+                connection, Codec(Dialler(key, identity), limit=limit, read_size=read_size)
+            )
+            channel._open(time.monotonic() + timeout_s)
+            connection.settimeout(None)
+        except BaseException:
+            connection.close()
+            raise
+        return channel
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, kind: str, fields: Mapping[str, Any], buffers: Sequence[Buffer] = ()) -> None:
+        try:
+            for part in self._codec.encode(kind, fields, buffers):
+                self._socket.sendall(part)
+        except OSError as error:
+            raise ChannelClosedError(str(error)) from error
+
+    def receive(self) -> Frame:
+        """The next frame, waiting for it."""
+        while not self._frames:
+            self._read()
+        return self._frames.popleft()
+
+    def receive_waiting(self) -> list[Frame]:
+        """What one read brings: for callers that know there is something to read."""
+        if not self._frames:
+            self._read()
+        frames = list(self._frames)
+        self._frames.clear()
+        return frames
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _open(self, deadline: float) -> None:
+        while not self._codec.is_open:
+            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            self._read()
+            for part in self._codec.take_output():
+                self._socket.sendall(part)
+
+    def _read(self) -> None:
+        try:
+            count = self._socket.recv_into(self._codec.get_buffer())
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise ChannelClosedError(str(error)) from error
+        if not count:
+            raise ChannelClosedError("the other end closed the connection")
+        self._frames.extend(self._codec.buffer_updated(count))

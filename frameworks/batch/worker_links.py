@@ -1,0 +1,141 @@
+"""A driver's connections from its workers: calls out, answers in. `CallBook` says which calls."""
+
+import sys
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from .async_channel import AsyncChannel, ChannelListener
+from .call_events import Answer, Answered, Call, Event, Recalled
+from .frames import DATA_LIMIT, Buffer, Frame
+from .future import CallFuture
+from .protocol import Kind
+
+_FUNCTIONS_KEPT = 64
+"""A worker keeps so many functions; one that is used again later is sent again."""
+
+
+class LinksUser(Protocol):
+    """Who gives the calls and hears what becomes of them."""
+
+    def worker_joined(self, worker: str) -> None: ...
+
+    def worker_said(self, event: Event) -> None: ...
+
+    def worker_left(self, worker: str) -> None:
+        """Its connection has ended."""
+
+
+class _Link:
+    """One worker's child."""
+
+    def __init__(self, channel: AsyncChannel) -> None:
+        self.channel = channel
+        self._functions: OrderedDict[str, None] = OrderedDict()
+
+    def welcome(self) -> None:
+        paths = [str(Path(path).absolute()) for path in sys.path]
+        self.channel.send(Kind.WELCOME, {"paths": paths})
+
+    def send(self, first: int, calls: Sequence[Call]) -> list[int]:
+        """Send those that are still wanted; returns the ids of the others."""
+        unwanted = []
+        entries: list[tuple[int, int]] = []
+        functions: dict[str, tuple[int, bool]] = {}
+        new: list[Buffer] = []
+        arguments: list[Buffer] = []
+        for sequence, call in enumerate(calls, first):
+            future = call.payload
+            assert isinstance(future, CallFuture)
+            if not future.start():
+                unwanted.append(call.id)
+                continue
+            function = future.function
+            assert function is not None
+            if function.digest not in functions:
+                is_new = function.digest not in self._functions
+                functions[function.digest] = (len(functions), is_new)
+                if is_new:
+                    new.append(function.data)
+            entries.append((sequence, functions[function.digest][0]))
+            arguments.append(future.arguments)
+        if entries:
+            fields: Mapping[str, Any] = {
+                "functions": [(digest, is_new) for digest, (_, is_new) in functions.items()],
+                "forget": self._remember(functions),
+                "calls": entries,
+            }
+            self.channel.send(Kind.CALLS, fields, new + arguments)
+        return unwanted
+
+    def _remember(self, functions: Mapping[str, object]) -> list[str]:
+        """Returns those that the worker is to forget."""
+        for digest in functions:
+            self._functions[digest] = None
+            self._functions.move_to_end(digest)
+        surplus = max(len(self._functions) - max(_FUNCTIONS_KEPT, len(functions)), 0)
+        return [self._functions.popitem(last=False)[0] for _ in range(surplus)]
+
+
+class WorkerLinks:
+    """The listener that workers dial, and their connections."""
+
+    def __init__(self, key: bytes, user: LinksUser) -> None:
+        self._user = user
+        self._links: dict[str, _Link] = {}
+        self._listener = ChannelListener(
+            lambda _identity: key, self, limit=DATA_LIMIT, read_size=1 << 17
+        )
+
+    async def listen(self) -> str:
+        return await self._listener.listen()
+
+    def names(self) -> list[str]:
+        return list(self._links)
+
+    def send(self, worker: str, first: int, calls: Sequence[Call]) -> list[int]:
+        """As `_Link.send`."""
+        return self._links[worker].send(first, calls)
+
+    def hang_up(self, worker: str) -> None:
+        if worker in self._links:
+            self._links[worker].channel.close()
+
+    def close(self) -> None:
+        self._listener.close()
+        for link in self._links.values():
+            link.channel.close()
+
+    def filenos(self) -> list[int]:
+        channels = [link.channel.fileno() for link in self._links.values()]
+        return [self._listener.fileno(), *channels]
+
+    # As the user of channels
+
+    def opened(self, channel: AsyncChannel) -> None:
+        if channel.identity in self._links:
+            channel.close()
+            return
+        link = self._links[channel.identity] = _Link(channel)
+        link.welcome()
+        self._user.worker_joined(channel.identity)
+
+    def received(self, channel: AsyncChannel, frames: Sequence[Frame]) -> None:
+        answers = []
+        for frame in frames:
+            fields = frame.fields
+            if frame.kind == Kind.RESULT:
+                outcome = (fields["ok"], frame.buffers[0])
+                answers.append(Answer(fields["sequence"], fields["seconds"], outcome))
+            elif frame.kind == Kind.SKIPPED:
+                sequence = fields["sequence"]
+                self._user.worker_said(Recalled(channel.identity, sequence, sequence + 1))
+        if answers:
+            self._user.worker_said(Answered(channel.identity, tuple(answers)))
+
+    def closed(self, channel: AsyncChannel, _error: Exception | None, /) -> None:
+        link = self._links.get(channel.identity)
+        if link is not None and link.channel is channel:
+            del self._links[channel.identity]
+            self._user.worker_left(channel.identity)
