@@ -1,0 +1,235 @@
+"""Calls over gRPC with the token: sessions, questions and streams, for daemons and drivers.
+
+`connect_sync` serves the command, which has no event loop.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import grpc
+
+from . import rpc, wire
+from .messages import Code
+from .rpc import CallMethod, Codec, SessionMethod
+from .session import DEFAULT_LIMITS, FLUSH_S, Callbacks, Limits, Session
+from .status import code_of, error_of
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
+
+_BROKEN = (grpc.aio.AioRpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
+_FAREWELL_S = 2.0
+"""How long a server may take to answer the end of a session with its own."""
+
+
+def connect(address: str, token: str) -> "Client":
+    """To be called on the event loop; the connection itself is made by the first call."""
+    return Client(address, token)
+
+
+def connect_sync(address: str, token: str) -> "SyncClient":
+    """For callers without an event loop."""
+    return SyncClient(address, token)
+
+
+class Client:
+    """One connection to one server."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self.address = address
+        self._metadata = _metadata(token)
+        self._channel = grpc.aio.insecure_channel(address, options=rpc.CLIENT_OPTIONS)
+        self._sessions: dict[Session, asyncio.Task[None]] = {}
+
+    def dial(
+        self, method: SessionMethod, callbacks: Callbacks, limits: Limits = DEFAULT_LIMITS
+    ) -> Session:
+        """Open a session; may be sent on at once. If nobody answers, `on_closed` says so."""
+        session = Session(
+            Codec(sends=method.to_server, receives=method.to_client), limits, self.address
+        )
+        call: Any = self._channel.stream_stream(method.path)(metadata=self._metadata)
+        task = asyncio.create_task(session.run(_ClientStream(call, self.address), callbacks))
+        self._sessions[session] = task
+        task.add_done_callback(lambda _: self._sessions.pop(session))
+        return session
+
+    async def call(
+        self, method: CallMethod[Request, Reply], request: Request, timeout_s: float = 10.0
+    ) -> Reply:
+        """One question, one answer; raises the FairleadError of the other side."""
+        ask: Any = self._channel.unary_unary(method.path)
+        try:
+            data = await ask(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, self.address) from error
+        return method.decode_reply(data)
+
+    async def stream(
+        self, method: CallMethod[Request, Reply], request: Request
+    ) -> AsyncIterator[Reply]:
+        """One question, many answers; leaving the loop ends it."""
+        ask: Any = self._channel.unary_stream(method.path)
+        call = ask(wire.encode(request), metadata=self._metadata)
+        try:
+            async for data in call:
+                yield method.decode_reply(data)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, self.address) from error
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """Write what the sessions have queued, then let go."""
+        tasks = list(self._sessions.values())
+        for session in list(self._sessions):
+            session.close(Code.OK)
+        if tasks:
+            await asyncio.wait(tasks, timeout=FLUSH_S + _FAREWELL_S)
+        await self._channel.close()
+        if tasks:
+            await asyncio.wait(tasks, timeout=FLUSH_S)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class SyncClient:
+    """One connection to one server, with calls that block."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self.address = address
+        self._metadata = _metadata(token)
+        self._channel = grpc.insecure_channel(address, options=rpc.CLIENT_OPTIONS)
+
+    def call(
+        self, method: CallMethod[Request, Reply], request: Request, timeout_s: float = 10.0
+    ) -> Reply:
+        """One question, one answer; raises the FairleadError of the other side."""
+        ask: Any = self._channel.unary_unary(method.path)
+        try:
+            data = ask(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise error_of(cast(Any, error), self.address) from error
+        return method.decode_reply(data)
+
+    def stream(
+        self,
+        method: CallMethod[Request, Reply],
+        request: Request,
+        timeout_s: float | None = None,
+    ) -> Iterator[Reply]:
+        """One question, many answers; leaving the loop ends it."""
+        ask: Any = self._channel.unary_stream(method.path)
+        call = ask(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
+        try:
+            for data in call:
+                yield method.decode_reply(data)
+        except grpc.RpcError as error:
+            raise error_of(cast(Any, error), self.address) from error
+        finally:
+            call.cancel()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _ClientStream:
+    """A session's stream, seen from the side that dialled."""
+
+    def __init__(self, call: Any, address: str) -> None:
+        self._call = call
+        self._address = address
+        self._at_end = asyncio.Event()
+
+    async def read(self) -> bytes | None:
+        try:
+            batch = await self._call.read()
+        except grpc.aio.AioRpcError:
+            batch = grpc.aio.EOF
+        except asyncio.CancelledError:
+            _raise_if_ours()
+            batch = grpc.aio.EOF
+        if batch is grpc.aio.EOF:
+            self._at_end.set()
+            return None
+        return cast(bytes, batch)
+
+    async def write(self, batch: bytes) -> bool:
+        try:
+            await self._call.write(batch)
+        except _BROKEN:
+            return False
+        except asyncio.CancelledError:
+            _raise_if_ours()
+            return False
+        return True
+
+    async def finish(self, code: Code, message: str) -> None:
+        """A client has no status to send: what is to be said, its last message said."""
+        del code, message
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._call.done_writing()
+                await self._at_end.wait()
+        except (TimeoutError, *_BROKEN):
+            self._call.cancel()
+        except asyncio.CancelledError:
+            _raise_if_ours()
+
+    async def outcome(self) -> tuple[Code, str]:
+        return code_of(await _Ended.of(self._call), self._address)
+
+
+class _Ended:
+    """A finished call as `common.status` looks at it; grpc.aio only gives awaitables."""
+
+    def __init__(self, code: grpc.StatusCode, details: str, metadata: Any) -> None:
+        self._code = code
+        self._details = details
+        self._metadata = metadata
+
+    @classmethod
+    async def of(cls, call: Any) -> "_Ended":
+        return cls(await call.code(), await call.details(), await call.trailing_metadata())
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+    def trailing_metadata(self) -> Any:
+        return self._metadata
+
+
+def _raise_if_ours() -> None:
+    """For a CancelledError, which grpc.aio raises also when only the call was cancelled."""
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _metadata(token: str) -> tuple[tuple[str, str], ...]:
+    return ((rpc.AUTHORIZATION, f"Bearer {token}"),)
