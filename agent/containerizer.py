@@ -5,7 +5,7 @@ authors; `tests/contract/test_containerizers.py` is what each of them must keep 
 limits, and freezing, come with cgroups.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -31,22 +31,8 @@ class LaunchSpec:
     limits: object | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The main process of a task, named so that it is never taken for another one."""
-
-    pid: int
-    start_time: int
-    boot_id: str
-    pid_namespace: int
-
-    @classmethod
-    def of(cls, identity: ProcessIdentity) -> "Started":
-        return cls(identity.pid, identity.start_time, identity.boot_id, identity.pid_namespace)
-
-    @property
-    def identity(self) -> ProcessIdentity:
-        return ProcessIdentity(self.boot_id, self.pid_namespace, self.pid, self.start_time)
+Started = ProcessIdentity
+"""The main process of a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +52,7 @@ class ContainerExit:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What became of a launch: it runs if it has no exit. Unless known before, `started` is new."""
+    """What became of a launch: it runs if it has no exit."""
 
     uuid: LaunchUuid
     started: Started | None
@@ -86,7 +72,7 @@ class Containerizer(Protocol):
 
     @property
     def isolation(self) -> str:
-        """One word for status and offers: "none", "cgroups", "docker" …"""
+        """One word for status and offers, such as "process" or "docker"."""
         ...
 
     @property
@@ -94,11 +80,12 @@ class Containerizer(Protocol):
         """What a user should know is weaker here, in plain words."""
         ...
 
-    async def recover(self, known: Mapping[LaunchUuid, Started]) -> list[Recovered]:
+    async def recover(self, known: Collection[LaunchUuid] = ()) -> list[Recovered]:
         """What became of each known launch, and of every other one that is found.
 
         Exits told here are not told again by the callback. Whoever is not wanted any more is to be
-        destroyed, or forgotten, by the caller.
+        destroyed, or forgotten, by the caller. A known one of which there is no trace has an
+        unknown exit.
         """
         ...
 
@@ -131,7 +118,9 @@ def write_files(sandbox: Path, files: Mapping[str, bytes]) -> None:
     """Make the sandbox and what is to lie in it before the start. No name may lead out of it."""
     for name in files:
         if not name or name in {".", ".."} or "/" in name or "\0" in name:
-            raise ContainerError(f"cannot write a file named {name!r} into a sandbox: no plain name")
+            raise ContainerError(
+                f"cannot write a file named {name!r} into a sandbox: no plain name"
+            )
     try:
         sandbox.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, content in files.items():

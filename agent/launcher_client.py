@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,6 @@ class Exit:
     """How a task ended: a code or a signal, never both."""
 
     uuid: str
-    pid: int
-    start_time: int
     code: int | None
     signal: int | None
     time: float
@@ -47,31 +45,26 @@ class Exit:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Exit":
-        return cls(
-            uuid=value["uuid"],
-            pid=value["pid"],
-            start_time=value["start_time"],
-            code=value["code"],
-            signal=value["signal"],
-            time=value["time"],
-            cpu_s=value["utime_s"] + value["stime_s"],
-            max_rss_bytes=value["max_rss_bytes"],
-        )
+        return cls(**{each.name: value[each.name] for each in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchedTask:
-    """A task as the launcher knows it; it runs if it has no exit."""
+    """A task as the launcher knows it. It runs if it has no exit, and if it is not lost.
+
+    A lost one was started by a former launcher, which was killed: nobody sees it end.
+    """
 
     uuid: str
-    pid: int
-    start_time: int
+    process: ProcessIdentity
     exit: Exit | None = None
+    is_lost: bool = False
 
     @classmethod
-    def from_json(cls, uuid: str, value: Mapping[str, Any]) -> "LaunchedTask":
-        ended = Exit.from_json(value["exit"]) if "exit" in value else None
-        return cls(uuid, value["pid"], value["start_time"], ended)
+    def from_json(cls, value: Mapping[str, Any]) -> "LaunchedTask":
+        process = ProcessIdentity.from_json(value)
+        ended = Exit.from_json(value) if "code" in value else None
+        return cls(value["uuid"], process, ended, "lost" in value)
 
 
 # --- without an event loop
@@ -140,8 +133,8 @@ def _run_launcher(work_dir: Path, log: Path, timeout_s: float) -> int:
     """Returns as soon as it is ready, or has failed; it goes on as a process of its own."""
     # -S and -I: no site-packages and no user settings, so that it starts quickly and stays lean
     argv = [sys.executable, "-I", "-S", str(PROGRAM), str(work_dir)]
-    env = {key: os.environ[key] for key in ("LANG", "LC_ALL", "TZ") if key in os.environ}
-    env["PATH"] = os.environ.get("PATH", os.defpath)
+    # of the environment only our own, so that whoever looks for us by it finds it
+    env = {name: value for name, value in os.environ.items() if name.startswith("FAIRLEAD_")}
     try:
         with log.open("ab") as output:
             return subprocess.run(
@@ -281,7 +274,7 @@ class LauncherClient:
         """
         paths = {"cwd": str(cwd), "stdout": str(stdout), "stderr": str(stderr)}
         answer = await self._ask("start", uuid=uuid, argv=list(argv), env=dict(env), **paths)
-        return LaunchedTask.from_json(uuid, answer)
+        return LaunchedTask.from_json(answer)
 
     async def signal(self, uuid: str, signum: int) -> bool:
         """To all processes of the task's session; False if no such task runs."""
@@ -294,7 +287,7 @@ class LauncherClient:
     async def list(self) -> list[LaunchedTask]:
         """All that run, and all that ended and were not forgotten."""
         answer = await self._ask("list")
-        return [LaunchedTask.from_json(each["uuid"], each) for each in answer["tasks"]]
+        return [LaunchedTask.from_json(each) for each in answer["tasks"]]
 
     async def forget(self, *uuids: str) -> None:
         """Their exits are not needed any more."""
@@ -310,13 +303,17 @@ class LauncherClient:
             await self._writer.wait_closed()
         self._fail_all()
 
-    async def _ask(self, op: str, **fields: object) -> dict[str, Any]:
+    def check_open(self) -> None:
+        """Raises a temporary ContainerError if the launcher has gone away."""
         if not self._is_open:
             raise ContainerError("the launcher has gone away", temporary=True)
+
+    async def _ask(self, op: str, **arguments: object) -> dict[str, Any]:
+        self.check_open()
         self._last_id += 1
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[self._last_id] = answer
-        request = {"id": self._last_id, "op": op, **fields}
+        request = {"id": self._last_id, "op": op, **arguments}
         self._writer.write(json.dumps(request).encode() + b"\n")
         return await answer
 
@@ -357,5 +354,6 @@ class LauncherRefusedError(ContainerError):
 
     def __init__(self, step: str, errno: int, message: str) -> None:
         super().__init__(f"{step}: {message}", temporary=errno in TEMPORARY)
+        self.reason = message
         self.step = step
         self.errno = errno

@@ -1,13 +1,13 @@
 """The launcher: forks the tasks of one agent, outlives it, and knows how each of them ended.
 
 This folder is run (`python -I -S …/launcher WORK_DIR`, by `launcher_client.start_launcher`), never
-imported by a daemon. It imports nothing else of Fairlead and little of Python, because a lean
-process forks three times faster than one that has loaded grpc. It decides nothing: agents do.
+loaded by a daemon but for `tree`. It imports nothing else of Fairlead and little of Python, because
+a lean process forks three times faster than one that has loaded grpc. It decides nothing.
 
 It listens on `launcher.sock` in the work directory, and speaks lines of JSON:
 
     {"id": 1, "op": "start", "uuid": …, "argv": […], "env": {…}, "cwd": …, "stdout": …, "stderr": …}
-    {"id": 1, "ok": {"pid": 4711, "start_time": 123456}}
+    {"id": 1, "ok": {"uuid": …, "pid": 4711, "start_time": 123456, "boot_id": …, …}}
     {"id": 2, "op": "start", …}
     {"id": 2, "error": {"step": "exec", "errno": 2, "message": "No such file or directory"}}
     {"id": 3, "op": "signal", "uuid": …, "signal": 15}
@@ -15,7 +15,8 @@ It listens on `launcher.sock` in the work directory, and speaks lines of JSON:
     {"exit": {"uuid": …, "pid": 4711, "code": 7, "signal": null, …}}
 
 Ops: ping, start, signal, destroy, list, forget, shutdown. Starting is idempotent by uuid. Every
-exit is in the file `exits` before anyone is told.
+start is in the file `starts` and every exit in the file `exits` before anyone is told, so that the
+next launcher, if this one is killed, can list what was `"lost": true` with it.
 
 It is a child subreaper: what a task leaves behind comes to it, and is killed unless the task that
 it belongs to still runs. That is told by a mark in the environment, else by the session; who wipes

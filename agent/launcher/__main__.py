@@ -14,10 +14,10 @@ if not __package__:  # run as a folder, by a Python that knows of no Fairlead
     __package__ = "launcher"
 
 from . import ALREADY_RUNNING, VERSION
-from .exits import log, write_file
+from .records import log, write_file
 from .server import Server
 from .tasks import CHANGED_SIGNALS
-from .tree import read_file, start_time_of
+from .tree import own_identity
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -36,18 +36,6 @@ def prepare_process() -> None:
         signal.signal(signum, lambda _signum, _frame: None)  # the wakeup descriptor tells
 
 
-def write_identity() -> None:
-    """Who runs here, as `fairlead.common.processes` names processes."""
-    identity = {
-        "version": VERSION,
-        "boot_id": read_file("/proc/sys/kernel/random/boot_id").decode().strip(),
-        "pid_namespace": os.stat("/proc/self/ns/pid").st_ino,
-        "pid": os.getpid(),
-        "start_time": start_time_of(os.getpid()),
-    }
-    write_file("launcher.json", json.dumps(identity) + "\n")
-
-
 def serve(ready: int) -> int:
     lock = os.open("launcher.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -56,7 +44,7 @@ def serve(ready: int) -> int:
         return ALREADY_RUNNING
     os.setsid()
     prepare_process()
-    write_identity()
+    write_file("launcher.json", json.dumps({"version": VERSION, **own_identity()}) + "\n")
     server = Server()
     os.write(ready, b"\0")
     os.close(ready)

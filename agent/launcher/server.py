@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 
-from .exits import log
+from .records import log
 from .tasks import Launcher, RefusedError
 
 TYPE_CHECKING = False

@@ -9,14 +9,15 @@ import signal
 import time
 
 from . import MARK, MARK_DIRECTORY, VERSION
-from .exits import ExitFile
+from .records import RecordFile
 from .tree import (
     children_of,
     deliver,
-    group_of,
     kill_tree,
     mark_of,
+    own_identity,
     session_of,
+    signal_session,
     start_time_of,
     tree_of,
 )
@@ -62,19 +63,25 @@ class Task:
         self.waiting: list[tuple[Client, object]] = []
         self.failed = False
 
-    def to_json(self) -> Json:
-        return {"uuid": self.uuid, "pid": self.pid, "start_time": self.start_time}
-
 
 class Launcher:
-    """The tasks: `running` by uuid and by pid, `ended` until forgotten."""
+    """The tasks: `running` by uuid and by pid; the records of those that have `ended`, and of those
+    that were `lost` with a former launcher, until forgotten.
+    """
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         self.directory = os.getcwd()
-        self.exits = ExitFile()
-        self.ended = {record["uuid"]: record for record in self.exits.load()}
-        self.exits.rewrite(self.ended)
+        self.here = own_identity()
+        self.starts = RecordFile("starts")
+        self.exits = RecordFile("exits")
+        self.ended = self.exits.load()
+        started = self.starts.load().items()
+        self.lost = {uuid: {**record, "lost": True} for uuid, record in started}
+        for uuid in self.ended:
+            self.lost.pop(uuid, None)
+        self.exits.rewrite(self.ended.values())
+        self.starts.rewrite(self.lost.values())
         self.running: dict[str, Task] = {}
         self.by_pid: dict[int, Task] = {}
         self.stop_at: float | None = None
@@ -91,23 +98,23 @@ class Launcher:
 
     def do_start(self, client: Client, request: Json) -> Json | None:
         uuid = request["uuid"]
-        if uuid in self.ended:
-            record = self.ended[uuid]
-            return {"pid": record["pid"], "start_time": record["start_time"], "exit": record}
+        record = self.ended.get(uuid) or self.lost.get(uuid)
+        if record is not None:
+            return record
         task = self.running.get(uuid)
         if task is None:
             if self.stop_at is not None:
                 raise RefusedError("start", errno.ESHUTDOWN, "the launcher is shutting down")
             task = self.fork(request)
         elif task.pipe < 0:
-            return {"pid": task.pid, "start_time": task.start_time}
+            return self.record(task)
         task.waiting.append((client, request["id"]))
         return None
 
     def do_signal(self, _client: Client, request: Json) -> Json:
         task = self.running.get(request["uuid"])
         if task is not None:
-            self.send_signal(task, int(request["signal"]))
+            signal_session(task.pid, int(request["signal"]))
         return {"found": task is not None}
 
     def do_destroy(self, _client: Client, request: Json) -> Json:
@@ -117,16 +124,15 @@ class Launcher:
         return {"found": task is not None}
 
     def do_list(self, _client: Client, _request: Json) -> Json:
-        ended = [
-            {**{key: record[key] for key in ("uuid", "pid", "start_time")}, "exit": record}
-            for record in self.ended.values()
-        ]
-        return {"tasks": [*ended, *(task.to_json() for task in self.running.values())]}
+        running = [self.record(task) for task in self.running.values()]
+        return {"tasks": [*self.ended.values(), *self.lost.values(), *running]}
 
     def do_forget(self, _client: Client, request: Json) -> Json:
         for uuid in request["uuids"]:
             self.ended.pop(uuid, None)
-        self.exits.keep(self.ended)
+            self.lost.pop(uuid, None)
+        self.exits.keep(self.ended.values())
+        self.forget_starts()
         return {}
 
     def do_shutdown(self, client: Client, request: Json) -> None:
@@ -134,6 +140,14 @@ class Launcher:
         self.stop(float(request["grace_s"]))
 
     # --- life and death of a task
+
+    def record(self, task: Task) -> Json:
+        return {**self.here, "uuid": task.uuid, "pid": task.pid, "start_time": task.start_time}
+
+    def forget_starts(self) -> None:
+        if len(self.running) + len(self.lost) < self.starts.lines / 4:
+            running = [self.record(task) for task in self.running.values()]
+            self.starts.keep([*self.lost.values(), *running])
 
     def fork(self, request: Json) -> Task:
         step = "pipe"
@@ -169,11 +183,13 @@ class Launcher:
         self.loop.unwatch(task.pipe)
         os.close(task.pipe)
         task.pipe = -1
-        answer: Json = {"ok": {"pid": task.pid, "start_time": task.start_time}}
         if problem:
             task.failed = True
             self.running.pop(task.uuid, None)
             answer = {"error": json.loads(problem)}
+        else:
+            answer = {"ok": self.record(task)}
+            self.starts.append(answer["ok"])
         for client, request_id in task.waiting:
             self.reply(client, {"id": request_id, **answer})
         task.waiting.clear()
@@ -195,13 +211,14 @@ class Launcher:
             self.settle(task)
             if not task.failed:
                 del self.running[task.uuid]
-                ended.append(exit_record(task, status, usage))
+                ended.append({**self.record(task), **describe_exit(status, usage)})
         if found:
             self.sweep(sessions)
         for record in ended:
             self.exits.append(record)
             self.ended[record["uuid"]] = record
             self.tell_all({"exit": record})
+        self.forget_starts()
 
     def sweep(self, ended_sessions: set[int]) -> None:
         """Kill whatever came to us, unless it belongs to a task that runs."""
@@ -215,14 +232,6 @@ class Launcher:
             return uuid in self.running
         session = session_of(pid)
         return session in self.by_pid or (bool(self.by_pid) and session not in ended_sessions)
-
-    def send_signal(self, task: Task, signum: int) -> None:
-        """To all processes of its session, whatever their groups."""
-        if not deliver(os.killpg, task.pid, signum):
-            deliver(os.kill, task.pid, signum)
-        for pid in tree_of(task.pid)[1:]:
-            if session_of(pid) == task.pid and group_of(pid) != task.pid:
-                deliver(os.kill, pid, signum)
 
     def kill(self, task: Task) -> None:
         """The group and everything that can be seen to descend from it."""
@@ -242,8 +251,8 @@ class Launcher:
         if self.stop_at is None:
             self.stop_count = len(self.running)
             for task in self.running.values():
-                self.send_signal(task, signal.SIGTERM)
-                self.send_signal(task, signal.SIGCONT)
+                signal_session(task.pid, signal.SIGTERM)
+                signal_session(task.pid, signal.SIGCONT)
             self.sweep(set())
         self.stop_at = min(deadline, self.stop_at or deadline)
         self.give_up_at = self.stop_at + UNKILLABLE_S
@@ -280,7 +289,8 @@ def become(request: Json, writer: int, directory: str) -> None:
         os.execvpe(request["argv"][0], request["argv"], {**request["env"], **marks})
     except (OSError, ValueError, TypeError, KeyError, IndexError) as problem:
         number = getattr(problem, "errno", None) or errno.EINVAL
-        report = {"step": step, "errno": number, "message": str(problem)[:1000]}
+        reason = getattr(problem, "strerror", None) or str(problem)
+        report = {"step": step, "errno": number, "message": reason[:1000]}
         os.write(writer, json.dumps(report).encode())
     finally:
         os._exit(127)
@@ -295,15 +305,13 @@ def next_ended_child() -> int:
     return found.si_pid if found else 0
 
 
-def exit_record(task: Task, status: int, usage: Any) -> Json:
-    """The line in `exits`. The peak memory is never less than the launcher's own few MiB."""
+def describe_exit(status: int, usage: Any) -> Json:
+    """The peak memory is never less than the launcher's own few MiB."""
     code = os.waitstatus_to_exitcode(status)
     return {
-        **task.to_json(),
         "code": code if code >= 0 else None,
         "signal": -code if code < 0 else None,
         "time": time.time(),
-        "utime_s": usage.ru_utime,
-        "stime_s": usage.ru_stime,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
         "max_rss_bytes": usage.ru_maxrss * 1024,
     }

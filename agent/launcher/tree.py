@@ -10,6 +10,9 @@ from . import MARK, MARK_DIRECTORY
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing would make every fork dearer
     from collections.abc import Callable
+    from typing import Any
+
+    Json = dict[str, Any]
 
 
 def read_file(path: str) -> bytes:
@@ -37,6 +40,16 @@ def stat_of(pid: int) -> list[bytes]:
 def start_time_of(pid: int) -> int:
     fields = stat_of(pid)
     return int(fields[19]) if fields else 0
+
+
+def own_identity() -> Json:
+    """As `fairlead.common.processes` names processes."""
+    return {
+        "boot_id": read_file("/proc/sys/kernel/random/boot_id").decode().strip(),
+        "pid_namespace": os.stat("/proc/self/ns/pid").st_ino,
+        "pid": os.getpid(),
+        "start_time": start_time_of(os.getpid()),
+    }
 
 
 HAS_CHILDREN = os.path.exists("/proc/thread-self/children")
@@ -70,6 +83,15 @@ def tree_of(pid: int) -> list[int]:
 def kill_tree(pid: int) -> None:
     for each in tree_of(pid):
         deliver(os.kill, each, signal.SIGKILL)
+
+
+def signal_session(leader: int, signum: int) -> None:
+    """To the leader's group, and to those of its descendants who are in other groups of it."""
+    if not deliver(os.killpg, leader, signum):
+        deliver(os.kill, leader, signum)
+    for pid in tree_of(leader)[1:]:
+        if session_of(pid) == leader and group_of(pid) != leader:
+            deliver(os.kill, pid, signum)
 
 
 def mark_of(pid: int, directory: str) -> str:

@@ -1,4 +1,4 @@
-"""The file in which every exit stands before anyone is told of it."""
+"""Files of records: every start and every exit stands in one before anyone is told of it."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing would make every fork dearer
-    from collections.abc import Iterator
+    from collections.abc import Collection
     from typing import Any
 
     Json = dict[str, Any]
 
 
-class ExitFile:
-    """How tasks ended, one line of JSON each. A torn line is skipped by whoever reads it."""
+class RecordFile:
+    """Lines of JSON, each about a launch. A torn line is skipped by whoever reads it."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.lines = 0
         self.descriptor = -1
 
-    def load(self) -> Iterator[Json]:
+    def load(self) -> dict[str, Json]:
+        records: dict[str, Json] = {}
         try:
-            with open("exits", "rb") as file:
+            with open(self.name, "rb") as file:
                 content = file.read()
         except FileNotFoundError:
-            return
+            return records
         for line in content.split(b"\n"):
             try:
                 record = json.loads(line)
-                if isinstance(record["uuid"], str):
-                    yield record
+                records[record["uuid"]] = record
             except (ValueError, KeyError, TypeError):
                 continue
+        return records
 
     def append(self, record: Json) -> None:
         line = json.dumps(record).encode() + b"\n"
@@ -42,22 +44,22 @@ class ExitFile:
             if written < len(line):  # the disk is full: end the torn line when it no longer is
                 os.write(self.descriptor, b"\n")
         except OSError as problem:
-            log(f"cannot write to `exits`: {problem}")
+            log(f"cannot write to {self.name}: {problem}")
         self.lines += 1
 
-    def keep(self, records: dict[str, Json]) -> None:
+    def keep(self, records: Collection[Json]) -> None:
         """Forget the others, when that is worth its while."""
-        if not records:
+        if not records and self.lines:
             os.ftruncate(self.descriptor, 0)
             self.lines = 0
         elif self.lines > 1000 and self.lines > 4 * len(records):
             self.rewrite(records)
 
-    def rewrite(self, records: dict[str, Json]) -> None:
-        write_file("exits", "".join(json.dumps(record) + "\n" for record in records.values()))
+    def rewrite(self, records: Collection[Json]) -> None:
+        write_file(self.name, "".join(json.dumps(record) + "\n" for record in records))
         if self.descriptor >= 0:
             os.close(self.descriptor)
-        self.descriptor = os.open("exits", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.descriptor = os.open(self.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self.lines = len(records)
 
 

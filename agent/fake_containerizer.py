@@ -1,0 +1,151 @@
+"""A containerizer in memory, for tests and for authors of what stands on one. It ships.
+
+A `FakeMachine` holds the tasks, so that they outlive the `FakeContainerizer`s made on it. A task
+runs until `finish` ends it, or does what the program of its name is scripted to do.
+"""
+
+import asyncio
+import signal as signals
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from fairlead.common.errors import ContainerError
+from fairlead.common.ids import LaunchUuid
+from fairlead.common.values import Usage
+
+from .containerizer import ContainerExit, LaunchSpec, OnExit, Recovered, Started, write_files
+
+
+@dataclass(frozen=True, slots=True)
+class FakeProgram:
+    """What a command does. `runs_s` None is until it is ended; a `problem` prevents the start."""
+
+    runs_s: float | None = None
+    code: int = 0
+    signal: int | None = None
+    ignores: tuple[int, ...] = ()
+    problem: str = ""
+    temporary: bool = False
+
+
+@dataclass(slots=True)
+class FakeTask:
+    """One launch. Lost means that nobody will know how it ends."""
+
+    spec: LaunchSpec
+    started: Started
+    program: FakeProgram
+    exit: ContainerExit | None = None
+    is_lost: bool = False
+    signals: list[int] = field(default_factory=list)
+
+
+class FakeMachine:
+    """The tasks, and the programs that they may run by name. Others run until they are ended."""
+
+    def __init__(self, programs: Mapping[str, FakeProgram] | None = None) -> None:
+        self.programs = dict(programs or {})
+        self.tasks: dict[LaunchUuid, FakeTask] = {}
+        self.usage: dict[LaunchUuid, Usage] = {}
+        self.containerizer: FakeContainerizer | None = None
+        self._pids = count(1000)
+
+    def start(self, spec: LaunchSpec) -> Started:
+        if not spec.argv:
+            raise ContainerError("cannot run nothing: the command is empty")
+        program = self.programs.get(spec.argv[0], FakeProgram())
+        if program.problem:
+            raise ContainerError(program.problem, temporary=program.temporary)
+        pid = next(self._pids)
+        task = FakeTask(spec, Started("fake-boot", 1, pid, pid), program)
+        self.tasks[spec.uuid] = task
+        if program.runs_s is not None:
+            end = (spec.uuid, program.code, program.signal)
+            asyncio.get_running_loop().call_later(program.runs_s, self.finish, *end)
+        return task.started
+
+    def finish(self, uuid: LaunchUuid, code: int = 0, signal: int | None = None) -> None:
+        """It ends, unless it has already."""
+        task = self.tasks.get(uuid)
+        if task is None or task.exit is not None:
+            return
+        ended = ContainerExit(uuid, code if signal is None else None, signal)
+        task.exit = ContainerExit(uuid) if task.is_lost else ended
+        if self.containerizer is not None:
+            self.containerizer.tell(task.exit)
+
+    def deliver(self, uuid: LaunchUuid, signum: int) -> None:
+        """A signal that the program does not ignore ends it."""
+        task = self.tasks.get(uuid)
+        if task is None or task.exit is not None:
+            return
+        task.signals.append(signum)
+        harmless = {signals.SIGCONT, signals.SIGSTOP, signals.SIGTSTP, signals.SIGCHLD}
+        if signum == signals.SIGKILL or signum not in {*task.program.ignores, *harmless}:
+            self.finish(uuid, signal=signum)
+
+    def lose_launcher(self) -> None:
+        """As if what sees tasks end were killed: those that run now end nobody knows how."""
+        for task in self.tasks.values():
+            task.is_lost = task.exit is None
+
+
+class FakeContainerizer:
+    """A `Containerizer` whose tasks exist on a `FakeMachine` only."""
+
+    isolation = "fake"
+    warnings = ("tasks are pretended",)
+
+    def __init__(self, machine: FakeMachine, on_exit: OnExit, *, launch_s: float = 0.0) -> None:
+        self._machine = machine
+        self._on_exit = on_exit
+        self._launch_s = launch_s
+        self._told: set[LaunchUuid] = set()
+
+    async def recover(self, known: Collection[LaunchUuid] = ()) -> list[Recovered]:
+        self._machine.containerizer = self
+        tasks = self._machine.tasks
+        self._told = {uuid for uuid, task in tasks.items() if task.exit is not None}
+        found = [Recovered(uuid, task.started, task.exit) for uuid, task in tasks.items()]
+        lost = [Recovered(uuid, None, ContainerExit(uuid)) for uuid in known if uuid not in tasks]
+        return found + lost
+
+    async def launch(self, spec: LaunchSpec) -> Started:
+        if spec.uuid in self._machine.tasks:
+            return self._machine.tasks[spec.uuid].started
+        if spec.files:
+            write_files(spec.sandbox, spec.files)
+        if self._launch_s:
+            await asyncio.sleep(self._launch_s)
+        return self._machine.start(replace(spec, files={}))
+
+    async def signal(self, uuid: LaunchUuid, signum: int) -> None:
+        self._machine.deliver(uuid, signum)
+
+    async def destroy(self, uuid: LaunchUuid) -> None:
+        self._machine.deliver(uuid, signals.SIGKILL)
+
+    async def forget(self, uuid: LaunchUuid) -> None:
+        task = self._machine.tasks.get(uuid)
+        if task is not None and task.exit is not None:
+            del self._machine.tasks[uuid]
+            self._told.discard(uuid)
+
+    def usage(self, uuid: LaunchUuid) -> Usage | None:
+        task = self._machine.tasks.get(uuid)
+        if task is None or task.exit is not None:
+            return None
+        return self._machine.usage.get(uuid, Usage(processes=1))
+
+    async def close(self) -> None:
+        self._machine.containerizer = None
+
+    def tell(self, ended: ContainerExit) -> None:
+        """Called by the machine: once, and from the loop."""
+        asyncio.get_running_loop().call_soon(self._tell, ended)
+
+    def _tell(self, ended: ContainerExit) -> None:
+        if self._machine.containerizer is self and ended.uuid not in self._told:
+            self._told.add(ended.uuid)
+            self._on_exit(ended)

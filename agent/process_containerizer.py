@@ -1,0 +1,302 @@
+"""Tasks as plain processes of the user who runs the agent, each in its own session.
+
+Works everywhere, without root: cpus and memory are accounted, not enforced. The launcher forks
+them, so they outlive the agent. Should the launcher itself be killed, another is started, and the
+tasks of the first are watched from here until they are gone; how they ended, nobody can know.
+"""
+
+import asyncio
+import logging
+import os
+import pwd
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from fairlead.common.errors import ContainerError
+from fairlead.common.ids import LaunchUuid
+from fairlead.common.processes import ProcessIdentity, is_alive
+from fairlead.common.values import Usage
+
+from .containerizer import (
+    ContainerExit,
+    LaunchSpec,
+    OnExit,
+    Recovered,
+    Started,
+    write_files,
+)
+from .gpus import GpuBackend
+from .launch_errors import explain
+from .launcher_client import (
+    Exit,
+    LaunchedTask,
+    LauncherClient,
+    LauncherRefusedError,
+    start_launcher,
+)
+from .orphans import find_marked, kill_marked, kill_orphan, signal_orphan
+from .usage import TaskSampler
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+Answer = TypeVar("Answer")
+
+
+class ProcessContainerizer:
+    """A `Containerizer` over the launcher of one work directory."""
+
+    isolation = "process"
+
+    def __init__(
+        self,
+        work_dir: Path,
+        on_exit: OnExit,
+        *,
+        gpus: GpuBackend | None = None,
+        poll_s: float = 0.2,
+        usage_s: float = 1.0,
+    ) -> None:
+        self._work_dir = work_dir.resolve()
+        self._on_exit = on_exit
+        self._poll_s = poll_s
+        self._usage_s = usage_s
+        self._sampler = TaskSampler(self._work_dir, gpus)
+        self._usage: Mapping[LaunchUuid, Usage] = {}
+        self._launcher: ProcessIdentity | None = None
+        self._client: LauncherClient | None = None
+        self._connecting: asyncio.Task[LauncherClient] | None = None
+        self._watching: list[asyncio.Task[None]] = []
+        self._running: dict[LaunchUuid, Started] = {}
+        self._orphans: set[LaunchUuid] = set()
+        self._launching: dict[LaunchUuid, ContainerExit | None] = {}
+        self._half_started: dict[LaunchUuid, LaunchedTask] = {}
+        self._unclaimed: dict[LaunchUuid, ContainerExit] = {}
+        self._told: set[LaunchUuid] = set()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        who = f"tasks run as plain processes of user {_user_name()}"
+        return (f"{who}: cpus and memory are accounted, not enforced",)
+
+    async def recover(self, known: Collection[LaunchUuid] = ()) -> list[Recovered]:
+        client = await self._connected()
+        found = await self._find(client)
+        recovered = [
+            Recovered(uuid, None, ContainerExit(uuid)) for uuid in known if uuid not in found
+        ]
+        gone = {u for u, task in found.items() if task.is_lost and not is_alive(task.process)}
+        await asyncio.to_thread(kill_marked, self._work_dir, gone)
+        for uuid, task in found.items():
+            ended = ContainerExit(uuid) if uuid in gone else None
+            if task.exit is not None:
+                ended = _container_exit(task.exit)
+            self._take(task, ended)
+            recovered.append(Recovered(uuid, task.process, ended))
+        self._unclaimed.clear()
+        self._watching += [
+            asyncio.create_task(self._watch_orphans()),
+            asyncio.create_task(self._watch_usage()),
+        ]
+        return recovered
+
+    async def launch(self, spec: LaunchSpec) -> Started:
+        uuid = spec.uuid
+        if uuid in self._running:
+            return self._running[uuid]
+        self._launching[uuid] = None
+        try:
+            if spec.files:
+                await asyncio.to_thread(write_files, spec.sandbox, spec.files)
+            else:
+                write_files(spec.sandbox, {})
+            task = await self._start(spec)
+        except LauncherRefusedError as refused:
+            message = explain(spec, refused.step, refused.errno, refused.reason)
+            raise ContainerError(message, temporary=refused.temporary) from None
+        finally:
+            held = self._launching.pop(uuid, None)
+        if uuid not in self._told:
+            self._take(task, None)
+            ended = _container_exit(task.exit) if task.exit else held
+            if ended is not None:
+                asyncio.get_running_loop().call_soon(self._tell, ended)
+        return task.process
+
+    async def signal(self, uuid: LaunchUuid, signum: int) -> None:
+        if uuid in self._orphans:
+            signal_orphan(self._running[uuid], signum)
+        elif uuid in self._running or uuid in self._launching:
+            await self._ask(lambda client: client.signal(uuid, signum))
+
+    async def destroy(self, uuid: LaunchUuid) -> None:
+        if uuid not in self._orphans:
+            await self._ask(lambda client: client.destroy(uuid))
+        if uuid in self._orphans:  # or has become one meanwhile
+            kill_orphan(self._running[uuid])
+            await asyncio.to_thread(kill_marked, self._work_dir, {uuid})
+
+    async def forget(self, uuid: LaunchUuid) -> None:
+        self._told.discard(uuid)
+        await self._ask(lambda client: client.forget(uuid))
+
+    def usage(self, uuid: LaunchUuid) -> Usage | None:
+        return self._usage.get(uuid)
+
+    async def close(self) -> None:
+        tasks = [*self._watching, *([self._connecting] if self._connecting else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._watching, self._connecting = [], None
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    # --- what runs
+
+    def _take(self, task: LaunchedTask, ended: ContainerExit | None) -> None:
+        """Into the books: it runs, as an orphan or not, or its end is being told."""
+        uuid = LaunchUuid(task.uuid)
+        if ended is not None:
+            self._told.add(uuid)
+            return
+        self._running[uuid] = task.process
+        if task.is_lost:
+            self._orphans.add(uuid)
+        if uuid in self._unclaimed:
+            asyncio.get_running_loop().call_soon(self._tell, self._unclaimed.pop(uuid))
+
+    def _exited(self, ended: Exit) -> None:
+        self._tell(_container_exit(ended))
+
+    def _tell(self, ended: ContainerExit) -> None:
+        """Once, and not before its launch, or its recovery, has come to an end."""
+        uuid = ended.uuid
+        if uuid in self._launching:
+            self._launching[uuid] = ended
+        elif self._running.pop(uuid, None) is not None:
+            self._orphans.discard(uuid)
+            self._told.add(uuid)
+            self._on_exit(ended)
+        elif uuid not in self._told:
+            self._unclaimed[uuid] = ended
+
+    async def _watch_orphans(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            watched = self._orphans - self._launching.keys()
+            gone = {uuid for uuid in watched if not is_alive(self._running[uuid])}
+            await asyncio.to_thread(kill_marked, self._work_dir, gone)
+            for uuid in sorted(gone):
+                self._tell(ContainerExit(uuid))
+
+    async def _watch_usage(self) -> None:
+        while True:
+            mains = {uuid: process.pid for uuid, process in self._running.items()}
+            adopter = self._launcher.pid if self._launcher else None
+            self._usage = await asyncio.to_thread(self._sampler.sample, mains, adopter)
+            await asyncio.sleep(self._usage_s)
+
+    # --- the launcher
+
+    async def _start(self, spec: LaunchSpec) -> LaunchedTask:
+        async def ask(client: LauncherClient) -> LaunchedTask:
+            started = self._half_started.pop(spec.uuid, None)
+            return started or await client.start(
+                spec.uuid,
+                spec.argv,
+                spec.env,
+                cwd=spec.sandbox,
+                stdout=spec.sandbox / "stdout",
+                stderr=spec.sandbox / "stderr",
+            )
+
+        return await self._ask(ask)
+
+    async def _ask(self, ask: Callable[[LauncherClient], Awaitable[Answer]]) -> Answer:
+        """Of whichever launcher there is: every question may be put twice."""
+        for _ in range(3):
+            client = await self._connected()
+            try:
+                return await ask(client)
+            except LauncherRefusedError:
+                raise
+            except ContainerError as gone:
+                logger.info("asking again: %s", gone)
+        raise ContainerError("the launcher keeps going away", temporary=True)
+
+    async def _connected(self) -> LauncherClient:
+        if self._client is not None:
+            return self._client
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> LauncherClient:
+        try:
+            launcher = await asyncio.to_thread(start_launcher, self._work_dir)
+            client = await LauncherClient.connect(self._work_dir, self._exited, self._lost)
+            self._launcher = launcher
+            try:
+                await self._adopt(client)
+                client.check_open()
+            except BaseException:
+                await client.close()
+                raise
+            self._client = client
+            return client
+        finally:
+            self._connecting = None
+
+    async def _adopt(self, client: LauncherClient) -> None:
+        """What the former launcher ran has ended, or is an orphan now."""
+        if not self._running and not self._launching:
+            return
+        found = await self._find(client)
+        for uuid in list(self._running):
+            task = found.get(uuid)
+            if task is None:
+                self._tell(ContainerExit(uuid))
+            elif task.exit is not None:
+                self._tell(_container_exit(task.exit))
+            else:
+                self._take(task, None)
+        for uuid in self._launching.keys() & found.keys() - self._running.keys():
+            self._half_started[uuid] = found[uuid]
+
+    async def _find(self, client: LauncherClient) -> dict[LaunchUuid, LaunchedTask]:
+        """All that the launcher knows, and what bears our mark and is not known to it."""
+        marked = await asyncio.to_thread(find_marked, self._work_dir)
+        listed = {LaunchUuid(task.uuid): task for task in await client.list()}
+        lost = {u: LaunchedTask(u, process, is_lost=True) for u, process in marked.items()}
+        return lost | listed
+
+    def _lost(self) -> None:
+        logger.warning("launcher-lost: work_dir=%s; starting another", self._work_dir)
+        self._client = None
+        self._watching.append(asyncio.create_task(self._come_back()))
+
+    async def _come_back(self) -> None:
+        while True:
+            try:
+                await self._connected()
+            except ContainerError as problem:
+                logger.warning("no-launcher: %s", problem)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+
+def _container_exit(ended: Exit) -> ContainerExit:
+    return ContainerExit(
+        LaunchUuid(ended.uuid), ended.code, ended.signal, ended.max_rss_bytes, ended.cpu_s
+    )
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

@@ -1,0 +1,541 @@
+"""What every containerizer keeps to: each test runs over real processes and over the fake."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from fairlead.agent.containerizer import ContainerExit, Containerizer, LaunchSpec, OnExit
+from fairlead.agent.fake_containerizer import FakeContainerizer, FakeMachine, FakeProgram
+from fairlead.agent.launcher_client import find_launcher, shutdown_launcher
+from fairlead.agent.process_containerizer import ProcessContainerizer
+from fairlead.common.errors import ContainerError
+from fairlead.common.ids import LaunchUuid
+from fairlead.common.processes import is_alive, send_signal
+
+DEADLINE_S = 20.0
+ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+
+
+async def eventually(what: str, holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {DEADLINE_S:g} s for {what}"
+        await asyncio.sleep(0.01)
+
+
+class Machine(Protocol):
+    """One implementation, and commands that behave alike on it."""
+
+    directory: Path
+
+    def containerizer(self, on_exit: OnExit) -> Containerizer: ...
+    def exits(self, code: int) -> tuple[str, ...]: ...
+    def dies(self, signum: int) -> tuple[str, ...]: ...
+    def runs(self) -> tuple[str, ...]: ...
+    def missing(self) -> tuple[str, ...]: ...
+    def kill_launcher(self) -> None: ...
+
+
+class RealMachine:
+    """Processes under a launcher."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def containerizer(self, on_exit: OnExit) -> Containerizer:
+        return ProcessContainerizer(self.directory, on_exit, poll_s=0.02, usage_s=0.05)
+
+    def exits(self, code: int) -> tuple[str, ...]:
+        return ("sh", "-c", f"exit {code}")
+
+    def dies(self, signum: int) -> tuple[str, ...]:
+        return ("sh", "-c", f"kill -{int(signum)} $$")
+
+    def runs(self) -> tuple[str, ...]:
+        return ("sleep", "60")
+
+    def missing(self) -> tuple[str, ...]:
+        return ("no-such-program",)
+
+    def kill_launcher(self) -> None:
+        launcher = find_launcher(self.directory)
+        assert launcher is not None
+        assert send_signal(launcher, signal.SIGKILL)
+
+
+class PretendedMachine:
+    """The fake, with scripted programs of the same behaviour."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        problem = "cannot run 'no-such-program': no such file in PATH"
+        self.machine = FakeMachine({"no-such-program": FakeProgram(problem=problem)})
+
+    def containerizer(self, on_exit: OnExit) -> Containerizer:
+        return FakeContainerizer(self.machine, on_exit)
+
+    def exits(self, code: int) -> tuple[str, ...]:
+        self.machine.programs["exit"] = FakeProgram(runs_s=0.01, code=code)
+        return ("exit",)
+
+    def dies(self, signum: int) -> tuple[str, ...]:
+        self.machine.programs["die"] = FakeProgram(runs_s=0.01, signal=signum)
+        return ("die",)
+
+    def runs(self) -> tuple[str, ...]:
+        return ("sleep", "60")
+
+    def missing(self) -> tuple[str, ...]:
+        return ("no-such-program",)
+
+    def kill_launcher(self) -> None:
+        self.machine.lose_launcher()
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="fl-", dir="/tmp"))
+    yield path
+    shutdown_launcher(path, grace_s=0)
+    shutil.rmtree(path)
+
+
+@pytest.fixture(params=[RealMachine, PretendedMachine], ids=["process", "fake"])
+def machine(request: pytest.FixtureRequest, directory: Path) -> Machine:
+    made: Machine = request.param(directory)
+    return made
+
+
+@pytest.fixture
+def processes(directory: Path) -> RealMachine:
+    return RealMachine(directory)
+
+
+class Session:
+    """One containerizer on a machine, and the exits that it told."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.exits: list[ContainerExit] = []
+        self.containerizer = machine.containerizer(self.exits.append)
+
+    def spec(
+        self, uuid: str, argv: tuple[str, ...], files: Mapping[str, bytes] | None = None
+    ) -> LaunchSpec:
+        sandbox = self.machine.directory / "sandboxes" / uuid
+        return LaunchSpec(LaunchUuid(uuid), argv, ENV, sandbox, files or {})
+
+    async def launch(self, uuid: str, argv: tuple[str, ...]) -> int:
+        started = await self.containerizer.launch(self.spec(uuid, argv))
+        assert uuid not in [each.uuid for each in self.exits], "told before launch had returned"
+        return started.pid
+
+    async def ended(self, uuid: str) -> ContainerExit:
+        await eventually(f"the end of {uuid}", lambda: uuid in [each.uuid for each in self.exits])
+        return next(each for each in self.exits if each.uuid == uuid)
+
+
+def converse(machine: Machine, *conversations: Callable[[Session], Awaitable[None]]) -> None:
+    """Each with a containerizer of its own, opened after the one before was closed."""
+
+    async def all_of_them() -> None:
+        for conversation in conversations:
+            session = Session(machine)
+            try:
+                await conversation(session)
+            finally:
+                await session.containerizer.close()
+
+    asyncio.run(asyncio.wait_for(all_of_them(), timeout=60))
+
+
+def test_says_how_it_isolates(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        assert session.containerizer.isolation
+        assert all(session.containerizer.warnings)
+
+    converse(machine, conversation)
+
+
+def test_an_exit_code_is_told_once(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        assert await session.containerizer.recover() == []
+        await session.launch("a", machine.exits(7))
+        ended = await session.ended("a")
+        assert (ended.code, ended.signal) == (7, None)
+        await session.launch("b", machine.exits(0))
+        assert (await session.ended("b")).code == 0
+        assert [each.uuid for each in session.exits] == ["a", "b"]
+
+    converse(machine, conversation)
+
+
+def test_a_death_by_signal_is_no_exit_code(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.launch("a", machine.dies(signal.SIGUSR1))
+        ended = await session.ended("a")
+        assert (ended.code, ended.signal) == (None, signal.SIGUSR1)
+
+    converse(machine, conversation)
+
+
+def test_a_command_that_does_not_exist_is_named(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        with pytest.raises(
+            ContainerError, match=r"^cannot run 'no-such-program': no such file in PATH$"
+        ) as caught:
+            await session.launch("a", machine.missing())
+        assert not caught.value.temporary
+        with pytest.raises(ContainerError, match="the command is empty"):
+            await session.launch("b", ())
+        await session.launch("c", machine.exits(0))  # nothing else is affected
+        await session.ended("c")
+        assert [each.uuid for each in session.exits] == ["c"]
+
+    converse(machine, conversation)
+
+
+def test_a_signal_reaches_the_task(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.launch("a", machine.runs())
+        await session.containerizer.signal(LaunchUuid("a"), signal.SIGTERM)
+        assert (await session.ended("a")).signal == signal.SIGTERM
+        await session.containerizer.signal(LaunchUuid("a"), signal.SIGTERM)
+        await session.containerizer.signal(LaunchUuid("nobody"), signal.SIGTERM)
+
+    converse(machine, conversation)
+
+
+def test_destroy_kills_and_is_idempotent(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.launch("a", machine.runs())
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.containerizer.destroy(LaunchUuid("a"))
+        assert (await session.ended("a")).signal == signal.SIGKILL
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.containerizer.destroy(LaunchUuid("nobody"))
+        assert len(session.exits) == 1
+
+    converse(machine, conversation)
+
+
+def test_a_launch_is_done_once_per_uuid(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        pid = await session.launch("a", machine.runs())
+        assert await session.launch("a", machine.runs()) == pid
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+        again = await session.containerizer.launch(session.spec("a", machine.runs()))
+        assert again.pid == pid
+        await asyncio.sleep(0.05)
+        assert len(session.exits) == 1
+
+    converse(machine, conversation)
+
+
+def test_files_lie_in_the_sandbox_and_nowhere_else(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        spec = session.spec("a", machine.runs(), {"key": b"\0secret", "run.sh": b"true"})
+        await session.containerizer.launch(spec)
+        assert (spec.sandbox / "key").read_bytes() == b"\0secret"
+        assert (spec.sandbox / "key").stat().st_mode & 0o777 == 0o600
+        for name in ("../key", "a/b", "..", ".", "", "a\0b", "/etc/key"):
+            with pytest.raises(ContainerError, match="no plain name"):
+                await session.containerizer.launch(session.spec("b", machine.runs(), {name: b""}))
+        assert not (machine.directory / "sandboxes" / "key").exists()
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+
+    converse(machine, conversation)
+
+
+def test_tasks_outlive_the_containerizer(machine: Machine) -> None:
+    pids: dict[str, int] = {}
+
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        pids["runs"] = await session.launch("runs", machine.runs())
+        pids["told"] = await session.launch("told", machine.exits(3))
+        await session.ended("told")
+        pids["ends"] = await session.launch("ends", machine.exits(4))
+
+    async def after(session: Session) -> None:
+        await asyncio.sleep(0.2)
+        known = [LaunchUuid(uuid) for uuid in ("runs", "ends", "told", "never-heard-of")]
+        found = {each.uuid: each for each in await session.containerizer.recover(known)}
+        assert set(found) == set(known)
+        unknown = found.pop(LaunchUuid("never-heard-of"))
+        assert unknown.exit is not None
+        assert unknown.exit.is_unknown
+        assert {uuid: each.started.pid for uuid, each in found.items() if each.started} == pids
+        codes = {uuid: each.exit.code if each.exit else None for uuid, each in found.items()}
+        assert codes == {"runs": None, "ends": 4, "told": 3}
+        await session.containerizer.signal(LaunchUuid("runs"), signal.SIGINT)
+        assert (await session.ended("runs")).signal == signal.SIGINT
+        assert len(session.exits) == 1
+
+    converse(machine, before, after)
+
+
+def test_what_is_not_known_is_found_too(machine: Machine) -> None:
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.launch("stranger", machine.runs())
+
+    async def after(session: Session) -> None:
+        (found,) = await session.containerizer.recover([])
+        assert (found.uuid, found.exit) == ("stranger", None)
+        await session.containerizer.destroy(found.uuid)
+        await session.ended("stranger")
+
+    converse(machine, before, after)
+
+
+def test_what_is_forgotten_is_not_found_again(machine: Machine) -> None:
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        for uuid in ("a", "b"):
+            await session.launch(uuid, machine.exits(0))
+            await session.ended(uuid)
+        await session.containerizer.forget(LaunchUuid("a"))
+        await session.containerizer.forget(LaunchUuid("nobody"))
+
+    async def after(session: Session) -> None:
+        assert [each.uuid for each in await session.containerizer.recover()] == ["b"]
+
+    converse(machine, before, after)
+
+
+def test_without_the_launcher_an_exit_is_unknown(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        pid = await session.launch("a", machine.runs())
+        await session.launch("b", machine.runs())
+        await session.launch("c", machine.exits(5))
+        await session.ended("c")
+        machine.kill_launcher()
+        assert await session.launch("a", machine.runs()) == pid  # it still runs, and once only
+        await session.launch("d", machine.exits(6))  # and life goes on
+        assert (await session.ended("d")).code == 6
+        await session.containerizer.signal(LaunchUuid("a"), signal.SIGTERM)
+        await session.containerizer.destroy(LaunchUuid("b"))
+        assert (await session.ended("a")).is_unknown
+        assert (await session.ended("b")).is_unknown
+        assert sorted(each.uuid for each in session.exits) == ["a", "b", "c", "d"]
+
+    converse(machine, conversation)
+
+
+def test_without_launcher_and_agent_tasks_are_found_again(machine: Machine) -> None:
+    pids = {}
+
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        pids["runs"] = await session.launch("runs", machine.runs())
+        await session.launch("told", machine.exits(3))
+        await session.ended("told")
+
+    async def after(session: Session) -> None:
+        found = {each.uuid: each for each in await session.containerizer.recover()}
+        told, runs = found[LaunchUuid("told")].exit, found[LaunchUuid("runs")]
+        assert told is not None
+        assert told.code == 3
+        assert runs.exit is None
+        assert runs.started is not None
+        assert runs.started.pid == pids["runs"]
+        await session.containerizer.destroy(LaunchUuid("runs"))
+        assert (await session.ended("runs")).is_unknown
+
+    async def kill_the_launcher(_session: Session) -> None:
+        machine.kill_launcher()
+
+    converse(machine, before, kill_the_launcher, after)
+
+
+def test_usage_is_sampled_while_it_runs(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.launch("a", machine.runs())
+        uuid = LaunchUuid("a")
+        await eventually("a sample", lambda: session.containerizer.usage(uuid) is not None)
+        usage = session.containerizer.usage(uuid)
+        assert usage is not None
+        assert usage.processes == 1
+        assert session.containerizer.usage(LaunchUuid("nobody")) is None
+        await session.containerizer.destroy(uuid)
+        await session.ended("a")
+        await eventually("no sample", lambda: session.containerizer.usage(uuid) is None)
+
+    converse(machine, conversation)
+
+
+# --- what only real processes can show
+
+
+GRANDCHILDREN = """
+setsid sleep 60 & echo $! >>pids          # leaves the session
+(setsid sh -c 'sleep 60 & echo $! >>pids' &)   # forks twice: its parents end
+env -i setsid sleep 60 & echo $! >>pids   # wipes its environment, too
+sleep 60 & echo $! >>pids
+while [ $(wc -l <pids) -lt 4 ]; do sleep 0.01; done
+touch ready
+"""
+
+
+def family(session: Session, uuid: str) -> list[int]:
+    return [int(pid) for pid in (session.spec(uuid, ()).sandbox / "pids").read_text().split()]
+
+
+def living(pids: list[int]) -> list[int]:
+    """Zombies hold nothing, and wait only for a parent to look."""
+    found = []
+    for pid in pids:
+        stat = Path(f"/proc/{pid}/stat")
+        if stat.exists() and stat.read_text().rpartition(") ")[2][0] not in "ZX":
+            found.append(pid)
+    return found
+
+
+async def have_family(session: Session, uuid: str, then: str) -> list[int]:
+    await session.launch(uuid, ("sh", "-c", GRANDCHILDREN + then))
+    ready = session.spec(uuid, ()).sandbox / "ready"
+    await eventually("the grandchildren", ready.exists)
+    pids = family(session, uuid)
+    assert len(pids) == 4
+    return pids
+
+
+def test_destroy_reaches_whoever_left_the_session(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        pids = await have_family(session, "a", "wait")
+        assert living(pids) == pids
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+        await eventually("all of them to be gone", lambda: not living(pids))
+
+    converse(processes, conversation)
+
+
+def test_a_task_that_ends_takes_its_family_along(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        pids = await have_family(session, "a", "exit 9")
+        assert (await session.ended("a")).code == 9
+        await eventually("all of them to be gone", lambda: not living(pids))
+
+    converse(processes, conversation)
+
+
+def test_the_family_of_another_task_is_left_alone(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        pids = await have_family(session, "a", "wait")
+        await session.launch("b", processes.exits(0))
+        await session.ended("b")
+        await session.launch("c", processes.runs())
+        await session.containerizer.destroy(LaunchUuid("c"))
+        await session.ended("c")
+        assert living(pids) == pids
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+
+    converse(processes, conversation)
+
+
+def test_orphans_are_destroyed_with_their_family(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        pids = await have_family(session, "a", "wait")
+        processes.kill_launcher()
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+        await eventually("all of them to be gone", lambda: not living(pids))
+
+    converse(processes, conversation)
+
+
+def test_why_a_command_cannot_run(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        files = {"plain": b"hello", "lost.sh": b"#!/no/such/interpreter\n", "rubbish": b"\x01\x02"}
+        spec = session.spec("a", processes.runs(), files)
+        await session.containerizer.launch(spec)
+        for name in ("lost.sh", "rubbish"):
+            (spec.sandbox / name).chmod(0o700)
+        (spec.sandbox / "bin").mkdir()
+        for program, why in {
+            "./absent": "no such file",
+            "./plain": "permission denied; make it executable with chmod +x",
+            "./lost.sh": "its interpreter does not exist",
+            "./rubbish": "neither a program for this machine nor a #! script",
+            "./bin": "permission denied; make it executable with chmod +x",
+        }.items():
+            spec = LaunchSpec(LaunchUuid("b"), (program,), ENV, spec.sandbox)
+            with pytest.raises(ContainerError) as caught:
+                await session.containerizer.launch(spec)
+            assert caught.value.message == f"cannot run '{program}': {why}"
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+
+    converse(processes, conversation)
+
+
+def test_output_and_environment_are_as_asked(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        script = "env | cut -d= -f1 | sort; pwd; umask; echo oops >&2; cat; ls -l /proc/$$/fd"
+        spec = session.spec("a", ("sh", "-c", script))
+        await session.containerizer.launch(spec)
+        assert (await session.ended("a")).code == 0
+        lines = (spec.sandbox / "stdout").read_text().splitlines()
+        assert lines[:4] == ["FAIRLEAD_LAUNCHER_DIR", "FAIRLEAD_LAUNCH_UUID", "PATH", "PWD"]
+        assert lines[4:6] == [str(spec.sandbox), "0022"]
+        assert (spec.sandbox / "stderr").read_text() == "oops\n"
+        descriptors = [line.split()[-3] for line in lines if "->" in line]
+        assert descriptors == ["0", "1", "2"], "a descriptor of the launcher leaked"
+
+    converse(processes, conversation)
+
+
+def test_usage_counts_the_whole_family(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        await have_family(session, "a", "wait")
+
+        def processes_seen() -> int:
+            usage = session.containerizer.usage(LaunchUuid("a"))
+            return usage.processes if usage else 0
+
+        await eventually("the shell and its four", lambda: processes_seen() == 5)
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+
+    converse(processes, conversation)
+
+
+def test_the_identity_of_a_task_is_its_process(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        started = await session.containerizer.launch(session.spec("a", processes.runs()))
+        assert is_alive(started)
+        assert os.getsid(started.pid) == started.pid
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+        assert not is_alive(started)
+
+    converse(processes, conversation)
