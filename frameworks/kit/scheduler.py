@@ -2,7 +2,7 @@
 
 The driver (`kit.core`, `kit.driver`) finds the leader, keeps the session, acknowledges, reconciles,
 asks for the fate of unanswered launches, and tells the master whenever `demands` or `wishes`
-have changed. A scheduler never sees a socket, a clock or a retry.
+have changed. A scheduler never sees a socket, a clock or a retry; `kit.testing` shows it a cluster.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from fairlead.common.messages import (
     Decline,
     Kill,
     Reconcile,
+    Record,
     Revive,
     Suppress,
     Teardown,
@@ -24,6 +25,7 @@ from fairlead.common.messages import (
 from fairlead.common.resources import Resources
 from fairlead.common.values import (
     Command,
+    Demand,
     FrameworkInfo,
     Launch,
     Offer,
@@ -102,21 +104,37 @@ class Stop:
     exit_code: int = 0
 
 
-SchedulerAction = Accept | Decline | Revive | Suppress | Kill | Reconcile | Teardown | Stop | object
-"""Wire calls go to the master; what the kit does not know goes to the scheduler's own service."""
+SchedulerAction = (
+    Accept | Decline | Revive | Suppress | Kill | Reconcile | Teardown | Record | Stop | object
+)
+"""Wire calls go to the master; a Record is durable before anything behind it leaves; what the kit
+does not know goes to the scheduler's own service.
+"""
 
 
 class Scheduler(Protocol):
     """A framework's decisions: deterministic, no I/O, time as an argument (monotonic seconds)."""
 
-    framework: FrameworkInfo
-    """Who we are; the driver fills in the id that it was given."""
+    @property
+    def framework(self) -> FrameworkInfo:
+        """Who we are; the driver adds the id that it was given."""
+        ...
 
-    wishes: Sequence[RoleWish]
-    """How offers should look; empty: as they come."""
+    @property
+    def wishes(self) -> Sequence[RoleWish]:
+        """How offers should look; empty: as they come.
 
-    demands: Sequence[RoleDemand] | None
-    """What we would use now, per role; None: not stated; a role with no demand: nothing."""
+        A change of `suppressed` is told at once, any other with the next Subscribe.
+        """
+        ...
+
+    @property
+    def demands(self) -> Sequence[RoleDemand] | None:
+        """What we would use now, per role; told whenever a step has changed it.
+
+        None: not stated. Once one is stated, a role that is not named wants nothing.
+        """
+        ...
 
     def step(self, event: SchedulerEvent, now: float) -> Sequence[SchedulerAction]:
         """Take in what has happened, say what to do."""
@@ -125,6 +143,16 @@ class Scheduler(Protocol):
     def next_deadline(self) -> float | None:
         """When a Tick will have something to do."""
         ...
+
+
+class SchedulerBase:
+    """The parts of a scheduler that few need to write."""
+
+    wishes: Sequence[RoleWish] = ()
+    demands: Sequence[RoleDemand] | None = None
+
+    def next_deadline(self) -> float | None:
+        return None
 
 
 def task(
@@ -149,6 +177,16 @@ def accept(offers: Sequence[Offer], *tasks: TaskInfo, refuse_s: float = 5.0) -> 
     return Accept(tuple(offer.offer_id for offer in offers), launch(*tasks), refuse_s=refuse_s)
 
 
+def decline(offers: Sequence[Offer], refuse_s: float = 5.0) -> Decline:
+    """Not these, nor less of them, for a while."""
+    return Decline(tuple(offer.offer_id for offer in offers), refuse_s)
+
+
+def wanting(resources: Resources, count: int, role: str = "default") -> tuple[RoleDemand, ...]:
+    """The demand of `count` tasks that are all alike."""
+    return (RoleDemand(Role(role), (Demand(resources, count),) if count else ()),)
+
+
 def fitting(resources: Resources, tasks: Sequence[TaskInfo]) -> tuple[TaskInfo, ...]:
     """Those tasks, in order, that fit one after another."""
     chosen = []
@@ -169,10 +207,12 @@ __all__ = [
     "OffersLost",
     "OffersReceived",
     "Reconcile",
+    "Record",
     "Revive",
     "Role",
     "Scheduler",
     "SchedulerAction",
+    "SchedulerBase",
     "SchedulerEvent",
     "StatusReceived",
     "Stop",
@@ -181,7 +221,9 @@ __all__ = [
     "Teardown",
     "Tick",
     "accept",
+    "decline",
     "fitting",
     "launch",
     "task",
+    "wanting",
 ]

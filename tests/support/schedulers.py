@@ -1,13 +1,14 @@
 """A scheduler for tests of the kit: does what the test tells it, remembers what it heard."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from fairlead.common.ids import FrameworkId
 from fairlead.common.resources import Resources
 from fairlead.common.values import FrameworkInfo, RoleDemand, RoleWish, TaskInfo, TaskStatus
 from fairlead.frameworks.kit.scheduler import SchedulerEvent, StatusReceived, task
 
-Answer = Callable[[SchedulerEvent], Sequence[object]]
+Answer = Callable[[Any], Sequence[object]]
 
 
 def one_cpu(task_id: str) -> TaskInfo:
@@ -32,7 +33,8 @@ class Scripted:
     def step(self, event: SchedulerEvent, now: float) -> Sequence[object]:
         del now
         self.heard.append(event)
-        return self._answers.get(type(event), lambda _event: ())(event)
+        answer = self._answers.get(type(event))
+        return answer(event) if answer else ()
 
     def next_deadline(self) -> float | None:
         return self.deadline
