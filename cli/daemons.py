@@ -1,0 +1,89 @@
+"""`fairlead master`, `fairlead agent`, `fairlead frameworks run`: processes that stay.
+
+They log to stderr; whoever starts them says where that goes. TERM ends them in order; an agent's
+tasks go on.
+"""
+
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+
+from .options import choices, cluster_options, debug_option, home_option
+from .quantities import BYTES, CPUS, GPU_SOURCE, read_attributes
+from .up import home_of
+
+
+def _run(serving: Coroutine[Any, Any, int]) -> int:
+    import asyncio
+    import logging
+
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=os.environ.get("FAIRLEAD_LOG", "INFO").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    return asyncio.run(serving)
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="To listen on [any free one]."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Only loopback, without TLS.")
+@home_option
+@debug_option
+@click.pass_context
+def master(ctx: click.Context, port: int, host: str) -> int:
+    """The master daemon: holds the books, offers resources. `fairlead up` runs one for you."""
+    from fairlead.master.server import serve
+    from fairlead.master.settings import MasterSettings
+
+    home = home_of(ctx)
+    home.ensure()
+    home.make_token()
+    return _run(serve(home, host, port, MasterSettings()))
+
+
+@click.command()
+@click.option("--name", default="a1", show_default=True, help="Its name, and its directory's.")
+@click.option("--cpus", type=CPUS, help="To offer [those it may run on].")
+@click.option("--mem", type=BYTES, help="To offer, such as 8GB [all].")
+@click.option("--disk", type=BYTES, help="To offer [that under the home].")
+@click.option("--gpus", type=GPU_SOURCE, default="auto", show_default=True)
+@click.option("--ports", help="To offer, such as 31000-31999; '' for none.")
+@click.option(
+    "--attribute",
+    "attributes",
+    multiple=True,
+    callback=read_attributes,
+    metavar="KEY=VALUE",
+    help="A fact that constraints may ask for; repeat for more.",
+)
+@click.option("--zone", default="", help="Where it stands, at large.")
+@click.option("--rack", default="", help="Where it stands, within the zone.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of its own, for logs.")
+@cluster_options
+@click.pass_context
+def agent(
+    ctx: click.Context,
+    *,
+    name: str,
+    cpus: int | None,
+    mem: int | None,
+    disk: int | None,
+    gpus: str,
+    ports: str | None,
+    attributes: dict[str, str],
+    zone: str,
+    rack: str,
+    port: int,
+) -> int:
+    """The agent daemon: runs tasks. `fairlead up` runs some for you.
+
+    It finds the master through the home, or is told with --master. On TERM it ends and leaves its
+    tasks running: the next agent of the same name adopts them.
+    """
+    raise NotImplementedError

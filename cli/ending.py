@@ -1,0 +1,142 @@
+"""Ends what runs in a home: supervisor, daemons, launchers with their tasks, and what those lost.
+
+A process is known by its recorded identity, or by the mark that launchers give, never by its name,
+so that no stranger is ever hit. Works whatever is dead already.
+"""
+
+import signal
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from fairlead.common.errors import FairleadError
+from fairlead.common.home import AgentHome, Home
+from fairlead.common.processes import ProcessIdentity, is_alive, send_signal
+
+from .cluster import LET_GO, is_supervised, read_record
+
+SUPERVISOR_S = 5.0  # what the supervisor may take to let go
+DAEMON_S = 10.0  # what a daemon may take to end
+TASK_GRACE_S = 5.0  # what tasks may take to end
+KILLED_S = 5.0  # what a killed process may take to be gone
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What `down` has to tell."""
+
+    tasks: int = 0
+    processes: int = 0
+    problems: tuple[str, ...] = ()
+
+    def __add__(self, other: "Ended") -> "Ended":
+        return Ended(
+            self.tasks + other.tasks,
+            self.processes + other.processes,
+            self.problems + other.problems,
+        )
+
+
+def take_down(home: Home) -> Ended:
+    """End everything that runs in this home; works whatever is dead already."""
+    ended = release(home)
+    record = read_record(home)
+    if record is not None:
+        ended += Ended(processes=end(record.daemons.values()))
+    ended += end_launchers(agents_of(home))
+    forget(home)
+    return ended
+
+
+def forget(home: Home) -> None:
+    """Remove what the daemons wrote about where they are, so that nobody looks for them there."""
+    home.remove_leader()
+    home.remove_cluster()
+    for path in (home.path / "frameworks").glob("*.json"):
+        path.unlink(missing_ok=True)
+
+
+def release(home: Home) -> Ended:
+    """End the supervisor, and only it, so that it starts nothing again."""
+    deadline = time.monotonic() + SUPERVISOR_S
+    record = read_record(home)
+    while record is None and is_supervised(home) and time.monotonic() < deadline:
+        time.sleep(0.05)  # it is only just starting
+        record = read_record(home)
+    if record is None or not is_alive(record.supervisor):
+        return Ended()
+    send_signal(record.supervisor, LET_GO)
+    if wait_for_end([record.supervisor], SUPERVISOR_S):
+        end([record.supervisor])
+    return Ended(processes=1)
+
+
+def end(identities: Iterable[ProcessIdentity], patience_s: float | None = None) -> int:
+    """TERM all that live, KILL those that stay; says how many there were."""
+    living = [identity for identity in identities if send_signal(identity, signal.SIGTERM)]
+    left = wait_for_end(living, DAEMON_S if patience_s is None else patience_s)
+    for identity in left:
+        send_signal(identity, signal.SIGKILL)
+    wait_for_end(left, KILLED_S)
+    return len(living)
+
+
+def wait_for_end(identities: Sequence[ProcessIdentity], patience_s: float) -> list[ProcessIdentity]:
+    """Those that still live when all others have ended, or the time is up."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        left = [identity for identity in identities if is_alive(identity)]
+        if not left or time.monotonic() >= deadline:
+            return left
+        time.sleep(0.01)
+
+
+def agents_of(home: Home) -> list[AgentHome]:
+    """The work directories of all agents that ever ran there."""
+    with suppress(FileNotFoundError):
+        return [AgentHome(path) for path in sorted(home.agents.iterdir()) if path.is_dir()]
+    return []
+
+
+def end_launchers(agents: Sequence[AgentHome]) -> Ended:
+    """End the launchers with their tasks, all at once: each grants its tasks the same grace."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fairlead.agent.launcher_client import find_launcher
+
+    running = [agent for agent in agents if find_launcher(agent.path) is not None]
+    ended = Ended()
+    if running:
+        with ThreadPoolExecutor(len(running)) as threads:
+            ended = sum(threads.map(_end_launcher, running), ended)
+    for agent in agents:
+        ended += Ended(tasks=_end_orphans(agent))
+        if find_launcher(agent.path) is None:
+            agent.launcher_socket.unlink(missing_ok=True)  # left by one that was killed
+    return ended
+
+
+def _end_launcher(agent: AgentHome) -> Ended:
+    from fairlead.agent.launcher_client import find_launcher, shutdown_launcher
+
+    identity = find_launcher(agent.path)
+    if identity is None:
+        return Ended()
+    try:
+        return Ended(tasks=shutdown_launcher(agent.path, TASK_GRACE_S), processes=1)
+    except FairleadError as error:
+        end([identity], 0.0)
+        return Ended(processes=1, problems=(str(error),))
+
+
+def _end_orphans(agent: AgentHome) -> int:
+    """What a killed launcher left running; says how many tasks that was."""
+    from fairlead.agent.orphans import find_marked, kill_marked, kill_orphan
+
+    left = find_marked(agent.path)
+    for main in left.values():
+        kill_orphan(main)
+    kill_marked(agent.path, left.keys())
+    wait_for_end(list(left.values()), KILLED_S)
+    return len(left)

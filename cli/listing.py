@@ -1,0 +1,210 @@
+"""`status` and the nouns: tables for people or JSON for programs, once or watched.
+
+Each noun's shape is in `views`, its table in `tables`.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from fairlead.common.messages import StateReply
+
+from .client import Place, connected, locate
+from .options import choices, cluster_options, output_option
+from .up import home_of
+
+REDRAW_S = 0.5
+CLEAR = "\x1b[H\x1b[2J"
+Shape = Callable[[StateReply], Any]
+Printer = Callable[[Any], None]
+
+
+def place_of(ctx: click.Context) -> Place:
+    """The cluster that this verb is about."""
+    import os
+
+    return locate(home_of(ctx), choices(ctx).master or os.environ.get("FAIRLEAD_MASTER", ""))
+
+
+def watch_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--watch`: again whenever it changes."""
+    return click.option("-w", "--watch", is_flag=True, help="Show it again whenever it changes.")(
+        command
+    )
+
+
+all_option = click.option("-a", "--all", "ended", is_flag=True, help="Those that ended, too.")
+
+
+def show(ctx: click.Context, output: str, watch: bool, shape: Shape, printer: Printer) -> None:
+    """Print one state, or each new one until Ctrl-C."""
+    place = place_of(ctx)
+    last = None
+    for state in _states(place, watch):
+        shaped = shape(state)
+        if shaped == last:
+            continue
+        last = shaped
+        if output == "json":
+            print(json.dumps(shaped, indent=None if watch else 2), flush=True)
+            continue
+        if watch and sys.stdout.isatty():
+            sys.stdout.write(CLEAR)
+        printer(shaped)
+        sys.stdout.flush()
+
+
+def _states(place: Place, watch: bool) -> Iterator[StateReply]:
+    with connected(place) as client:
+        if not watch:
+            yield client.state()
+            return
+        from .changes import merged
+
+        state: StateReply | None = None
+        shown_at = 0.0
+        with suppress(KeyboardInterrupt):
+            for change in client.watch():
+                state = merged(state, change)
+                # Changes come in bursts, eyes do not: what waits is shown with what follows it.
+                pause_s = shown_at + REDRAW_S - time.monotonic()
+                if pause_s > 0:
+                    time.sleep(pause_s)
+                shown_at = time.monotonic()
+                yield state
+
+
+def _table(name: str, empty: str) -> Printer:
+    def printer(rows: Any) -> None:
+        from . import tables
+
+        tables.print_table(getattr(tables, name), rows, empty, sys.stdout)
+
+    return printer
+
+
+# --- status
+
+
+@click.command()
+@output_option
+@watch_option
+@cluster_options
+@click.pass_context
+def status(ctx: click.Context, output: str, watch: bool) -> None:
+    """The cluster on one screen: agents, frameworks, and tasks by state."""
+    from . import views
+
+    address = place_of(ctx).address
+    show(ctx, output, watch, lambda state: views.cluster(state, address), _print_status)
+
+
+def _print_status(cluster: Any) -> None:
+    print(
+        f"master {cluster['address']}, epoch {cluster['epoch']}, state {cluster['version']},"
+        f" cluster {cluster['cluster_id']}\n"
+    )
+    _table("AGENTS", "no agents")(cluster["agents"])
+    print()
+    _table("FRAMEWORKS", "no frameworks")(cluster["frameworks"])
+    counts = ", ".join(f"{count} {state}" for state, count in cluster["tasks"].items())
+    print(f"\ntasks: {counts or 'none'}")
+    for warning in dict.fromkeys(text for each in cluster["agents"] for text in each["warnings"]):
+        print(f"note: {warning}")
+
+
+# --- nouns
+
+
+@click.group()
+def agents() -> None:
+    """The machines: what they have, what is used."""
+
+
+@agents.command("list")
+@output_option
+@watch_option
+@cluster_options
+@click.pass_context
+def list_agents(ctx: click.Context, output: str, watch: bool) -> None:
+    """All agents that the master knows."""
+    from . import views
+
+    show(ctx, output, watch, views.agents, _table("AGENTS", "no agents"))
+
+
+@click.group()
+def offers() -> None:
+    """Resources that are held out to frameworks."""
+
+
+@offers.command("list")
+@output_option
+@watch_option
+@cluster_options
+@click.pass_context
+def list_offers(ctx: click.Context, output: str, watch: bool) -> None:
+    """Offers that no framework has answered yet."""
+    from . import views
+
+    show(ctx, output, watch, views.offers, _table("OFFERS", "no offers"))
+
+
+@click.group()
+def frameworks() -> None:
+    """Who decides what to run."""
+
+
+@frameworks.command("list")
+@output_option
+@watch_option
+@all_option
+@cluster_options
+@click.pass_context
+def list_frameworks(ctx: click.Context, output: str, watch: bool, ended: bool) -> None:
+    """Frameworks that have not ended."""
+    from . import views
+
+    show(
+        ctx,
+        output,
+        watch,
+        lambda state: views.frameworks(state, ended=ended),
+        _table("FRAMEWORKS", "no frameworks"),
+    )
+
+
+@click.group()
+def tasks() -> None:
+    """What runs, and what ran."""
+
+
+@tasks.command("list")
+@output_option
+@watch_option
+@all_option
+@cluster_options
+@click.pass_context
+def list_tasks(ctx: click.Context, output: str, watch: bool, ended: bool) -> None:
+    """Tasks that have not ended."""
+    from . import views
+
+    empty = "no tasks" if ended else "no tasks run; see those that ended with --all"
+    show(ctx, output, watch, lambda state: views.tasks(state, ended=ended), _table("TASKS", empty))
+
+
+def _add_verbs() -> None:
+    """Verbs of nouns that stand in modules of their own."""
+
+    from .tasks import kill, logs, show_task
+
+    for verb in (show_task, logs, kill):
+        tasks.add_command(verb)
+
+
+_add_verbs()

@@ -1,0 +1,125 @@
+"""The `fairlead` command: finds the verb, runs it, and turns whatever goes wrong into one line.
+
+Verbs are imported when they are called, so that `fairlead --help` and `fairlead run` start quickly.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from .exits import Exit
+from .options import Choices, cluster_options
+
+VERBS: dict[str, tuple[str, str]] = {
+    "up": ("up", "Start a local cluster."),
+    "down": ("up", "End the local cluster, its tasks included."),
+    "status": ("listing", "The cluster on one screen."),
+    "run": ("run", "Run a command as a task; its output, its exit code."),
+    "tasks": ("listing", "list, show, logs, kill: what runs and what ran."),
+    "agents": ("listing", "list: the machines and what they have."),
+    "frameworks": ("listing", "list, run: who runs tasks, and running one."),
+    "offers": ("listing", "list: resources held out to frameworks now."),
+    "master": ("daemons", "The master daemon."),
+    "agent": ("daemons", "The agent daemon."),
+}
+
+
+class Verbs(click.Group):
+    """Knows each verb's module and line of help; imports only what is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return list(VERBS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"fairlead.cli.{VERBS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+def show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    """The installed version; found only when asked for, because looking takes a while."""
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"fairlead {version('fairlead')}")
+    ctx.exit()
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Begin with: fairlead up, then: fairlead run -- echo hi",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=show_version,
+    help="Show the version and exit.",
+)
+@cluster_options
+def fairlead() -> None:
+    """Run programs on a cluster: a master offers resources, frameworks decide, agents run."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The door: `fairlead …` and `python -m fairlead.cli …`."""
+    code = run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError:  # the reader has gone; python would complain about that at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb, print what went wrong, return the exit code."""
+    chosen = Choices()
+    try:
+        result = fairlead.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="fairlead",
+            standalone_mode=False,
+            obj=chosen,
+        )
+    except BaseException as error:  # noqa: BLE001 - this is the one place that tells people
+        return tell(error, chosen)
+    return result if isinstance(result, int) else Exit.OK
+
+
+def tell(error: BaseException, chosen: Choices) -> int:
+    """Say in one line what failed, in another what to do; return the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else Exit.OK
+    from .problems import describe
+
+    problem = describe(error)
+    if chosen.is_debugging and problem.is_worth_a_traceback:
+        import traceback
+
+        traceback.print_exception(error)
+    if problem.message:
+        print(f"fairlead: {problem.message}", file=sys.stderr)
+    if problem.hint:
+        print(f"hint: {problem.hint}", file=sys.stderr)
+    return problem.exit

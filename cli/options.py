@@ -1,0 +1,85 @@
+"""Flags that many verbs share: which cluster, how to print, and what lies behind an error."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Choices:
+    """What was said on the command line, before or after the verb."""
+
+    home: str = ""
+    master: str = ""
+    is_debugging: bool = False
+    path: list[str] = field(default_factory=list)
+    """The verb as it was typed, for hints."""
+
+
+def choices(ctx: click.Context) -> Choices:
+    """Of this invocation."""
+    found = ctx.find_object(Choices)
+    assert found is not None
+    return found
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(choices(ctx), name, value)
+
+    return keep
+
+
+def home_option(command: Command) -> Command:
+    """`--home`: another state directory than the default one."""
+    return click.option(
+        "--home",
+        metavar="DIR",
+        expose_value=False,
+        callback=_keep("home"),
+        help="State directory of the cluster [FAIRLEAD_HOME].",
+    )(command)
+
+
+def master_option(command: Command) -> Command:
+    """`--master`: another master than that of the home."""
+    return click.option(
+        "--master",
+        metavar="HOST:PORT",
+        expose_value=False,
+        callback=_keep("master"),
+        help="Address of the master [FAIRLEAD_MASTER].",
+    )(command)
+
+
+def debug_option(command: Command) -> Command:
+    """`--debug`: what lies behind an error."""
+    return click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep("is_debugging"),
+        help="Show the traceback of an error.",
+    )(command)
+
+
+def cluster_options(command: Command) -> Command:
+    """For whatever talks to a cluster."""
+    return home_option(master_option(debug_option(command)))
+
+
+def output_option(command: Command) -> Command:
+    """`-o table|json`."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="For people, or for programs.",
+    )(command)

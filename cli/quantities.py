@@ -1,0 +1,146 @@
+"""What people type for quantities: `0.5`, `8GB`, `512MiB`, `fake:4`, `KEY=VALUE`.
+
+Each parser is exact and raises ValueError with a line that shows how to write it; the click types
+at the end make flags of them.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+MILLIS = 1000
+MAX_BYTES = 2**56
+MAX_CPUS = 1_000_000
+_BINARY = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+_BYTES = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?:([KMGTP]?)(I?)(B?))", re.IGNORECASE)
+_GPUS = re.compile(r"fake:([0-9]{1,4})")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def parse_millis(text: str) -> int:
+    """Thousandths of a cpu: `2`, `0.5`, and `500m` for those who are used to it."""
+    plain = text.strip()
+    scale = 1 if plain.endswith("m") else MILLIS
+    try:
+        value = Decimal(plain.removesuffix("m")) * scale
+        millis = int(value)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a number of cpus; write 2 or 0.5") from None
+    if value != millis:
+        raise ValueError(f"{text!r} is finer than a thousandth; write 0.001 or more")
+    if not 0 < millis <= MAX_CPUS * MILLIS:
+        raise ValueError(f"{text!r} is not between 0.001 and a million; write 2 or 0.5")
+    return millis
+
+
+def parse_bytes(text: str) -> int:
+    """`8GB` is decimal, `512MiB` and the short `512M` are binary; a bare number says too little."""
+    match = _BYTES.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not an amount of memory; write 512MiB or 8GB")
+    number, prefix, binary, byte = match.groups()
+    if not prefix and not byte:
+        raise ValueError(f"{text!r} of what? Write {number}MiB or {number}GB")
+    if binary and not prefix:
+        raise ValueError(f"{text!r} is not an amount of memory; write 512MiB or 8GB")
+    base = 1000 if byte and not binary else 1024
+    value = Decimal(number) * base ** _BINARY[prefix.upper()]
+    if not 1 <= value <= MAX_BYTES:
+        raise ValueError(f"{text!r} is not between 1 byte and 64 PiB")
+    return int(value)
+
+
+def parse_gpu_millis(text: str) -> int:
+    """What a task asks for, in thousandths: whole devices, or a part of one."""
+    try:
+        millis = parse_millis("" if text.endswith("m") else text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number of gpus; write 1, 2 or 0.5") from None
+    if millis > MILLIS and millis % MILLIS:
+        raise ValueError(f"{text!r}: a part of a gpu cannot be had beside whole ones; write 1 or 2")
+    return millis
+
+
+def parse_gpu_source(text: str) -> str:
+    """Which GPUs an agent offers: `auto` (real ones, if any), `nvml`, `none`, `fake:4`."""
+    plain = text.strip().lower()
+    if plain in {"auto", "nvml", "none"}:
+        return plain
+    match = _GPUS.fullmatch(plain)
+    if match is None:
+        raise ValueError(f"{text!r} is not a choice of gpus; write auto, none or fake:4")
+    return f"fake:{int(match.group(1))}"
+
+
+def parse_pairs(
+    texts: Iterable[str], environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """`KEY=VALUE`; with an environment a bare `KEY` takes its value from there."""
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not _WORD.fullmatch(key):
+            raise ValueError(f"{text!r} is not KEY=VALUE")
+        if not equals:
+            if environment is None:
+                raise ValueError(f"{text!r} has no value; write {key}=VALUE")
+            if key not in environment:
+                raise ValueError(f"{key} is not set here; write {key}=VALUE")
+            value = environment[key]
+        pairs[key] = value
+    return pairs
+
+
+# --- click types
+
+
+class Quantity(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2 only
+    """A flag whose value one of the parsers reads."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self.parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+CPUS = Quantity("CPUS", parse_millis)
+BYTES = Quantity("BYTES", parse_bytes)
+GPUS = Quantity("GPUS", parse_gpu_millis)
+GPU_SOURCE = Quantity("auto|none|fake:N", parse_gpu_source)
+
+
+def read_attributes(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str]:
+    """A click callback for repeated `KEY=VALUE`."""
+    return _read_pairs(ctx, param, value, None)
+
+
+def read_environment(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str]:
+    """The same, where a bare `KEY` is taken from the caller's environment."""
+    return _read_pairs(ctx, param, value, os.environ)
+
+
+def _read_pairs(
+    ctx: click.Context,
+    param: click.Parameter,
+    texts: tuple[str, ...],
+    environment: Mapping[str, str] | None,
+) -> dict[str, str]:
+    try:
+        return parse_pairs(texts, environment)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx=ctx, param=param) from None

@@ -1,0 +1,165 @@
+"""Tables for people: rich ones on a terminal, plain aligned text into a pipe.
+
+The rows are the plain objects of `cli.views`. What comes from a cluster may hold anything, so
+control characters are shown, never sent to the terminal.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from fairlead.common.resources import format_bytes
+
+Cell = Callable[[Mapping[str, Any]], str]
+STYLES = {
+    "CONNECTED": "green",
+    "RUNNING": "green",
+    "FINISHED": "green",
+    "FAILED": "red",
+    "ERROR": "red",
+    "DROPPED": "red",
+    "GONE": "red",
+    "UNREACHABLE": "red",
+    "DISCONNECTED": "yellow",
+    "RECOVERING": "yellow",
+    "KILLED": "yellow",
+    "KILLING": "yellow",
+    "STAGING": "cyan",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A title, and what stands under it."""
+
+    title: str
+    cell: Cell
+    is_number: bool = False
+
+
+def print_table(
+    columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], empty: str, out: TextIO
+) -> None:
+    """All rows; or the line that says there are none, which is no data and goes to stderr."""
+    if not rows:
+        print(empty, file=out if out.isatty() else sys.stderr)
+        return
+    texts = [[visible(column.cell(row)) for column in columns] for row in rows]
+    if out.isatty():
+        _print_rich(columns, texts, out)
+    else:
+        out.write(plain_table(columns, texts))
+
+
+def plain_table(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> str:
+    """Aligned text without colours, nothing cut off."""
+    lines = [[column.title for column in columns], *texts]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    return "".join(
+        "  ".join(
+            text.rjust(width) if column.is_number else text.ljust(width)
+            for text, width, column in zip(line, widths, columns, strict=True)
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def _print_rich(columns: Sequence[Column], texts: Sequence[Sequence[str]], out: TextIO) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.is_number else "left")
+    for line in texts:
+        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in line))
+    Console(file=out, highlight=False).print(table)
+
+
+def visible(text: str) -> str:
+    """The same text with control characters escaped: a task's name must not drive a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+# --- cells
+
+
+def field(key: str) -> Cell:
+    """The value of a key as it is; nothing for null."""
+    return lambda row: "" if row[key] is None else str(row[key])
+
+
+def used_of(key: str) -> Cell:
+    """`0.5 / 4` of cpus or gpus."""
+    return lambda row: f"{row['used'][key]:g} / {row[key]:g}"
+
+
+def used_bytes_of(key: str) -> Cell:
+    """`64 MiB / 8 GiB`."""
+    return lambda row: f"{format_bytes(row['used'][key])} / {format_bytes(row[key])}"
+
+
+def amount(resources: Mapping[str, Any]) -> str:
+    """`1 cpus, 128 MiB mem`, in the words of Resources."""
+    parts = [f"{resources['cpus']:g} cpus"] if resources["cpus"] else []
+    parts += [f"{format_bytes(resources['mem_bytes'])} mem"] if resources["mem_bytes"] else []
+    parts += [f"{format_bytes(resources['disk_bytes'])} disk"] if resources["disk_bytes"] else []
+    parts += [f"{resources['gpus']:g} gpus"] if resources["gpus"] else []
+    return ", ".join(parts) or "nothing"
+
+
+def ending(row: Mapping[str, Any]) -> str:
+    """How a task ended: its exit code, or the signal."""
+    if row["signal"] is not None:
+        return f"signal {row['signal']}"
+    return "" if row["exit_code"] is None else str(row["exit_code"])
+
+
+AGENTS = (
+    Column("NAME", field("name")),
+    Column("STATE", field("state")),
+    Column("TASKS", field("tasks"), is_number=True),
+    Column("CPUS", used_of("cpus"), is_number=True),
+    Column("MEM", used_bytes_of("mem_bytes"), is_number=True),
+    Column("GPUS", used_of("gpus"), is_number=True),
+    Column("BUSY", lambda row: f"{row['usage']['cpu_percent']:.0f}%", is_number=True),
+    Column("ISOLATION", field("isolation")),
+    Column("ADDRESS", field("address")),
+    Column("ID", field("agent_id")),
+)
+FRAMEWORKS = (
+    Column("NAME", field("name")),
+    Column("STATE", field("state")),
+    Column("ROLES", lambda row: ", ".join(row["roles"])),
+    Column("TASKS", field("tasks"), is_number=True),
+    Column("USED", lambda row: amount(row["used"])),
+    Column("SHARE", lambda row: f"{100 * row['dominant_share']:.0f}%", is_number=True),
+    Column("WANTS", field("wanted"), is_number=True),
+    Column("ID", field("framework_id")),
+)
+TASKS = (
+    Column("TASK", field("task_id")),
+    Column("NAME", field("name")),
+    Column("STATE", field("state")),
+    Column("EXIT", ending, is_number=True),
+    Column("AGENT", lambda row: row["agent"] or row["agent_id"]),
+    Column("FRAMEWORK", lambda row: row["framework"] or row["framework_id"]),
+    Column("RESOURCES", amount),
+    Column("MESSAGE", field("message")),
+)
+OFFERS = (
+    Column("OFFER", field("offer_id")),
+    Column("AGENT", lambda row: row["agent"] or row["agent_id"]),
+    Column("FRAMEWORK", lambda row: row["framework"] or row["framework_id"]),
+    Column("ROLE", field("role")),
+    Column("RESOURCES", amount),
+)

@@ -1,0 +1,105 @@
+"""`fairlead tasks show|logs|kill`: one task, by its id or the beginning of it."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from fairlead.common.errors import NotFoundError
+from fairlead.common.messages import KillAnyTask, LogQuery, StateReply, TaskView
+
+from .client import connected
+from .listing import place_of
+from .naming import find_task
+from .options import cluster_options, output_option
+
+
+@click.command("show")
+@click.argument("task", metavar="TASK")
+@output_option
+@cluster_options
+@click.pass_context
+def show_task(ctx: click.Context, task: str, output: str) -> None:
+    """All that is known about a task."""
+    from . import views
+
+    with connected(place_of(ctx)) as client:
+        state = client.state()
+    shown = views.task(find_task(state, task), state)
+    if output == "json":
+        print(json.dumps(shown, indent=2))
+    else:
+        _print_fields(shown)
+
+
+def _print_fields(shown: dict[str, Any]) -> None:
+    from .tables import visible
+
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        text = json.dumps(value) if isinstance(value, dict | list) else str(value)
+        print(f"{key:{width}}  {'' if value is None else visible(text)}".rstrip())
+
+
+@click.command()
+@click.argument("task", metavar="TASK")
+@click.option("-f", "--follow", is_flag=True, help="Until the task has ended.")
+@click.option("--stderr", "is_stderr", is_flag=True, help="What it wrote to stderr.")
+@click.option(
+    "-n", "--tail", "tail_bytes", type=click.IntRange(1), help="Only the last so many bytes."
+)
+@cluster_options
+@click.pass_context
+def logs(
+    ctx: click.Context, task: str, follow: bool, is_stderr: bool, tail_bytes: int | None
+) -> None:
+    """What a task has written, running or ended."""
+    with connected(place_of(ctx)) as client:
+        state = client.state()
+        found = find_task(state, task)
+        query = LogQuery(
+            found.framework_id,
+            found.task_id,
+            found.latest.launch_uuid,
+            "stderr" if is_stderr else "stdout",
+            -(tail_bytes or 0),
+            follow,
+        )
+        for chunk in client.read_log(agent_address(state, found), query):
+            sys.stdout.buffer.write(chunk.data)
+            sys.stdout.buffer.flush()
+
+
+def agent_address(state: StateReply, task: TaskView) -> str:
+    """Where the logs of a task are."""
+    for view in state.agents:
+        if view.agent.agent_id == task.agent_id and view.agent.address:
+            return view.agent.address
+    raise NotFoundError(
+        f"the agent of task {task.task_id} is not known any more, and its logs with it",
+        hint="see which agents there are: fairlead agents list",
+    )
+
+
+@click.command()
+@click.argument("tasks", metavar="TASK…", nargs=-1, required=True)
+@click.option(
+    "--grace",
+    "grace_s",
+    type=click.FloatRange(0, 3600),
+    help="Seconds between SIGTERM and SIGKILL [the task's own].",
+)
+@cluster_options
+@click.pass_context
+def kill(ctx: click.Context, tasks: Sequence[str], grace_s: float | None) -> None:
+    """End tasks: SIGTERM, and SIGKILL for those that stay."""
+    with connected(place_of(ctx)) as client:
+        state = client.state()
+        for found in [find_task(state, name) for name in tasks]:
+            if found.latest.state.is_terminal:
+                print(f"{found.task_id} has ended already: {found.latest.state.name}")
+                continue
+            client.operate(KillAnyTask(found.framework_id, found.task_id, grace_s))
+            print(f"{found.task_id} is being ended")

@@ -1,0 +1,106 @@
+"""What people may type for quantities, and what they read when they mistype."""
+
+import pytest
+
+from fairlead.cli.quantities import (
+    parse_bytes,
+    parse_gpu_millis,
+    parse_gpu_source,
+    parse_millis,
+    parse_pairs,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "millis"),
+    [("2", 2000), ("0.5", 500), (".25", 250), ("500m", 500), (" 1 ", 1000), ("0.001", 1)],
+)
+def test_cpus_are_exact_thousandths(text: str, millis: int) -> None:
+    assert parse_millis(text) == millis
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("two", "not a number of cpus"),
+        ("", "not a number of cpus"),
+        ("0", "not between"),
+        ("-1", "not between"),
+        ("0.0001", "finer than a thousandth"),
+        ("nan", "not a number of cpus"),
+        ("Infinity", "not a number of cpus"),
+        ("1e30", "not between"),
+    ],
+)
+def test_cpus_that_make_no_sense(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_millis(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("512MiB", 512 * 2**20),
+        ("8GB", 8 * 10**9),
+        ("8gb", 8 * 10**9),
+        ("1.5GiB", 3 * 2**29),
+        ("64M", 64 * 2**20),
+        ("100B", 100),
+        ("1 TiB", 2**40),
+    ],
+)
+def test_bytes_are_decimal_or_binary_as_written(text: str, amount: int) -> None:
+    assert parse_bytes(text) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("512", "of what. Write 512MiB"),
+        ("lots", "write 512MiB or 8GB"),
+        ("8XB", "write 512MiB or 8GB"),
+        ("-1GB", "write 512MiB or 8GB"),
+        ("0GB", "not between"),
+        ("9999PB", "not between"),
+        ("1iB", "write 512MiB or 8GB"),
+    ],
+)
+def test_bytes_that_make_no_sense(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_bytes(text)
+
+
+def test_a_task_asks_for_whole_gpus_or_a_part_of_one() -> None:
+    assert [parse_gpu_millis(text) for text in ("1", "2", "0.5")] == [1000, 2000, 500]
+    for text in ("1.5", "many", "0", "500m"):
+        with pytest.raises(ValueError, match="gpu"):
+            parse_gpu_millis(text)
+
+
+def test_an_agent_offers_real_fake_or_no_gpus() -> None:
+    assert [parse_gpu_source(text) for text in ("auto", "NONE", "fake:04")] == [
+        "auto",
+        "none",
+        "fake:4",
+    ]
+    for text in ("4", "fake:", "fake:many", "fake:-1", "real:2"):
+        with pytest.raises(ValueError, match="write auto, none or fake:4"):
+            parse_gpu_source(text)
+
+
+def test_pairs() -> None:
+    assert parse_pairs(["A=1", "B=", "C=x=y"]) == {"A": "1", "B": "", "C": "x=y"}
+    assert parse_pairs(["HOME"], {"HOME": "/h"}) == {"HOME": "/h"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("A", "has no value"), ("=1", "not KEY=VALUE"), ("a b=1", "not KEY=VALUE")]
+)
+def test_pairs_that_make_no_sense(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_pairs([text])
+
+
+def test_a_bare_key_must_be_set_here() -> None:
+    with pytest.raises(ValueError, match="NOPE is not set here"):
+        parse_pairs(["NOPE"], {})

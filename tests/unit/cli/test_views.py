@@ -1,0 +1,95 @@
+"""The shapes that `-o json` promises."""
+
+import json
+from dataclasses import replace
+
+from tests.support.states import GIB, agent, framework, state, task
+
+from fairlead.cli import views
+from fairlead.common.ids import OfferId
+from fairlead.common.messages import AgentState
+from fairlead.common.resources import Resources
+from fairlead.common.values import Demand, Offer, RoleDemand, TaskState
+
+
+def test_quantities_are_numbers_with_their_unit_in_the_key() -> None:
+    have = Resources.of(cpus=1.5, mem=GIB, disk=2, gpus={"g0": 1, "g1": 0.5})
+    assert views.quantities(have) == {
+        "cpus": 1.5,
+        "mem_bytes": GIB,
+        "disk_bytes": 2,
+        "gpus": 1.5,
+    }
+    whole = views.quantities(Resources.of(cpus=2))
+    assert json.dumps(whole["cpus"]) == "2"
+
+
+def test_agents_by_name() -> None:
+    shown = views.agents(state(agent("a2", AgentState.UNREACHABLE), agent("a1")))
+    assert [(each["name"], each["state"]) for each in shown] == [
+        ("a1", "CONNECTED"),
+        ("a2", "UNREACHABLE"),
+    ]
+    assert shown[0]["cpus"] == 4
+    assert shown[0]["used"] == {"cpus": 0.5, "mem_bytes": GIB, "disk_bytes": 0, "gpus": 0}
+
+
+def test_a_task_names_its_framework_and_agent_and_says_how_it_ended() -> None:
+    failed = task("t1", TaskState.FAILED, exit_code=7, message="exited with 7")
+    (shown,) = views.tasks(state(agent("a1"), framework("commands"), failed), ended=True)
+    assert shown["task_id"] == "t1"
+    assert (shown["framework"], shown["agent"]) == ("commands", "a1")
+    assert (shown["state"], shown["reason"]) == ("FAILED", "COMMAND_EXITED")
+    assert (shown["exit_code"], shown["signal"]) == (7, None)
+    assert (shown["cpus"], shown["mem_bytes"]) == (1, 128 * 2**20)
+    assert shown["argv"] == ["sleep", "1"]
+
+
+def test_exit_code_zero_is_not_null() -> None:
+    (shown,) = views.tasks(state(task("t", TaskState.FINISHED, exit_code=0)), ended=True)
+    assert shown["exit_code"] == 0
+
+
+def test_what_ended_is_shown_only_when_asked_for() -> None:
+    cluster = state(
+        task("old", TaskState.FINISHED, at=1.0),
+        task("new", at=2.0),
+        framework("here"),
+        framework("gone", is_connected=False, is_ended=True),
+        framework("away", is_connected=False),
+    )
+    assert [each["task_id"] for each in views.tasks(cluster, ended=False)] == ["new"]
+    assert [each["task_id"] for each in views.tasks(cluster, ended=True)] == ["old", "new"]
+    assert [each["state"] for each in views.frameworks(cluster, ended=False)] == [
+        "DISCONNECTED",
+        "CONNECTED",
+    ]
+    assert len(views.frameworks(cluster, ended=True)) == 3
+
+
+def test_a_framework_says_how_much_it_wants() -> None:
+    wants = RoleDemand(framework("x").framework.roles[0], (Demand(Resources.of(cpus=1), 3),))
+    (shown,) = views.frameworks(state(replace(framework("x"), demands=(wants,))), ended=False)
+    assert shown["wanted"] == 3
+
+
+def test_offers_name_both_sides() -> None:
+    a1, commands = agent("a1"), framework("commands")
+    offer = Offer(
+        OfferId("o1"),
+        a1.agent.agent_id,
+        commands.framework.framework_id,
+        commands.framework.roles[0],
+        Resources.of(cpus=2),
+    )
+    (shown,) = views.offers(replace(state(a1, commands), offers=(offer,)))
+    assert (shown["offer_id"], shown["agent"], shown["framework"]) == ("o1", "a1", "commands")
+
+
+def test_the_whole_cluster_counts_tasks_by_state() -> None:
+    shown = views.cluster(
+        state(agent("a1"), task("1"), task("2"), task("3", TaskState.FAILED)), "127.0.0.1:1"
+    )
+    assert shown["tasks"] == {"RUNNING": 2, "FAILED": 1}
+    assert (shown["address"], shown["epoch"], shown["version"]) == ("127.0.0.1:1", 1, 1)
+    json.dumps(shown)
