@@ -136,8 +136,9 @@ class Launcher:
         return {}
 
     def do_shutdown(self, client: Client, request: Json) -> None:
+        grace_s = float(request["grace_s"])
         self.stop_waiting.append((client, request["id"]))
-        self.stop(float(request["grace_s"]))
+        self.stop(grace_s)
 
     # --- life and death of a task
 
