@@ -34,10 +34,10 @@ class LocalWorkers:
         self._service: BatchService | None = None
         self._address = ""
 
-    async def serve(self, service: BatchService) -> str:
-        """Start the service with these workers; returns its address."""
+    async def serve(self, service: BatchService, port: int = 0) -> str:
+        """Start the service, the first one or its successor; returns its address."""
         self._service = service
-        self._address = await service.start()
+        self._address = await service.start(port=port)
         return self._address
 
     @property

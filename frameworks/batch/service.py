@@ -107,6 +107,11 @@ class BatchService:
         for _ in range(3):  # closed transports let go of their sockets in the next rounds
             await asyncio.sleep(0)
 
+    @property
+    def drivers(self) -> int:
+        """How many are here."""
+        return len(self._drivers)
+
     def worker_ended(self, worker: str) -> None:
         """For the source: its task has ended."""
         if worker in self._workers:
