@@ -14,17 +14,15 @@ from dataclasses import replace
 from typing import Any
 
 from fairlead.common import messages
-from fairlead.common.ids import AgentId, CallId, FrameworkId, LaunchUuid, SessionId
+from fairlead.common.ids import AgentId, CallId, FrameworkId
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
     Accept,
     Acknowledge,
     CallResult,
-    CloseSession,
     Code,
     Decline,
     FrameworkBody,
-    FrameworkMessage,
     Goodbye,
     Heartbeat,
     Hello,
@@ -37,7 +35,6 @@ from fairlead.common.messages import (
     Record,
     Revive,
     Revoke,
-    Send,
     SessionClosed,
     SessionOpened,
     StatusUpdated,
@@ -48,15 +45,14 @@ from fairlead.common.messages import (
 )
 from fairlead.common.values import (
     Launch,
-    LaunchGroup,
-    Operation,
     Reason,
     TaskRef,
     TaskState,
     TaskStatus,
 )
 
-from .calls import Calls, Kills
+from .calls import Kills
+from .conversation import Conversation
 from .events import (
     REFUSED_EXIT,
     UNAUTHENTICATED_EXIT,
@@ -67,8 +63,9 @@ from .events import (
     Happened,
     Perform,
 )
+from .launches import LaunchNames, launches_of
 from .ledger import Ledger
-from .link import Link, Phase
+from .link import Phase
 from .questions import Questions
 from .scheduler import (
     CallRefused,
@@ -106,24 +103,22 @@ class Driver:
         self.epoch = 0
         self.cluster_id = ""
         self._settings = settings or DriverSettings()
-        self._link = Link(instance_uuid, self._settings)
+        self._talk = Conversation(instance_uuid, self._settings)
+        self._link = self._talk.link
         self._ledger = Ledger(self._settings.ended_kept)
         self._questions = Questions(self._settings)
         self._wants = Wants(scheduler)
-        self._calls = Calls()
+        self._launch_names = LaunchNames(instance_uuid)
         self._kills = Kills()
         self._offers: dict[str, AgentId] = {}
-        self._past: deque[SessionId] = deque(maxlen=8)
-        """Sessions that we closed, and of whose end we may still be told."""
-        self._now = 0.0
-        self._actions: list[DriverAction] = []
         self._events: deque[tuple[object, Acknowledge | None]] = deque()
         self._is_feeding = False
-        self._launches = 0
         self._is_ending = False
         """A Teardown is wanted, and not answered yet."""
         self._has_ended = False
         """A Teardown was answered: the master has nothing more to say to us."""
+        self.refused_with: Code | None = None
+        """Why no master wants to hear of us any more, if so."""
         self._stop: Stop | None = None
         self._stop_at = 0.0
         self._events_of: Mapping[type, Callable[[Any], None]] = {
@@ -132,6 +127,7 @@ class Driver:
             SessionClosed: self._closed,
             Happened: lambda event: self._feed(event.event),
             Tick: lambda _event: self._tick(),
+            Stop: self._stop_ordered,
         }
         self._bodies: Mapping[type, Callable[[Any], None]] = {
             messages.Subscribed: self._subscribed,
@@ -161,11 +157,10 @@ class Driver:
         """Take in what has happened; the actions are to be performed in this order."""
         if self.is_stopped:
             return []
-        self._now = now
-        self._actions = []
+        self._talk.begin_step(now)
         self._events_of[type(event)](event)
         self._stop_if_ready()
-        return self._actions
+        return self._talk.actions
 
     def next_deadline(self) -> float | None:
         """When a Tick will have something to do."""
@@ -180,6 +175,10 @@ class Driver:
         return self._link.is_subscribed
 
     @property
+    def _now(self) -> float:
+        return self._talk.now
+
+    @property
     def is_stopped(self) -> bool:
         return self._link.phase is Phase.ENDED
 
@@ -188,7 +187,7 @@ class Driver:
         self._ledger.check()
         assert not self._events, "an event was not delivered"
         assert self._link.is_open == (self._link.session is not None), "a session too many"
-        assert self._link.is_open or not len(self._calls), "calls wait without a session"
+        assert self._link.is_open or not len(self._talk.calls), "calls wait without a session"
         assert self.is_subscribed or not self._offers, "offers outlived their session"
         assert self.framework_id or not self.is_subscribed, "subscribed as nobody"
 
@@ -199,11 +198,11 @@ class Driver:
         self._link.excuse_stall(now)
         if self._link.is_dial_due(now):
             self._link.dialing()
-            self._actions.append(Dial())
+            self._talk.actions.append(Dial())
         if self._link.is_silent(now):
             self._close(Code.SILENT, "the master has been silent for too long")
         if self._link.is_heartbeat_due(now):
-            self._say(Heartbeat())
+            self._talk.say(Heartbeat())
         if self._questions.is_all_due(now):
             self._ask_all()
         if self._questions.is_unsettled_due(now):
@@ -214,12 +213,12 @@ class Driver:
 
     def _opened(self, event: SessionOpened) -> None:
         if self._link.phase is not Phase.DIALING:
-            self._close_session(event.session, Code.REFUSED, "nobody asked for this session")
+            self._talk.refuse(event.session, Code.REFUSED, "nobody asked for this session")
             return
         self._link.opened(event.session, self._now)
         framework = replace(self.scheduler.framework, framework_id=self.framework_id)
         hello = Hello(PROTOCOL_VERSION, SOFTWARE, self.instance_uuid, self._link.attempt)
-        self._call(Subscribe(hello, framework, *self._wants.whole()))
+        self._talk.call(Subscribe(hello, framework, *self._wants.whole()))
 
     def _received(self, event: Received) -> None:
         if event.session != self._link.session:
@@ -242,33 +241,28 @@ class Driver:
         self.framework_id = body.framework_id
         self.epoch, self.cluster_id = body.epoch, body.cluster_id
         if self._is_ending:
-            self._call(Teardown())
+            self._talk.call(Teardown())
             return
         for kill, is_first in self._kills.take_all():
-            self._call(kill, is_ours=not is_first)
+            self._talk.call(kill, is_ours=not is_first)
         self._ledger.unsettle()
         self._ask_all()
         self._feed(Subscribed(body.framework_id, body.epoch))
 
     def _closed(self, event: SessionClosed) -> None:
-        if event.session in self._past:
-            self._past.remove(event.session)
-        elif event.session == self._link.session or self._link.phase is Phase.DIALING:
+        if self._talk.is_past(event.session):
+            return
+        if event.session == self._link.session or self._link.phase is Phase.DIALING:
             self._lost(event.code, event.message)
 
     def _close(self, code: Code, message: str) -> None:
         """End the session from our side; it may have been ended from the other already."""
-        if self._link.session is not None:
-            self._close_session(self._link.session, code, message)
+        self._talk.close(code, message)
         self._lost(code, message)
-
-    def _close_session(self, session: SessionId, code: Code, message: str) -> None:
-        self._past.append(session)
-        self._actions.append(CloseSession(session, code, message))
 
     def _lost(self, code: Code, message: str) -> None:
         was_subscribed = self.is_subscribed
-        self._calls.clear()
+        self._talk.calls.clear()
         self._questions.stopped()
         self._link.lost(self._now)
         if code in FINAL:
@@ -282,23 +276,15 @@ class Driver:
         if code is Code.FRAMEWORK_REMOVED and (self._is_ending or self._has_ended):
             self._end(self._stop or Stop())
             return
+        self.refused_with = code
         exit_code = UNAUTHENTICATED_EXIT if code is Code.UNAUTHENTICATED else REFUSED_EXIT
         name = self.scheduler.framework.name
         self._end(Stop(f"framework {name}: {message or code.name}", exit_code))
 
-    # --- saying things
-
-    def _say(self, body: FrameworkBody, call_id: CallId | None = None) -> None:
-        assert self._link.session is not None
-        self._link.said(self._now)
-        message = FrameworkMessage(body, call_id or CallId(""))
-        self._actions.append(Send(self._link.session, message))
-
-    def _call(self, body: FrameworkBody, *, is_ours: bool = False) -> None:
-        self._say(body, self._calls.new(body, is_ours=is_ours))
+    # --- answers to calls
 
     def _answered(self, result: CallResult) -> None:
-        if (waiting := self._calls.answered(result.call_id)) is None:
+        if (waiting := self._talk.calls.answered(result.call_id)) is None:
             return
         body, is_ours = waiting
         if isinstance(body, Teardown):
@@ -324,7 +310,7 @@ class Driver:
         if isinstance(body, Accept):
             known = result.code is Code.REFUSED
             reason = Reason.INVALID_OFFERS if known else Reason.INVALID_TASK
-            for launch in _launches(body):
+            for launch in launches_of(body):
                 self._drop(launch, reason, result.message)
 
     def _drop(self, launch: Launch, reason: Reason, message: str) -> None:
@@ -346,7 +332,7 @@ class Driver:
     def _ask_all(self) -> None:
         """Tell us of every task; and, by name, of those that a new master may not know."""
         self._questions.began(self._now)
-        self._call(Reconcile(), is_ours=True)
+        self._talk.call(Reconcile(), is_ours=True)
         self._ask(tuple(self._ledger.refs()))
 
     def _ask_again(self) -> None:
@@ -358,7 +344,7 @@ class Driver:
 
     def _ask(self, refs: tuple[TaskRef, ...]) -> None:
         for start in range(0, len(refs), REFS_PER_CALL):
-            self._call(Reconcile(refs[start : start + REFS_PER_CALL]), is_ours=True)
+            self._talk.call(Reconcile(refs[start : start + REFS_PER_CALL]), is_ours=True)
 
     # --- the scheduler's turn
 
@@ -376,9 +362,9 @@ class Driver:
                 self._order(order)
             if self.is_subscribed:
                 for body in self._wants.changes():
-                    self._call(body)
+                    self._talk.call(body)
                 if acknowledge is not None:
-                    self._say(acknowledge)
+                    self._talk.say(acknowledge)
         self._is_feeding = False
 
     def _order(self, order: object) -> None:
@@ -386,7 +372,7 @@ class Driver:
         if handler is not None:
             handler(order)
         else:
-            self._actions.append(Perform(order))
+            self._talk.actions.append(Perform(order))
 
     def _offered(self, body: OffersMade) -> None:
         self._offers.update((offer.offer_id, offer.agent_id) for offer in body.offers)
@@ -411,7 +397,7 @@ class Driver:
         if news is not None:
             self._feed(StatusReceived(news), acknowledge)
         elif acknowledge is not None:
-            self._say(acknowledge)
+            self._talk.say(acknowledge)
 
     # --- its orders
 
@@ -419,43 +405,30 @@ class Driver:
         agent_id = next((self._offers[i] for i in call.offer_ids if i in self._offers), AgentId(""))
         for offer_id in call.offer_ids:
             self._offers.pop(offer_id, None)
-        operations = tuple(self._named(operation) for operation in call.operations)
-        call = replace(call, operations=operations)
-        for launch in _launches(call):
+        call = self._launch_names.name(call)
+        for launch in launches_of(call):
             self._ledger.launched(TaskRef(launch.task.task_id, launch.launch_uuid, agent_id))
         if self.is_subscribed:
-            self._call(call)
+            self._talk.call(call)
         else:
             message = "no master to accept from: the offers are void"
             self._refused(call, CallResult(CallId(""), Code.REFUSED, "offer_ids", message))
-
-    def _named(self, operation: Operation) -> Operation:
-        """With its launch uuids; those that the scheduler made itself are kept."""
-        if isinstance(operation, LaunchGroup):
-            return LaunchGroup(tuple(self._named_launch(one) for one in operation.launches))
-        return self._named_launch(operation) if isinstance(operation, Launch) else operation
-
-    def _named_launch(self, launch: Launch) -> Launch:
-        if launch.launch_uuid:
-            return launch
-        self._launches += 1
-        return Launch(launch.task, LaunchUuid(f"{self.instance_uuid}-{self._launches}"))
 
     def _decline(self, call: Decline) -> None:
         for offer_id in call.offer_ids:
             self._offers.pop(offer_id, None)
         if self.is_subscribed:
-            self._call(call)
+            self._talk.call(call)
 
     def _suppress_or_revive(self, call: Suppress | Revive) -> None:
         self._wants.said(call)
         if self.is_subscribed:
-            self._call(call)
+            self._talk.call(call)
 
     def _kill(self, call: Kill) -> None:
         self._kills.want(call, said=self.is_subscribed)
         if self.is_subscribed:
-            self._call(call)
+            self._talk.call(call)
 
     def _reconcile(self, call: Reconcile) -> None:
         """A launch that is named may be of an earlier life of the scheduler: ask until answered."""
@@ -466,17 +439,17 @@ class Driver:
                 self._ledger.launched(ref, is_settled=False)
         if self.is_subscribed:
             self._questions.reopened(self._now)
-            self._call(Reconcile(refs))
+            self._talk.call(Reconcile(refs))
 
     def _tear_down(self, call: Teardown) -> None:
         self._is_ending = True
         if self.is_subscribed:
-            self._call(call)
+            self._talk.call(call)
         elif not self.framework_id and not self._link.is_open:
             self._is_ending = False  # no master has ever heard of us
 
     def _record(self, record: Record) -> None:
-        self._actions.append(record)
+        self._talk.actions.append(record)
 
     def _stop_ordered(self, stop: Stop) -> None:
         if self._stop is None:
@@ -492,23 +465,11 @@ class Driver:
             self._end(self._stop)
 
     def _end(self, stop: Stop) -> None:
-        session = self._link.session
-        if session is not None:
-            if self.is_subscribed:
-                self._say(Goodbye(Code.OK, stop.message))
-            self._close_session(session, Code.OK, stop.message)
+        if self.is_subscribed:
+            self._talk.say(Goodbye(Code.OK, stop.message))
+        self._talk.close(Code.OK, stop.message)
         self._link.ended()
-        self._calls.clear()
+        self._talk.calls.clear()
         self._offers.clear()
         self._events.clear()
-        self._actions.append(stop)
-
-
-def _launches(call: Accept) -> list[Launch]:
-    found: list[Launch] = []
-    for operation in call.operations:
-        if isinstance(operation, LaunchGroup):
-            found.extend(operation.launches)
-        elif isinstance(operation, Launch):
-            found.append(operation)
-    return found
+        self._talk.actions.append(stop)

@@ -37,7 +37,8 @@ class Perform:
     action: object
 
 
-DriverEvent = SessionOpened | Received | SessionClosed | Happened | Tick
+DriverEvent = SessionOpened | Received | SessionClosed | Happened | Tick | Stop
+"""Stop as an event: whoever runs the driver wants it to end as if its scheduler had said so."""
 DriverAction = Dial | Send | CloseSession | Record | Perform | Stop
 
 
