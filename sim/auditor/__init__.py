@@ -1,0 +1,293 @@
+"""Judges a simulated cluster from outside: by messages and side effects, against its own ledgers.
+
+Knows nobody's books and imports nothing from master, agent or frameworks. `sent` is what a process
+said (of a master: what it decided to say, since nothing it says precedes what it has booked),
+`heard` what it was told; the first broken law raises ViolationError.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fairlead.common.ids import FrameworkId, LaunchUuid
+from fairlead.common.messages import (
+    Accept,
+    Acknowledge,
+    AcknowledgeUpdate,
+    AgentHeartbeat,
+    AgentMessage,
+    AgentRegistered,
+    CallResult,
+    Decline,
+    FrameworkMessage,
+    Goodbye,
+    Kill,
+    KillAnyTask,
+    MasterToAgent,
+    MasterToFramework,
+    OffersMade,
+    OffersRescinded,
+    OperatorCall,
+    RegisterAgent,
+    Revive,
+    RunAccept,
+    StatusUpdated,
+    Subscribe,
+    Subscribed,
+    Suppress,
+    TaskUpdated,
+    Teardown,
+    TeardownFramework,
+)
+from fairlead.common.resources import Resources
+from fairlead.common.values import Launch, TaskState, TaskStatus
+
+from .containers import Containers
+from .laws import Facts, Link, Terms, ViolationError, is_master
+from .offers import Offers
+from .sessions import Sessions
+from .statuses import Statuses
+
+Handler = Callable[[float, Link, Any], None]
+
+
+class Auditor:
+    """The laws, one ledger for each kind."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._facts = Facts(terms)
+        self._sessions = Sessions(self._facts)
+        self._statuses = Statuses(self._facts)
+        self._containers = Containers(self._facts)
+        self._offers: dict[str, Offers] = {}
+        self._subscribes: dict[int, Subscribe] = {}
+        self._launches: dict[LaunchUuid, tuple[str, FrameworkId]] = {}
+        self._said: Mapping[type, Handler] = {
+            AgentMessage: self._said_by_agent,
+            FrameworkMessage: self._said_by_framework,
+            MasterToAgent: self._said_to_agent,
+            MasterToFramework: self._said_to_framework,
+        }
+        self._taken: Mapping[type, Handler] = {
+            AgentMessage: self._heard_of_agent,
+            FrameworkMessage: self._heard_of_framework,
+            MasterToAgent: self._heard_by_agent,
+            MasterToFramework: self._heard_by_framework,
+        }
+
+    # --- sessions and processes
+
+    def opened(self, now: float, name: str, number: int) -> None:
+        link = self._facts.link(number)
+        if is_master(name):
+            link.server = name
+            link.is_open_at_server = True
+            self._sessions.began(now, name)
+        else:
+            link.client = name
+            link.is_open_at_client = True
+
+    def closed(self, name: str, number: int) -> None:
+        link = self._facts.link(number)
+        if is_master(name) and link.is_open_at_server:
+            link.is_open_at_server = False
+            self._ledger(link).closed(link)
+        elif not is_master(name):
+            link.is_open_at_client = False
+
+    def stopped(self, now: float, name: str) -> None:
+        self._sessions.stopped(now, name)
+
+    def resumed(self, now: float, name: str) -> None:
+        self._sessions.resumed(now, name)
+
+    # --- messages
+
+    def sent(self, now: float, name: str, number: int, message: object) -> None:
+        handler = self._said.get(type(message))
+        if handler is not None:
+            handler(now, self._named(name, number), message)
+
+    def heard(self, now: float, name: str, number: int, message: object) -> None:
+        handler = self._taken.get(type(message))
+        if handler is not None:
+            handler(now, self._named(name, number), message)
+
+    def ordered(self, call: OperatorCall) -> None:
+        """A master hears an operator."""
+        if isinstance(call.body, KillAnyTask):
+            self._containers.kill_wanted(call.body.framework_id, call.body.task_id)
+        elif isinstance(call.body, TeardownFramework):
+            self._facts.over[call.body.framework_id] = None
+
+    def told(self, who: str, status: TaskStatus) -> None:
+        """A scheduler, in this incarnation, is given a status."""
+        self._statuses.told(who, status)
+
+    # --- side effects
+
+    def container_started(
+        self, host: str, launch_uuid: LaunchUuid, resources: Resources
+    ) -> None:
+        self._containers.started(host, launch_uuid, resources)
+
+    def container_signalled(
+        self, now: float, host: str, launch_uuid: LaunchUuid, signum: int
+    ) -> None:
+        self._containers.signalled(now, host, launch_uuid, signum)
+
+    def container_ended(self, launch_uuid: LaunchUuid) -> None:
+        self._containers.vanished(launch_uuid)
+
+    # --- inside
+
+    def _named(self, name: str, number: int) -> Link:
+        link = self._facts.link(number)
+        if is_master(name):
+            link.server = name
+        else:
+            link.client = name
+        return link
+
+    def _ledger(self, link: Link) -> Offers:
+        ledger = self._offers.get(link.server)
+        if ledger is None:
+            ledger = self._offers[link.server] = Offers(self._facts, link.server)
+        return ledger
+
+    def _said_by_agent(self, now: float, link: Link, message: AgentMessage) -> None:
+        body = message.body
+        if isinstance(body, RegisterAgent):
+            self._containers.registering(link, body)
+        elif isinstance(body, TaskUpdated):
+            self._statuses.updated(link, body, now)
+        elif isinstance(body, AgentHeartbeat):
+            self._statuses.unacknowledged[link.host] = body.unacknowledged
+        if not isinstance(body, Goodbye):
+            self._containers.said_by_agent(now, link)
+
+    def _said_by_framework(self, now: float, link: Link, message: FrameworkMessage) -> None:
+        body = message.body
+        if message.call_id:
+            self._sessions.called(now, link, message.call_id, body)
+        if isinstance(body, Kill):
+            self._containers.kill_wanted(link.framework_id, body.task_id)
+        elif isinstance(body, Acknowledge):
+            self._statuses.acknowledged(body.update_uuid)
+        elif isinstance(body, Teardown):
+            self._facts.over[link.framework_id] = None
+        elif isinstance(body, Accept):
+            for operation in body.operations:
+                if isinstance(operation, Launch):
+                    owner = (link.client, link.framework_id)
+                    self._launches[operation.launch_uuid] = owner
+
+    def _said_to_agent(self, now: float, link: Link, message: MasterToAgent) -> None:
+        del now
+        body = message.body
+        if isinstance(body, AgentRegistered):
+            link.agent_id = body.agent_id
+            self._facts.hosts[body.agent_id] = link.host
+            self._ledger(link).registered(link, body.agent_id)
+        elif isinstance(body, RunAccept):
+            self._ledger(link).run(link, body)
+
+    def _said_to_framework(self, now: float, link: Link, message: MasterToFramework) -> None:
+        body = message.body
+        if isinstance(body, OffersMade):
+            self._ledger(link).made(now, link, body)
+        elif isinstance(body, OffersRescinded):
+            self._ledger(link).rescinded(body)
+        elif isinstance(body, CallResult):
+            self._sessions.answered(link, body)
+        elif isinstance(body, Subscribed):
+            self._subscribed(now, link, body)
+        elif isinstance(body, StatusUpdated) and body.status.state is TaskState.UNREACHABLE:
+            self._sessions.condemned(now, link.server, body.status)
+
+    def _subscribed(self, now: float, link: Link, answer: Subscribed) -> None:
+        call = self._subscribes.pop(link.number, None)
+        if call is None:
+            raise ViolationError("frameworks ask first", f"{link.server}: {answer.framework_id}")
+        link.framework_id = answer.framework_id
+        self._sessions.subscribed(link)
+        self._facts.last_contact[answer.framework_id] = now
+        self._facts.limits[answer.framework_id] = call.framework.failover_timeout_s
+        self._ledger(link).subscribed(link, answer.framework_id, call)
+
+    def _heard_of_agent(self, now: float, link: Link, message: AgentMessage) -> None:
+        body = message.body
+        if isinstance(body, RegisterAgent):
+            self._ledger(link).reported(link, body)
+        elif isinstance(body, TaskUpdated):
+            self._ledger(link).updated(link, body)
+        self._sessions.heard(now, link)
+
+    def _heard_of_framework(self, now: float, link: Link, message: FrameworkMessage) -> None:
+        body, ledger = message.body, self._ledger(link)
+        if link.framework_id:
+            self._facts.last_contact[link.framework_id] = now
+        if isinstance(body, Subscribe):
+            self._subscribes[link.number] = body
+        elif isinstance(body, Accept):
+            ledger.accepted(now, link, body)
+        elif isinstance(body, Decline):
+            ledger.declined(now, link, body)
+        elif isinstance(body, Revive):
+            ledger.revived(link, body)
+        elif isinstance(body, Suppress):
+            ledger.suppressed(link, body)
+        elif isinstance(body, Teardown):
+            ledger.over(link.framework_id)
+
+    def _heard_by_agent(self, now: float, link: Link, message: MasterToAgent) -> None:
+        body = message.body
+        self._containers.heard_by_agent(now, link, message)
+        if isinstance(body, AcknowledgeUpdate):
+            self._statuses.released(now, body.framework_id, body.update_uuid)
+
+    def _heard_by_framework(self, now: float, link: Link, message: MasterToFramework) -> None:
+        del now
+        if isinstance(message.body, StatusUpdated):
+            self._statuses.heard(link, message.body.status)
+
+    # --- at the end
+
+    def finish(self, now: float, processes: list[str], leader: str) -> None:
+        """Faults are over and time has passed: is everything answered, told and at rest?
+
+        `processes` are those that live, `leader` the master among them.
+        """
+        for uuid, (client, framework_id) in self._launches.items():
+            is_gone = client not in processes or self._facts.is_over(framework_id, now)
+            if uuid not in self._statuses.answered and not is_gone:
+                raise ViolationError("every launch is answered", f"{uuid} of {client}")
+        for uuid, framework_id in self._containers.ended.items():
+            if uuid not in self._statuses.ends and not self._facts.is_over(framework_id, now):
+                raise ViolationError("every end is told", f"{uuid} of {framework_id} has ended")
+        for uuid, framework_id, task_id in self._containers.living():
+            if uuid in self._statuses.ends:
+                state = self._statuses.ends[uuid].name
+                raise ViolationError("an end is an end", f"{uuid} runs and was told {state}")
+            if self._facts.is_over(framework_id, now):
+                raise ViolationError("who is over runs nothing", f"{task_id} of {framework_id}")
+        if reason := self.restless(now):
+            raise ViolationError("updates come to rest", reason)
+        if leader in self._offers:
+            self._offers[leader].finish(now)
+        unanswered = self._sessions.unanswered(now)
+        if unanswered:
+            raise ViolationError("a call has one answer", f"none to {unanswered[0]}")
+
+    def restless(self, now: float) -> str:
+        """Which updates still wait for an acknowledgement; empty: none."""
+        for host, waiting in self._statuses.unacknowledged.items():
+            if waiting:
+                return f"{host} has {waiting} updates left at {now:.1f} s"
+        return ""
+
+    def used(self, host: str) -> Resources:
+        """What runs on a host, in truth."""
+        return self._containers.used(host)
+
+
+__all__ = ["Auditor", "Facts", "Terms", "ViolationError"]

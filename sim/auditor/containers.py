@@ -1,0 +1,163 @@
+"""Laws about what runs: room for it, once per launch, ordered by a leader, ended for a reason."""
+
+from dataclasses import dataclass
+
+from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
+from fairlead.common.messages import MasterToAgent, RegisterAgent, RunAccept
+from fairlead.common.resources import MILLIS, Resources
+from fairlead.common.values import Launch
+
+from .laws import Facts, Link, ViolationError
+
+OBEYED_LATE_S = 2.0
+"""What an agent had already decided to say when a stale order came may take so long to leave."""
+
+
+@dataclass(slots=True)
+class Order:
+    """A launch that an agent was told to run."""
+
+    host: str
+    framework_id: FrameworkId
+    task_id: TaskId
+    resources: Resources
+    epoch: int
+
+
+@dataclass(slots=True)
+class Running:
+    """A container between its start and its end."""
+
+    order: Order
+    resources: Resources
+
+
+class Containers:
+    """Keeps the ledger of every host's containers."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._orders: dict[LaunchUuid, Order] = {}
+        self._running: dict[LaunchUuid, Running] = {}
+        self._started: dict[LaunchUuid, str] = {}
+        self._capacity: dict[str, Resources] = {}
+        self._epochs: dict[str, int] = {}
+        self._stale: dict[int, float] = {}
+        self._killed: dict[tuple[FrameworkId, TaskId], None] = {}
+        self._condemned: dict[LaunchUuid, None] = {}
+        """Signalled once for a good reason; the harder signal follows by itself."""
+        self.ended: dict[LaunchUuid, FrameworkId] = {}
+
+    # --- said and heard
+
+    def registering(self, link: Link, call: RegisterAgent) -> None:
+        """An agent tells what it has on disk."""
+        self._capacity[link.host] = call.agent.resources
+        known = self._epochs.get(link.host, 0)
+        if call.highest_epoch < known:
+            raise ViolationError(
+                "epochs only grow",
+                f"{link.client} registers with epoch {call.highest_epoch}, had obeyed {known}",
+            )
+        self._epochs[link.host] = call.highest_epoch
+
+    def said_by_agent(self, now: float, link: Link) -> None:
+        stale_since = self._stale.get(link.number)
+        if stale_since is not None and now > stale_since + OBEYED_LATE_S:
+            raise ViolationError(
+                "lower epochs are never obeyed",
+                f"{link.client} goes on talking to {link.server}, whose epoch is behind",
+            )
+
+    def heard_by_agent(self, now: float, link: Link, message: MasterToAgent) -> None:
+        if message.epoch < self._epochs.get(link.host, 0):
+            self._stale.setdefault(link.number, now)
+            return
+        if isinstance(message.body, RunAccept):
+            for operation in message.body.operations:
+                if isinstance(operation, Launch):
+                    self._ordered(link.host, message.epoch, message.body, operation)
+
+    def _ordered(self, host: str, epoch: int, accept: RunAccept, launch: Launch) -> None:
+        uuid = launch.launch_uuid
+        known = self._orders.get(uuid)
+        if known is not None and known.host != host:
+            raise ViolationError(
+                "one agent per launch", f"{uuid} is ordered on {host} and on {known.host}"
+            )
+        info = launch.task
+        order = Order(host, accept.framework.framework_id, info.task_id, info.resources, epoch)
+        self._orders[uuid] = order
+
+    def kill_wanted(self, framework_id: FrameworkId, task_id: TaskId) -> None:
+        self._killed[framework_id, task_id] = None
+
+    # --- side effects
+
+    def started(self, host: str, uuid: LaunchUuid, resources: Resources) -> None:
+        order = self._orders.get(uuid)
+        if order is None or order.host != host:
+            raise ViolationError("what runs was ordered", f"{uuid} starts on {host} by nobody")
+        if uuid in self._started:
+            raise ViolationError(
+                "one container per launch", f"{uuid} starts again, on {host}"
+            )
+        if not order.resources.covers(resources) or not resources.covers(order.resources):
+            raise ViolationError(
+                "what was ordered runs", f"{uuid} has {resources}, ordered: {order.resources}"
+            )
+        self._started[uuid] = host
+        self._epochs[host] = max(self._epochs.get(host, 0), order.epoch)
+        self._running[uuid] = Running(order, resources)
+        self._check_room(host)
+
+    def signalled(self, now: float, host: str, uuid: LaunchUuid, signum: int) -> None:
+        running = self._running.get(uuid)
+        if running is None:
+            return
+        order = running.order
+        was_asked = (order.framework_id, order.task_id) in self._killed
+        if was_asked or self._facts.is_over(order.framework_id, now):
+            self._condemned[uuid] = None
+        if uuid not in self._condemned:
+            raise ViolationError(
+                "no task is killed by a failover",
+                f"{order.task_id} ({uuid}) on {host} gets signal {signum}; nobody asked for it",
+            )
+
+    def vanished(self, uuid: LaunchUuid) -> None:
+        running = self._running.pop(uuid, None)
+        if running is not None:
+            self.ended[uuid] = running.order.framework_id
+
+    def _check_room(self, host: str) -> None:
+        capacity = self._capacity[host]
+        cpus = mem = disk = 0
+        devices: dict[str, int] = {}
+        for running in self._running.values():
+            if running.order.host == host:
+                held = running.resources
+                cpus, mem, disk = cpus + held.cpus, mem + held.mem, disk + held.disk
+                for device, millis in held.gpus:
+                    devices[device] = devices.get(device, 0) + millis
+        if cpus > capacity.cpus or mem > capacity.mem or disk > capacity.disk:
+            raise ViolationError(
+                "no resource twice",
+                f"{host} runs {cpus} cpus, {mem} mem, {disk} disk and has {capacity}",
+            )
+        there = dict(capacity.gpus)
+        for device, millis in devices.items():
+            if millis > min(MILLIS, there.get(device, 0)):  # type: ignore[call-overload]
+                raise ViolationError("no resource twice", f"{host} runs {millis} of gpu {device!r}")
+
+    # --- at the end
+
+    def used(self, host: str) -> Resources:
+        return sum(
+            (r.resources for r in self._running.values() if r.order.host == host), Resources()
+        )
+
+    def living(self) -> list[tuple[LaunchUuid, FrameworkId, TaskId]]:
+        return [
+            (uuid, r.order.framework_id, r.order.task_id) for uuid, r in self._running.items()
+        ]

@@ -1,0 +1,235 @@
+"""Laws about offers, as the messages of one leader show them: never more than there is, used once,
+never against a filter, never to who is suppressed, never of an agent that is away.
+
+The ledger is of one master process; what another leader promised is void with it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role
+from fairlead.common.messages import (
+    Accept,
+    Decline,
+    OffersMade,
+    OffersRescinded,
+    RegisterAgent,
+    Revive,
+    RunAccept,
+    Subscribe,
+    Suppress,
+    TaskUpdated,
+)
+from fairlead.common.resources import EMPTY, Resources, total
+from fairlead.common.values import Launch, Offer
+
+from .laws import Facts, Link, ViolationError
+
+HOUR_S = 3600.0
+
+
+@dataclass(slots=True)
+class _Agent:
+    """What the messages say of an agent: what it has, what runs, on which link it speaks."""
+
+    capacity: Resources
+    link: int
+    used: dict[LaunchUuid, Resources] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Framework:
+    """On which link it speaks, and what it does not want."""
+
+    link: int
+    roles: tuple[Role, ...]
+    suppressed: dict[Role, None] = field(default_factory=dict)
+    filters: dict[tuple[Role, AgentId], list[tuple[Resources, float]]] = field(
+        default_factory=dict
+    )
+
+
+class Offers:
+    """The ledger of one master process."""
+
+    def __init__(self, facts: Facts, server: str) -> None:
+        self._facts = facts
+        self._server = server
+        self._agents: dict[AgentId, _Agent] = {}
+        self._frameworks: dict[FrameworkId, _Framework] = {}
+        self._outstanding: dict[OfferId, Offer] = {}
+        self._made: dict[OfferId, float] = {}
+        self._reports: dict[int, list[RegisterAgent]] = {}
+        self._accepted: dict[LaunchUuid, None] = {}
+
+    # --- agents
+
+    def reported(self, link: Link, call: RegisterAgent) -> None:
+        """Counts once the master has said yes."""
+        self._reports.setdefault(link.number, []).append(call)
+
+    def registered(self, link: Link, agent_id: AgentId) -> None:
+        calls = self._reports.pop(link.number, [])
+        if not calls:
+            raise ViolationError("agents ask first", f"{self._server} registers {agent_id} unasked")
+        agent = self._agents[agent_id] = _Agent(calls[0].agent.resources, link.number)
+        for call in calls:
+            for task in call.tasks:
+                if not task.latest.state.is_terminal:
+                    agent.used[task.launch_uuid] = task.resources
+        self._void(lambda offer: offer.agent_id == agent_id)
+
+    def updated(self, link: Link, update: TaskUpdated) -> None:
+        agent = self._agents.get(link.agent_id)
+        if agent is None or agent.link != link.number:
+            return
+        if update.latest.state.is_terminal:
+            agent.used.pop(update.latest.launch_uuid, None)
+
+    # --- frameworks
+
+    def subscribed(self, link: Link, framework_id: FrameworkId, call: Subscribe) -> None:
+        self._void(lambda offer: offer.framework_id == framework_id)
+        framework = _Framework(link.number, call.framework.roles)
+        framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
+        self._frameworks[framework_id] = framework
+
+    def closed(self, link: Link) -> None:
+        """The master has learnt, or decided, that a session is over."""
+        framework = self._frameworks.get(link.framework_id)
+        if framework is not None and framework.link == link.number:
+            self._void(lambda offer: offer.framework_id == link.framework_id)
+        agent = self._agents.get(link.agent_id)
+        if agent is not None and agent.link == link.number:
+            agent.link = -1
+
+    def over(self, framework_id: FrameworkId) -> None:
+        self._void(lambda offer: offer.framework_id == framework_id)
+
+    def declined(self, now: float, link: Link, call: Decline) -> None:
+        for offer_id in call.offer_ids:
+            offer = self._take(link, offer_id)
+            if offer is not None:
+                self._filter(now, offer, offer.resources, call.refuse_s)
+
+    def accepted(self, now: float, link: Link, call: Accept) -> None:
+        offers = [self._take(link, offer_id) for offer_id in dict.fromkeys(call.offer_ids)]
+        held = [offer for offer in offers if offer is not None]
+        launches = [op for op in call.operations if isinstance(op, Launch)]
+        if not held or len(held) < len(offers):
+            return
+        for launch in launches:
+            self._accepted[launch.launch_uuid] = None
+        if not launches:
+            self._filter(now, held[0], total(o.resources for o in held), call.refuse_s)
+
+    def revived(self, link: Link, call: Revive) -> None:
+        framework = self._frameworks.get(link.framework_id)
+        if framework is not None:
+            roles = call.roles or framework.roles
+            for role in roles:
+                framework.suppressed.pop(role, None)
+            for key in [key for key in framework.filters if key[0] in roles]:
+                del framework.filters[key]
+
+    def suppressed(self, link: Link, call: Suppress) -> None:
+        framework = self._frameworks.get(link.framework_id)
+        if framework is not None:
+            framework.suppressed.update(dict.fromkeys(call.roles or framework.roles))
+
+    # --- what the master says
+
+    def made(self, now: float, link: Link, message: OffersMade) -> None:
+        for offer in message.offers:
+            self._check_offer(now, link, offer)
+            self._outstanding[offer.offer_id] = offer
+            self._made[offer.offer_id] = now
+            self._check_room(offer.agent_id)
+
+    def rescinded(self, message: OffersRescinded) -> None:
+        for offer_id in message.offer_ids:
+            self._outstanding.pop(offer_id, None)
+
+    def run(self, link: Link, message: RunAccept) -> None:
+        agent = self._agents.get(link.agent_id)
+        for operation in message.operations:
+            if isinstance(operation, Launch):
+                uuid = operation.launch_uuid
+                if uuid not in self._accepted:
+                    raise ViolationError(
+                        "offers are used once",
+                        f"{self._server} launches {uuid} on offers that were void",
+                    )
+                del self._accepted[uuid]
+                if agent is not None:
+                    agent.used[uuid] = operation.task.resources
+        self._check_room(link.agent_id)
+
+    def finish(self, now: float) -> None:
+        for offer_id, offer in self._outstanding.items():
+            age = now - self._made[offer_id]
+            if age > self._facts.terms.offer_timeout_s + 1.0:
+                raise ViolationError(
+                    "offers end", f"{offer_id} of {offer.framework_id} is {age:.1f} s old"
+                )
+
+    # --- inside
+
+    def _check_offer(self, now: float, link: Link, offer: Offer) -> None:
+        framework = self._frameworks.get(offer.framework_id)
+        agent = self._agents.get(offer.agent_id)
+        if framework is None or framework.link != link.number:
+            raise ViolationError(
+                "offers go to who subscribed", f"{offer.offer_id} of {self._server}"
+            )
+        if agent is None or agent.link < 0:
+            raise ViolationError(
+                "agents that are away are not offered", f"{offer.offer_id}: {offer.agent_id}"
+            )
+        if offer.offer_id in self._made:
+            raise ViolationError("an offer id is given once", offer.offer_id)
+        if offer.role in framework.suppressed:
+            raise ViolationError(
+                "who is suppressed is offered nothing", f"{offer.offer_id} in {offer.role}"
+            )
+        for refused, until in framework.filters.get((offer.role, offer.agent_id), []):
+            if now < until - 0.001 and refused.contains(offer.resources):
+                raise ViolationError(
+                    "filters are honoured",
+                    f"{offer.offer_id} of {offer.agent_id}: {offer.resources};"
+                    f" {refused} were refused until {until:.3f}",
+                )
+
+    def _check_room(self, agent_id: AgentId) -> None:
+        agent = self._agents.get(agent_id)
+        if agent is None:
+            return
+        left = agent.capacity
+        parts = list(agent.used.items())
+        offers = [o for o in self._outstanding.values() if o.agent_id == agent_id]
+        for name, resources in [*parts, *((o.offer_id, o.resources) for o in offers)]:
+            if not left.contains(resources):
+                raise ViolationError(
+                    "offered and used never exceed capacity",
+                    f"{agent_id} has {agent.capacity}; {name} with {resources} is too much",
+                )
+            left = left - resources
+
+    def _take(self, link: Link, offer_id: OfferId) -> Offer | None:
+        offer = self._outstanding.get(offer_id)
+        if offer is None or offer.framework_id != link.framework_id:
+            return None
+        return self._outstanding.pop(offer_id)
+
+    def _filter(self, now: float, offer: Offer, refused: Resources, refuse_s: float) -> None:
+        framework = self._frameworks.get(offer.framework_id)
+        if framework is None or refused == EMPTY:
+            return
+        lasts = min(max(refuse_s, self._facts.terms.min_filter_s), HOUR_S)
+        filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
+        filters[:] = [kept for kept in filters if kept[1] > now]
+        filters.append((refused, now + lasts))
+
+    def _void(self, applies: Callable[[Offer], bool]) -> None:
+        for offer_id in [key for key, offer in self._outstanding.items() if applies(offer)]:
+            del self._outstanding[offer_id]

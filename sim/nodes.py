@@ -1,0 +1,182 @@
+"""The three kinds of process, each with the part of its shell that is not like the others'."""
+
+from collections.abc import Callable
+
+from fairlead.agent.core import Agent
+from fairlead.agent.events import (
+    Confirm,
+    Confirmed,
+    DestroyContainer,
+    Dial,
+    Exit,
+    ForgetContainer,
+    SignalContainer,
+    StartContainer,
+    UsageMeasured,
+)
+from fairlead.agent.settings import AgentSettings
+from fairlead.common.ids import CallId, FrameworkId, SessionId
+from fairlead.common.messages import (
+    OperatorBody,
+    OperatorCall,
+    Received,
+)
+from fairlead.common.values import AgentInfo, HostUsage, Usage
+from fairlead.frameworks.kit.core import Driver
+from fairlead.frameworks.kit.events import Dial as DriverDial
+from fairlead.frameworks.kit.events import DriverSettings
+from fairlead.frameworks.kit.scheduler import StatusReceived, Stop
+from fairlead.master.core import Master, ReceivedInvalid
+from fairlead.master.settings import MasterSettings
+
+from .disk import Disk
+from .launcher import KILL, Launcher
+from .network import Peer
+from .process import Process, Stage
+from .schedulers import Memory, Replayable
+
+USAGE_EVERY_S = 4.0
+OPERATORS = SessionId(0)
+"""Operators' calls come one by one; no session of theirs is modelled."""
+
+Leader = Callable[[str], Peer | None]
+"""Whom a host believes to lead."""
+
+
+class MasterNode(Process):
+    """One reign. Its registry refuses it once another has begun."""
+
+    kind = "master"
+    is_heard_at_once = True
+
+    def __init__(
+        self, stage: Stage, name: str, disk: Disk, settings: MasterSettings, offset: float
+    ) -> None:
+        super().__init__(stage, name, name, disk, offset)
+        disk.epoch += 1
+        self.epoch = disk.epoch
+        records = dict(disk.records)
+        self.core = Master.restore(settings, self.epoch, disk.cluster_id, records, self.time())
+        self._calls = 0
+        self.begin(self.core)
+
+    def may_write(self) -> bool:
+        if self._disk.epoch == self.epoch:
+            return True
+        self.stage.clock.after(0.0, lambda: self.die("a newer leader holds the registry"))
+        return False
+
+    def operate(self, body: OperatorBody) -> None:
+        """An operator's order arrives."""
+        self._calls += 1
+        call = OperatorCall(body, CallId(f"operator-{self._calls}"))
+        self.stage.journal.note(self.stage.clock.now, self.name, "operator", body)
+        self.stage.auditor.ordered(call)
+        self.feed(Received(OPERATORS, call))
+
+    def mishear(self, framework_id: FrameworkId) -> bool:
+        """A call of this framework carries a value that may not stand there."""
+        framework = self.core.books.frameworks.get(framework_id)
+        if framework is None or framework.session is None:
+            return False
+        self._calls += 1
+        call_id = CallId(f"world-{self._calls}")
+        self.feed(ReceivedInvalid(framework.session, call_id, "refuse_s", "is not a number"))
+        return True
+
+
+class AgentNode(Process):
+    """One life of an agent over its host's disk and launcher."""
+
+    kind = "agent"
+
+    def __init__(  # noqa: PLR0917 - what a host has, in order
+        self,
+        stage: Stage,
+        name: str,
+        host: str,
+        disk: Disk,
+        launcher: Launcher,
+        leader: Leader,
+        settings: AgentSettings,
+        info: AgentInfo,
+        offset: float,
+    ) -> None:
+        super().__init__(stage, name, host, disk, offset)
+        self._launcher = launcher
+        self._leader = leader
+        self.core = Agent.restore(
+            settings, info, name, dict(disk.records), launcher.recovered(), self.time()
+        )
+        launcher.tell = self.feed
+        self.begin(self.core)
+        self._measure()
+
+    def perform(self, action: object) -> None:
+        match action:
+            case Dial():
+                self.stage.network.dial(self, self._leader(self.host))
+            case Confirm(token):
+                self.stage.clock.after(0.0, lambda: self.feed(Confirmed(token)))
+            case StartContainer():
+                self._launcher.start(action)
+            case SignalContainer(launch_uuid, signum):
+                self._launcher.signal(launch_uuid, signum)
+            case DestroyContainer(launch_uuid):
+                self._launcher.signal(launch_uuid, KILL)
+            case ForgetContainer(launch_uuid):
+                self._launcher.forget(launch_uuid)
+            case Exit(message):
+                self.die(message)
+            case _:
+                super().perform(action)
+
+    def die(self, why: str, *, silently: bool = False) -> None:
+        if self.is_alive:
+            self._launcher.tell = None
+        super().die(why, silently=silently)
+
+    def _measure(self) -> None:
+        if self.is_alive:
+            self.stage.clock.after(USAGE_EVERY_S, self._measure)
+            usage = tuple((uuid, Usage(1.0, 1 << 20, 1)) for uuid in self._launcher.running())
+            self.feed(UsageMeasured(HostUsage(10.0, 1 << 30), usage))
+
+
+class FrameworkNode(Process):
+    """One life of a framework; what its scheduler must not forget is in its `Memory`."""
+
+    kind = "framework"
+
+    def __init__(  # noqa: PLR0917 - what a host has, in order
+        self,
+        stage: Stage,
+        name: str,
+        host: str,
+        scheduler: Replayable,
+        memory: Memory,
+        leader: Leader,
+        settings: DriverSettings,
+        offset: float,
+    ) -> None:
+        super().__init__(stage, name, host, Disk(stage.clock, stage.random), offset)
+        self._leader = leader
+        self.scheduler = scheduler
+        self.has_stopped = False
+        scheduler.on_event = self._witness
+        self.core = Driver(scheduler, name, memory.framework_id, settings)
+        self.begin(self.core)
+
+    def perform(self, action: object) -> None:
+        match action:
+            case DriverDial():
+                self.stage.network.dial(self, self._leader(self.host))
+            case Stop(message):
+                self.has_stopped = True
+                self.die(message or "stopped")
+            case _:
+                super().perform(action)
+
+    def _witness(self, event: object) -> None:
+        if isinstance(event, StatusReceived):
+            self.stage.auditor.told(self.name, event.status)

@@ -1,0 +1,119 @@
+"""Draws a world from a seed: who is in it, what they want, how patient they are, how rough it is."""
+
+from dataclasses import dataclass
+from random import Random
+
+from fairlead.common.ids import AgentId, FrameworkId, GpuId, Role
+from fairlead.common.resources import Resources
+from fairlead.common.values import AgentInfo, FrameworkInfo, Gpu
+from fairlead.master.settings import MasterSettings
+
+from .schedulers import Job
+
+GIB = 2**30
+LONG = "100000"
+"""Seconds that a service's task would run: longer than any world."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A third framework, that may not stay."""
+
+    way: str
+    """stays, leaves (tears itself down), or vanishes (is away beyond its limit)."""
+    at: float
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a world is built from."""
+
+    seed: int
+    agents: tuple[AgentInfo, ...]
+    master: MasterSettings
+    silent_s: float
+    batch: tuple[Job, ...]
+    service: tuple[Job, ...]
+    guest: Guest | None
+    roll_s: float
+    fault_every_s: float
+    faults_end: float
+    settle_s: float = 200.0
+
+    def describe(self) -> str:
+        master = self.master
+        agents = "; ".join(str(info.resources) for info in self.agents)
+        guest = "nobody" if self.guest is None else f"{self.guest.way} at {self.guest.at:.1f} s"
+        return (
+            f"agents: {agents}\n"
+            f"timeouts: silent {self.silent_s:g}, agent {master.agent_timeout_s:g},"
+            f" offer {master.offer_timeout_s:g}, filter {master.min_filter_s:g}\n"
+            f"jobs: {len(self.batch)} short, {len(self.service)} long,"
+            f" one replaced every {self.roll_s:g} s; guest: {guest}\n"
+            f"faults: one in {self.fault_every_s:.2f} s until {self.faults_end:.1f} s"
+        )
+
+
+def draw(seed: int) -> Plan:
+    random = Random(f"{seed}/plan")
+    agents = tuple(_agent(random, number) for number in range(1, random.choice((3, 3, 4, 5))))
+    gpus = max(len(info.gpus) for info in agents)
+    silent_s = random.choice((5.0, 10.0))
+    master = MasterSettings(
+        silent_s=silent_s,
+        agent_timeout_s=random.choice((12.0, 20.0, 75.0)),
+        offer_timeout_s=random.choice((3.0, 8.0, 30.0)),
+        min_filter_s=random.choice((0.5, 1.0)),
+    )
+    return Plan(
+        seed,
+        agents,
+        master,
+        silent_s,
+        tuple(_short(random, number, gpus) for number in range(random.randint(8, 20))),
+        tuple(_long(random, "up", number) for number in range(random.randint(2, 4))),
+        _guest(random),
+        random.choice((0.0, 6.0, 12.0)),
+        random.uniform(0.7, 3.0),
+        random.uniform(25.0, 45.0),
+    )
+
+
+def _agent(random: Random, number: int) -> AgentInfo:
+    cpus, mem = random.choice((4, 6, 8)), random.choice((8, 16)) * GIB
+    count = random.choice((0, 0, 1, 2, 4))
+    gpus = {GpuId(f"gpu-{number}-{index}"): 1.0 for index in range(count)}
+    return AgentInfo(
+        AgentId(""),
+        f"agent-{number}",
+        Resources.of(cpus, mem, 100 * GIB, gpus),
+        gpus=tuple(Gpu(gpu_id, "fake", 16 * GIB) for gpu_id in gpus),
+        name=f"agent-{number}",
+    )
+
+
+def _short(random: Random, number: int, gpus: int) -> Job:
+    wanted = random.choice((0, 0, 0.5, 1, 2)) if gpus else 0
+    resources = Resources.of(
+        random.choice((0.5, 1, 2)), random.choice((1, 2)) * GIB, gpus=min(wanted, gpus)
+    )
+    kind = "stubborn" if random.random() < 0.1 else "work"
+    return Job(f"job-{number}", resources, (kind, f"{random.uniform(0.2, 6.0):.3f}", "0"))
+
+
+def _long(random: Random, name: str, number: int) -> Job:
+    kind = "stubborn" if random.random() < 0.2 else "work"
+    resources = Resources.of(random.choice((0.25, 0.5, 1)), random.choice((0, 1)) * GIB)
+    return Job(f"{name}-{number}", resources, (kind, LONG, "0"), random.choice((0.5, 2.0)))
+
+
+def _guest(random: Random) -> Guest | None:
+    way = random.choice(("", "stays", "leaves", "vanishes"))
+    jobs = tuple(_long(random, "visit", number) for number in range(random.randint(1, 3)))
+    return Guest(way, random.uniform(5.0, 25.0), jobs) if way else None
+
+
+def framework_info(name: str, failover_timeout_s: float) -> FrameworkInfo:
+    role = (Role(name),)
+    return FrameworkInfo(FrameworkId(""), name, roles=role, failover_timeout_s=failover_timeout_s)

@@ -1,0 +1,389 @@
+"""One simulated cluster: built from a seed, troubled for a while, then left alone and judged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from fairlead.agent.settings import AgentSettings
+from fairlead.common.ids import FrameworkId
+from fairlead.common.messages import AgentState
+from fairlead.common.values import AgentInfo
+from fairlead.frameworks.kit.events import DriverSettings, Happened
+
+from .auditor import Auditor, Terms, ViolationError
+from .clock import Clock
+from .disk import Disk
+from .faults import strike
+from .journal import Journal, count
+from .launcher import Launcher
+from .network import Network, Peer
+from .nodes import AgentNode, FrameworkNode, MasterNode
+from .plan import Plan, draw, framework_info
+from .process import CoreFailedError, Process, Stage
+from .schedulers import LEAVE, Bag, Memory, Replayable, Service
+
+REST_S = 5.0
+GUEST_LIMIT_S = 6.0
+GUEST_AWAY_S = 15.0
+FOR_EVER_S = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a world."""
+
+    seed: int
+    settings: str
+    digest: str
+    virtual_s: float
+    steps: int
+    events: dict[str, int]
+    faults: dict[str, int]
+    effects: dict[str, int]
+    failure: str = ""
+    last_lines: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class AgentHost:
+    """A machine: what outlives its agent."""
+
+    info: AgentInfo
+    disk: Disk
+    launcher: Launcher
+    offset: float
+    boots: int = 1
+    lives: int = 0
+    node: AgentNode | None = None
+
+
+@dataclass(slots=True)
+class FrameworkHost:
+    """Where a framework runs, and its database."""
+
+    name: str
+    make: Callable[[Memory], Replayable]
+    memory: Memory = field(default_factory=Memory)
+    lives: int = 0
+    node: FrameworkNode | None = None
+
+    @property
+    def has_stopped(self) -> bool:
+        return self.node is not None and self.node.has_stopped
+
+
+class World:
+    """`run` lives it through. Also what faults strike."""
+
+    def __init__(self, plan: Plan, check_every: int = 1) -> None:
+        self.plan = plan
+        self.random = Random(f"{plan.seed}/faults")
+        self.journal = Journal()
+        self.clock = Clock()
+        self._dice = Random(f"{plan.seed}/world")
+        settings = plan.master
+        terms = Terms(settings.agent_timeout_s, settings.min_filter_s, settings.offer_timeout_s)
+        self.auditor = Auditor(terms)
+        self.network = Network(self.clock, Random(f"{plan.seed}/network"))
+        self.network.on_overflow = lambda: count(self.journal.effects, "queue overflown")
+        self._stage = Stage(
+            self.clock, self.network, self._dice, self.journal, self.auditor, check_every
+        )
+        self._registry = Disk(self.clock, self._dice, cluster_id=f"cluster-{plan.seed}")
+        self._master: MasterNode | None = None
+        self._masters = 0
+        self._deposed: list[MasterNode] = []
+        self._is_calm = False
+        self._hosts = {info.name: self._host(info) for info in plan.agents}
+        self._frameworks = {host.name: host for host in self._framework_hosts()}
+
+    # --- what faults may strike
+
+    @property
+    def now(self) -> float:
+        return self.clock.now
+
+    @property
+    def master(self) -> MasterNode | None:
+        return self._master
+
+    def agents(self) -> list[AgentNode]:
+        return [host.node for host in self._hosts.values() if host.node is not None]
+
+    def frameworks(self) -> list[FrameworkNode]:
+        return [host.node for host in self._frameworks.values() if host.node is not None]
+
+    def launcher(self, host: str) -> Launcher:
+        return self._hosts[host].launcher
+
+    def later(self, delay: float, call: Callable[[], None]) -> None:
+        self.clock.after(delay, call)
+
+    def kill(
+        self, process: Process, why: str, *, away_s: float | None = None, silently: bool = False
+    ) -> None:
+        """It is started again after a while."""
+        host = self._hosts.get(process.host)
+        if host is not None and silently:
+            host.boots += 1
+            host.offset = self._dice.uniform(0.0, 1000.0)
+        process.on_death = lambda _why: self._restart(process, away_s)
+        process.die(why, silently=silently)
+
+    def pause(self, process: Process, duration: float) -> None:
+        process.stop()
+        self.later(duration, process.resume)
+
+    def usurp(self, duration: float) -> None:
+        old = self._master
+        assert old is not None
+        self.pause(old, duration)
+        old.on_death = lambda _why: None
+        self._deposed.append(old)
+        self._master = None
+        self.later(self._dice.uniform(0.1, 1.0), self._start_master)
+        self.later(duration + self._dice.uniform(1.0, 12.0), lambda: old.die("found out"))
+
+    def slow_disk(self, process: Process, duration: float) -> None:
+        host = self._hosts.get(process.host)
+        disk = self._registry if host is None else host.disk
+        disk.slow_until = self.now + duration
+
+    def guest_id(self) -> FrameworkId:
+        guest = self._frameworks.get("guest")
+        if guest is None or guest.has_stopped:
+            return FrameworkId("")
+        return FrameworkId(guest.memory.framework_id)
+
+    # --- a life
+
+    def run(self) -> Report:
+        failure = ""
+        try:
+            self._live()
+        except (ViolationError, CoreFailedError, AssertionError) as error:
+            failure = f"{type(error).__name__}: {error}"
+        journal = self.journal
+        return Report(
+            self.plan.seed,
+            self.plan.describe(),
+            journal.digest,
+            self.now,
+            journal.steps,
+            journal.events,
+            journal.faults,
+            journal.effects,
+            failure,
+            tuple(journal.last_lines()) if failure else (),
+        )
+
+    def _live(self) -> None:
+        self._start_master()
+        for host in self._hosts.values():
+            self.later(self._dice.uniform(0.0, 1.0), lambda host=host: self._start_agent(host))  # type: ignore[misc]
+        for framework in self._frameworks.values():
+            self.later(
+                self._dice.uniform(0.0, 2.0),
+                lambda framework=framework: self._start_framework(framework),  # type: ignore[misc]
+            )
+        self._invite_guest()
+        self.later(self._next_fault(), self._fault)
+        self.clock.run_until(self.plan.faults_end)
+        self._calm()
+        self._settle()
+        self.clock.run_until(self.now + REST_S)
+        self._judge()
+
+    def _fault(self) -> None:
+        if self._is_calm:
+            return
+        kind = strike(self)
+        if kind:
+            self.journal.note(self.now, "world", "fault", kind)
+            count(self.journal.faults, kind)
+        self.later(self._next_fault(), self._fault)
+
+    def _next_fault(self) -> float:
+        return self.random.expovariate(1 / self.plan.fault_every_s)
+
+    def _calm(self) -> None:
+        """No further faults; what is still away comes back by itself."""
+        self._is_calm = True
+        for process in [*self.agents(), *self.frameworks(), *self._living_masters()]:
+            process.fuse = None
+            process.is_mined = False
+        for host in self._hosts.values():
+            host.launcher.fails_next = 0
+        for framework in self._frameworks.values():
+            if framework.node is not None and isinstance(framework.node.scheduler, Service):
+                framework.node.scheduler.roll_s = 0.0
+
+    def _settle(self) -> None:
+        limit = self.now + self.plan.settle_s
+        while reason := self._unsettled():
+            if self.now >= limit:
+                raise ViolationError("everything finishes", reason)
+            self.clock.run_until(self.now + 1.0)
+
+    def _unsettled(self) -> str:
+        """What is not as it should be once faults are over; empty: nothing."""
+        master = self._master
+        if master is None or not master.is_alive or self._deposed_alive():
+            return "there is not exactly one master"
+        books = master.core.books
+        connected = [a.info.hostname for a in books.agents.values() if a.state is CONNECTED]
+        for name in self._hosts:
+            if connected.count(name) != 1:
+                return f"{name} is not registered"
+        for name, host in self._frameworks.items():
+            if host.has_stopped:
+                continue
+            if host.node is None or not host.node.is_alive or not host.node.core.is_subscribed:
+                return f"{name} is not subscribed"
+            if not host.node.scheduler.is_satisfied:
+                return f"{name} is not satisfied: {host.memory.attempts}"
+        return self.auditor.restless(self.now)
+
+    def _judge(self) -> None:
+        """By the auditor's laws, and the master's books against what runs."""
+        master = self._master
+        assert master is not None
+        alive = [process.name for process in [*self.agents(), *self.frameworks()]]
+        self.auditor.finish(self.now, [*alive, master.name], master.name)
+        for agent in master.core.books.agents.values():
+            used = self.auditor.used(agent.info.hostname)
+            if agent.state is CONNECTED and agent.used != used:
+                raise ViolationError(
+                    "books equal reality",
+                    f"{agent.info.hostname} runs {used}, the master believes {agent.used}",
+                )
+        for process in [master, *self.agents(), *self.frameworks()]:
+            if process.is_alive:
+                process.core.check()
+
+    # --- starts
+
+    def _leader(self, host: str) -> Peer | None:
+        """Mostly the one that leads; who looked too early still knows the one before."""
+        del host
+        deposed = self._deposed_alive()
+        if deposed and not self._is_calm and self._dice.random() < 0.4:
+            return self._dice.choice(deposed)
+        return self._master
+
+    def _deposed_alive(self) -> list[MasterNode]:
+        return [node for node in self._deposed if node.is_alive]
+
+    def _living_masters(self) -> list[MasterNode]:
+        return [*self._deposed_alive(), *([self._master] if self._master else [])]
+
+    def _restart(self, process: Process, away_s: float | None = None) -> None:
+        delay = self._dice.uniform(0.1, 4.0) if away_s is None else away_s
+        if isinstance(process, MasterNode):
+            if process is self._master:
+                self._master = None
+                self.later(delay, self._start_master)
+        elif isinstance(process, AgentNode):
+            host = self._hosts[process.host]
+            self.later(delay, lambda: self._start_agent(host))
+        else:
+            framework = self._frameworks[process.host]
+            if not framework.has_stopped:
+                self.later(delay, lambda: self._start_framework(framework))
+
+    def _start_master(self) -> None:
+        self._masters += 1
+        offset = self._dice.uniform(0.0, 1000.0)
+        name = f"master#{self._masters}"
+        node = MasterNode(self._stage, name, self._registry, self.plan.master, offset)
+        node.on_death = lambda _why: self._restart(node)
+        self._master = node
+
+    def _start_agent(self, host: AgentHost) -> None:
+        host.lives += 1
+        settings = AgentSettings(
+            boot_id=f"{host.info.name}-{host.boots}", silent_s=self.plan.silent_s
+        )
+        node = AgentNode(
+            self._stage,
+            f"{host.info.name}#{host.lives}",
+            host.info.name,
+            host.disk,
+            host.launcher,
+            self._leader,
+            settings,
+            host.info,
+            host.offset,
+        )
+        node.on_death = lambda _why: self._restart(node)
+        host.node = node
+
+    def _start_framework(self, host: FrameworkHost) -> None:
+        host.lives += 1
+        scheduler = host.make(host.memory)
+        if isinstance(scheduler, Service) and self._is_calm:
+            scheduler.roll_s = 0.0
+        node = FrameworkNode(
+            self._stage,
+            f"{host.name}#{host.lives}",
+            host.name,
+            scheduler,
+            host.memory,
+            self._leader,
+            DriverSettings(silent_s=self.plan.silent_s),
+            self._dice.uniform(0.0, 1000.0),
+        )
+        node.on_death = lambda _why: self._restart(node)
+        host.node = node
+
+    def _host(self, info: AgentInfo) -> AgentHost:
+        launcher = Launcher(info.name, self.clock, self._dice, self.auditor, self.journal)
+        offset = self._dice.uniform(0.0, 1000.0)
+        return AgentHost(info, Disk(self.clock, self._dice), launcher, offset)
+
+    def _framework_hosts(self) -> list[FrameworkHost]:
+        plan = self.plan
+        batch, service = framework_info("batch", FOR_EVER_S), framework_info("service", FOR_EVER_S)
+
+        def bag(memory: Memory) -> Replayable:
+            return Bag(batch, plan.batch, memory, Random(f"{plan.seed}/batch/{memory.lives}"))
+
+        def up(memory: Memory) -> Replayable:
+            random = Random(f"{plan.seed}/service/{memory.lives}")
+            return Service(service, plan.service, memory, random, plan.roll_s)
+
+        def visit(memory: Memory) -> Replayable:
+            guest = plan.guest
+            assert guest is not None
+            limit = GUEST_LIMIT_S if guest.way == "vanishes" else FOR_EVER_S
+            random = Random(f"{plan.seed}/guest/{memory.lives}")
+            service = Service(framework_info("guest", limit), guest.jobs, memory, random, 0.0)
+            service.states_demand = False
+            return service
+
+        hosts = [FrameworkHost("batch", bag), FrameworkHost("service", up)]
+        return [*hosts, FrameworkHost("guest", visit)] if plan.guest else hosts
+
+    # --- the guest
+
+    def _invite_guest(self) -> None:
+        guest = self.plan.guest
+        if guest is not None and guest.way != "stays":
+            self.later(guest.at, self._guest_goes)
+
+    def _guest_goes(self) -> None:
+        guest, host = self.plan.guest, self._frameworks["guest"]
+        if guest is None or host.node is None or not host.node.is_alive:
+            return
+        if guest.way == "leaves":
+            host.node.feed(Happened(LEAVE))
+        else:
+            self.kill(host.node, "vanishes", away_s=GUEST_AWAY_S)
+
+
+CONNECTED = AgentState.CONNECTED
+
+
+def simulate(seed: int, check_every: int = 1) -> Report:
+    """One world, from its seed to its end."""
+    return World(draw(seed), check_every).run()
