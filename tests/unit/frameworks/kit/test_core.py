@@ -388,9 +388,27 @@ def test_unreachable_may_return() -> None:
     running = h.status("t1", TaskState.RUNNING)
     back = replace(running, source=Source.MASTER, update_uuid=UpdateUuid(""))
     away = replace(back, state=TaskState.UNREACHABLE)
-    for status in (away, away, back, back):
+    for status in (away, away, running, back, back):
         h.repeat(status)
-    assert scripted.states == ["RUNNING", "UNREACHABLE", "RUNNING"]
+    assert scripted.statuses == [running, away, back]
+
+
+def test_an_update_that_the_masters_own_answer_overtook_is_only_acknowledged() -> None:
+    scripted = accepting(Scripted(), "t1")
+    h = Harness(scripted)
+    h.offer()
+    running = h.status("t1", TaskState.RUNNING)
+    latest = replace(
+        running,
+        state=TaskState.KILLING,
+        source=Source.MASTER,
+        sequence=3,
+        update_uuid=UpdateUuid(""),
+    )
+    h.repeat(latest)
+    h.repeat(replace(running, sequence=2, update_uuid=UpdateUuid("overtaken")))
+    assert scripted.states == ["RUNNING", "KILLING"]
+    assert h.acknowledged == ["test-1-1", "overtaken"]
 
 
 def test_the_answers_to_the_drivers_own_questions_are_no_news() -> None:
@@ -425,8 +443,9 @@ def test_the_fate_of_an_unanswered_launch_is_asked_for_and_no_accept_is_repeated
     h.offer(agent="agent-7")
     h.master.tasks.clear()  # it never arrived
     h.fail_over()
-    (_, refs) = said(h, Reconcile)[-2:]
-    assert refs == Reconcile((TaskRef(TaskId("t1"), LaunchUuid("test-1"), AgentId("agent-7")),))
+    again = h.said.index(said(h, Subscribe)[-1])
+    ref = TaskRef(TaskId("t1"), LaunchUuid("test-1"), AgentId("agent-7"))
+    assert h.said[again + 1 :] == [Reconcile(), Reconcile((ref,))]
     assert scripted.states == ["DROPPED"]
     assert scripted.statuses[0].reason is Reason.LAUNCH_UNKNOWN
     assert len(said(h, Accept)) == 1
