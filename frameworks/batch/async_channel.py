@@ -12,7 +12,7 @@ from .protocol import split_address
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_S = 5.0
-_STRANGERS = 64
+_STRANGERS = 256
 """So many connections may be shaking hands at once; for another one the oldest is closed."""
 
 

@@ -112,6 +112,8 @@ class CallBook:
         self._queued = 0
         self._workers: dict[str, _Worker] = {}
         self._leaving: dict[str, _Worker] = {}
+        self._owed = 0
+        """Workers that were asked back while still on their way to us."""
         self._causes: dict[int, tuple[str, ...]] = {}
         self._seconds: OrderedDict[str, float] = OrderedDict()
 
@@ -197,6 +199,9 @@ class CallBook:
     def _on_joined(self, event: WorkerJoined, now: float) -> Iterable[_Worker]:
         assert event.worker not in self._workers, "a lost worker comes back under another name"
         worker = self._workers[event.worker] = _Worker(event.worker, now)
+        if self._owed:
+            self._owed -= 1
+            self._part_with(worker)
         return (worker,)
 
     def _on_lost(self, event: WorkerLost, actions: list[Action]) -> Iterable[_Worker]:
@@ -241,8 +246,8 @@ class CallBook:
     def _on_give_back(self, event: GiveBack) -> Iterable[_Worker]:
         staying = [worker for worker in self._by_load() if not worker.is_leaving]
         for worker in staying[: event.count]:
-            worker.is_leaving = True
-            self._leaving[worker.name] = worker
+            self._part_with(worker)
+        self._owed += max(event.count - len(staying), 0)
         return ()
 
     # What follows from them
@@ -299,6 +304,11 @@ class CallBook:
                 yield worker
 
     # The books
+
+    def _part_with(self, worker: _Worker) -> None:
+        """It gets nothing more, and leaves when it has done what it has."""
+        worker.is_leaving = True
+        self._leaving[worker.name] = worker
 
     def _is_queued(self, call: Call) -> bool:
         return self._places.get(call.id, self) is None

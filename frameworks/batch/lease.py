@@ -84,11 +84,11 @@ class Lease:
             answer = dump_value(function, function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001  (SystemExit too is the call's own affair)
             ok, answer = False, dump_error(error, skip=1)
+        seconds = time.perf_counter() - started
+        _flush()
         if os.getpid() != self._pid:
             # The call forked, and this is the copy: the connection belongs to the original.
-            _flush()
             os._exit(0)
-        seconds = time.perf_counter() - started
         fields = {"sequence": sequence, "seconds": seconds, "ok": ok}
         try:
             self._channel.send(Kind.RESULT, fields, (answer,))
@@ -104,7 +104,6 @@ def run_lease(address: str, key: bytes, identity: str, claims: ClaimPage) -> int
         print(f"cannot reach the driver at {address}: {error}", file=sys.stderr, flush=True)  # noqa: T201
         return NO_DRIVER
     Lease(channel, claims).run()
-    _flush()
     channel.close()
     return 0
 

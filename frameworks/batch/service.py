@@ -222,6 +222,8 @@ class BatchService:
             channel.close()
             return
         size = size_from_fields(fields["size"])
+        if job in self._drivers:
+            self._drivers[job].channel.close()  # the older connection is not used any more
         self._drivers[job] = _Driver(channel, fields["address"], fields["key"], size)
         channel.send(Kind.WELCOME, {})
         logger.info("batch.driver_joined job=%s size=%s", job, size)
@@ -235,6 +237,8 @@ class BatchService:
         match kind:
             case Kind.HELLO:
                 size = size_from_fields(fields["size"])
+                if name in self._workers:
+                    self._workers[name].channel.close()
                 self._workers[name] = _Worker(channel, fields["leases"], fields["job"])
                 logger.info("batch.worker_joined worker=%s size=%s", name, size)
                 self._step(WorkerJoined(name, size, fields["job"]))

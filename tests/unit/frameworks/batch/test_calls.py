@@ -103,6 +103,20 @@ class Bench:
         self.step(WorkerLost(worker, cause))
         return calls
 
+    def cancel_some_queued(self, every: int) -> set[int]:
+        sent = {call.id for calls in self.at.values() for call in calls.values()}
+        queued = sorted(set(range(self.ids)) - sent - set(self.finished) - set(self.failed))
+        some = tuple(queued[::every])
+        self.step(Cancelled(some))
+        return set(some)
+
+    def take_back_all_but_the_oldest(self, worker: str) -> None:
+        behind = list(self.at[worker])[1:]
+        for sequence in behind:
+            del self.at[worker][sequence]
+        if behind:
+            self.step(Recalled(worker, behind[0], self.next_sequence[worker]))
+
     def ids_at(self, worker: str) -> list[int]:
         return [call.id for call in self.at[worker].values()]
 
@@ -369,6 +383,19 @@ def test_a_busy_worker_is_given_back_when_its_calls_are_done() -> None:
     assert len(bench.finished) == 330
 
 
+def test_a_worker_asked_back_before_it_came_leaves_at_once() -> None:
+    bench = Bench("a")
+    bench.submit(3)
+    bench.step(GiveBack(2))
+    bench.join("b")
+    assert bench.released == ["b"]
+    bench.finish()
+    assert bench.released == ["b", "a"]
+    bench.join("c")
+    bench.finish()
+    assert len(bench.finished) == 3
+
+
 def test_estimates_follow_what_calls_have_taken_lately() -> None:
     bench = Bench("a")
     bench.teach(1.0)
@@ -396,24 +423,17 @@ def simulate(choices: Iterable[tuple[str, int]]) -> Bench:
         elif what == "give back":
             bench.step(GiveBack(amount % 4))
         elif what == "cancel":
-            sent = {call.id for calls in bench.at.values() for call in calls.values()}
-            queued = sorted(submitted - sent - set(bench.finished) - set(bench.failed))
-            some = queued[:: 1 + amount % 5]
-            cancelled |= set(some)
-            bench.step(Cancelled(tuple(some)))
+            cancelled |= bench.cancel_some_queued(1 + amount % 5)
         elif worker is None:
             continue
         elif what == "answer":
             bench.answer(worker, amount, seconds=amount / 1000)
         elif what == "lose":
             bench.lose(worker)
-        elif what == "recalled" and bench.at[worker]:
-            first = list(bench.at[worker])[min(1, len(bench.at[worker]) - 1)]
-            for n in [n for n in bench.at[worker] if n >= first]:
-                del bench.at[worker][n]
-            bench.step(Recalled(worker, first, bench.next_sequence[worker]))
-    bench.join(next(names))
-    bench.join(next(names))
+        elif what == "recalled":
+            bench.take_back_all_but_the_oldest(worker)
+    while bench.book.workers < 2:  # those that were asked back leave at once
+        bench.join(next(names))
     bench.finish()
     assert bench.book.unfinished == 0
     assert set(bench.finished) | set(bench.failed) | cancelled == submitted

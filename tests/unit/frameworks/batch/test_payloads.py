@@ -1,0 +1,101 @@
+"""What travels as a pickle, and what is said of what cannot."""
+
+import pickle
+import threading
+from typing import Any
+
+import pytest
+
+from fairlead.frameworks.batch import payloads
+from fairlead.frameworks.batch.payloads import (
+    NotPicklableError,
+    RemoteError,
+    dump_arguments,
+    dump_error,
+    dump_function,
+    dump_value,
+    function_name,
+    load_error,
+)
+
+
+def test_a_function_and_its_closure_travel() -> None:
+    n = 5
+    function = dump_function(lambda m: n + m)
+    assert pickle.loads(function.data)(2) == 7
+    assert "<lambda>" in function.name
+    with pytest.raises(TypeError, match="ready to travel"):
+        function(2)
+
+
+def test_the_same_function_has_the_same_digest() -> None:
+    assert dump_function(abs).digest == dump_function(abs).digest
+    assert dump_function(abs).digest != dump_function(max).digest
+
+
+@pytest.mark.parametrize("args", [(), (1, "a", None, 2.5, b"x", True), ([1], {"a": len})])
+def test_arguments_travel(args: tuple[Any, ...]) -> None:
+    assert pickle.loads(dump_arguments("f", args, {})) == (args, {})
+    assert pickle.loads(dump_arguments("f", args, {"k": 1})) == (args, {"k": 1})
+
+
+def test_what_cannot_travel_is_named() -> None:
+    lock = threading.Lock()
+    with pytest.raises(NotPicklableError, match=r"argument 1 \(lock\) of f cannot be sent"):
+        dump_arguments("f", (lock,), {})
+    with pytest.raises(NotPicklableError, match="<lambda> cannot be sent"):
+        dump_function(lambda: lock)
+    with pytest.raises(NotPicklableError, match="abs returned a lock, which cannot be sent back"):
+        dump_value(abs, lock)
+
+
+def test_too_much_is_refused_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payloads, "LARGEST", 100)
+    with pytest.raises(NotPicklableError, match=r"of f are too large to be sent: \d+ bytes"):
+        dump_arguments("f", (bytes(200),), {})
+
+
+def test_values_travel_by_value_where_they_must() -> None:
+    assert pickle.loads(dump_value(abs, {"a": [1]})) == {"a": [1]}
+    assert pickle.loads(dump_value(abs, lambda: 3))() == 3
+
+
+def test_errors_travel_with_their_traceback() -> None:
+    try:
+        _ = 1 // int("0")
+    except ZeroDivisionError as error:
+        loaded = load_error(dump_error(error))
+    assert isinstance(loaded, ZeroDivisionError)
+    assert "ZeroDivisionError" in str(loaded.__cause__)
+    assert "test_payloads.py" in str(loaded.__cause__)
+
+
+class Stubborn(Exception):  # noqa: N818
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(one + two)
+
+    def __str__(self) -> str:
+        raise RuntimeError("not even its text")
+
+
+def test_an_error_that_cannot_travel_is_quoted() -> None:
+    loaded = load_error(dump_error(Stubborn(1, 2)))
+    assert isinstance(loaded, RemoteError)
+    assert "Stubborn: (its message cannot be shown)" in str(loaded)
+
+
+def test_an_error_of_a_class_unknown_here_is_quoted() -> None:
+    data = pickle.dumps((b"cnowhere_at_all\nUnknown\n.", "Traceback …\nUnknown: why\n"))
+    loaded = load_error(data)
+    assert isinstance(loaded, RemoteError)
+    assert "Unknown: why" in str(loaded)
+    assert "nowhere_at_all" in str(loaded)
+
+
+def test_names_of_things_called() -> None:
+    class Callable:
+        def __call__(self) -> None:
+            """Nothing."""
+
+    assert function_name(pickle.dumps) == "_pickle.dumps"
+    assert "Callable object" in function_name(Callable())
