@@ -14,10 +14,6 @@ class Ledger:
         self._held: dict[str, Resources] = {}
         self._free: Resources | None = capacity
 
-    @property
-    def is_overcommitted(self) -> bool:
-        return self._free is None
-
     def pick(self, request: Resources) -> Resources | None:
         """The request with its devices named, or None if it does not fit into what is free."""
         return None if self._free is None else self._free.pick(request)

@@ -21,4 +21,4 @@ class AgentSettings:
     destroy_again_s: float = 5.0
     early_kill_s: float = 60.0
     ended_kept: int = 1000
-    tasks_per_message: int = 500
+    tasks_per_message: int = 100

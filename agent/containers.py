@@ -1,0 +1,158 @@
+"""Carries out the core's orders on a containerizer, and turns what comes of them into events."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from fairlead.common.errors import ContainerError
+from fairlead.common.ids import GpuId, LaunchUuid
+from fairlead.common.resources import Resources
+from fairlead.common.values import AgentTask, Usage
+
+from .containerizer import ContainerExit, Containerizer, LaunchSpec
+from .environment import environment_of
+from .events import (
+    ContainerExited,
+    ContainerNotStarted,
+    ContainerStarted,
+    DestroyContainer,
+    Event,
+    ForgetContainer,
+    Recovered,
+    SignalContainer,
+    StartContainer,
+)
+from .gpus import GpuBackend
+from .sandboxes import check_inside
+
+_log = logging.getLogger(__name__)
+
+STARTS_AT_ONCE = 32
+"""More would only wait for one another in the launcher."""
+
+Order = StartContainer | SignalContainer | DestroyContainer | ForgetContainer
+
+
+class Containers:
+    """No order waits for another; the core gives none before it may be carried out."""
+
+    def __init__(
+        self,
+        sandboxes: Path,
+        gpus: GpuBackend,
+        tell: Callable[[Event], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._sandboxes = sandboxes
+        self._gpus = gpus
+        self._tell = tell
+        self._fail = fail
+        self._containerizer: Containerizer | None = None
+        self._pids: dict[LaunchUuid, int] = {}
+        self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._orders: set[asyncio.Task[None]] = set()
+
+    async def recover(
+        self, containerizer: Containerizer, known: Sequence[AgentTask]
+    ) -> list[Recovered]:
+        """What is found there, before the core is restored."""
+        self._containerizer = containerizer
+        resources = {task.launch_uuid: task.resources for task in known}
+        recovered = []
+        for each in await containerizer.recover():
+            pid = each.started.pid if each.started else 0
+            start_time = each.started.start_time if each.started else 0
+            ended = None if each.exit is None else _exited(each.exit)
+            if ended is None:
+                self._attach(each.uuid, pid, resources.get(each.uuid, Resources()))
+            recovered.append(Recovered(each.uuid, pid, start_time, ended))
+        return recovered
+
+    def exited(self, ended: ContainerExit) -> None:
+        """The containerizer's callback."""
+        pid = self._pids.pop(ended.uuid, None)
+        if pid is not None:
+            self._gpus.detach(pid)
+        _log.info(
+            "container-exited launch=%s code=%s signal=%s", ended.uuid, ended.code, ended.signal
+        )
+        self._tell(_exited(ended))
+
+    def usage(self) -> tuple[tuple[LaunchUuid, Usage], ...]:
+        """The latest of everything that runs."""
+        assert self._containerizer is not None, "recover comes first"
+        found = [(uuid, self._containerizer.usage(uuid)) for uuid in self._pids]
+        return tuple((uuid, usage) for uuid, usage in found if usage is not None)
+
+    def perform(self, order: Order) -> None:
+        containerizer = self._containerizer
+        assert containerizer is not None, "recover comes first"
+        match order:
+            case StartContainer():
+                self._spawn(self._start(containerizer, order))
+            case SignalContainer(uuid, signum):
+                self._spawn(_patiently(containerizer.signal(uuid, signum), f"signal {uuid}"))
+            case DestroyContainer(uuid):
+                self._spawn(_patiently(containerizer.destroy(uuid), f"destroy {uuid}"))
+            case ForgetContainer(uuid):
+                self._spawn(_patiently(containerizer.forget(uuid), f"forget {uuid}"))
+
+    async def close(self) -> None:
+        """What is under way is left; what runs goes on."""
+        for order in self._orders:
+            order.cancel()
+        await asyncio.gather(*self._orders, return_exceptions=True)
+        if self._containerizer is not None:
+            await self._containerizer.close()
+
+    def _spawn(self, order: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(order)
+        self._orders.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._orders.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    async def _start(self, containerizer: Containerizer, start: StartContainer) -> None:
+        uuid = start.launch_uuid
+        sandbox = Path(start.sandbox)
+        spec = LaunchSpec(
+            uuid, start.task.command.argv, environment_of(start), sandbox, start.task.files
+        )
+        async with self._starts:
+            try:
+                check_inside(self._sandboxes, sandbox)
+                started = await containerizer.launch(spec)
+            except ContainerError as error:
+                _log.info("container-not-started launch=%s: %s", uuid, error.message)
+                self._tell(ContainerNotStarted(uuid, error.message))
+                return
+        # From here to the end without a pause: its exit may be told right afterwards.
+        self._attach(uuid, started.pid, start.resources)
+        _log.info(
+            "container-started launch=%s task=%s pid=%d", uuid, start.task.task_id, started.pid
+        )
+        self._tell(ContainerStarted(uuid, started.pid, started.start_time))
+
+    def _attach(self, uuid: LaunchUuid, pid: int, resources: Resources) -> None:
+        self._pids[uuid] = pid
+        known: set[GpuId] = {gpu.gpu_id for gpu in self._gpus.devices()}
+        gpus = [gpu_id for gpu_id, _ in resources.gpus if gpu_id in known]
+        if gpus:
+            self._gpus.attach(pid, gpus)
+
+
+async def _patiently(order: Coroutine[Any, Any, None], what: str) -> None:
+    """A launcher that is away comes back with the truth; the core asks again where it must."""
+    try:
+        await order
+    except ContainerError as error:
+        _log.warning("container-order-failed order=%s: %s", what, error.message)
+
+
+def _exited(ended: ContainerExit) -> ContainerExited:
+    return ContainerExited(ended.uuid, ended.code, ended.signal, ended.max_rss_bytes)

@@ -1,0 +1,320 @@
+"""The agent's shell: one loop that takes an event, steps the core and performs the actions.
+
+Everything that needs a socket, a clock, a disk or a process is here or in the modules below;
+every decision is in `core`. When this process ends, however it ends, its tasks go on.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import secrets
+import signal
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fairlead.common import clock
+from fairlead.common.errors import ConfigError, FairleadError, UnavailableError
+from fairlead.common.home import Home
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
+from fairlead.common.messages import CloseSession, Send, Tick
+from fairlead.common.outbox import Outbox
+from fairlead.common.rpc import READ_LOG
+from fairlead.common.server import Server
+from fairlead.common.store import Store
+from fairlead.common.values import AgentInfo, AgentTask
+
+from . import checkpoint
+from .containers import Containers
+from .core import Agent
+from .dialer import Dialer
+from .discovery import Host, Overrides, discover
+from .events import (
+    Confirm,
+    Confirmed,
+    DestroyContainer,
+    Dial,
+    Event,
+    Exit,
+    ForgetContainer,
+    SignalContainer,
+    StartContainer,
+    UsageMeasured,
+)
+from .logs import Logs
+from .process_containerizer import ProcessContainerizer
+from .sandboxes import list_sandboxes, remove_sandboxes
+from .settings import AgentSettings
+from .usage import HostSampler
+
+_log = logging.getLogger(__name__)
+
+BREATH = 100
+"""Steps in a row before the sockets are looked at again."""
+USAGE_S = 1.0
+SWEEP_S = 600.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    """What `fairlead agent` is told. Without a master's address the home knows who leads."""
+
+    home: Home
+    name: str = "a1"
+    overrides: Overrides = Overrides()
+    master: str = ""
+    host: str = "127.0.0.1"
+    port: int = 0
+    settings: AgentSettings = AgentSettings()
+
+
+class AgentServer:
+    """One agent process over one work directory."""
+
+    def __init__(self, options: AgentOptions) -> None:
+        self._options = options
+        work = options.home.agent(options.name)
+        _prepare(work.path, options.name)
+        token = options.home.token()
+        self._server = Server(token, options.host, options.port)
+        self._work_dir = work.path
+        self._sandboxes = work.sandboxes
+        # Durable against every end of this process. Against a power failure only nearly so, but
+        # that ends the tasks as well, and a start would wait for the disk twice.
+        self._store = Store.open(work.checkpoint, "checkpoint", "NORMAL")
+        self._dialer = Dialer(options.home, options.master, token, self._put)
+        self._inbox: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._is_checking = bool(os.environ.get("FAIRLEAD_CHECK"))
+        self._is_stopping = False
+        self._failure: BaseException | None = None
+        self._core: Agent | None = None
+        self._outbox: Outbox | None = None
+        self._containers: Containers | None = None
+
+    async def run(self) -> None:
+        """Serve until told to stop; raises what made it impossible to go on."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._loop_failed)
+        background: list[asyncio.Task[None]] = []
+        try:
+            host = await self._start(loop)
+            background += [
+                asyncio.create_task(self._guarded(self._measure(host))),
+                asyncio.create_task(self._guarded(self._sweep())),
+            ]
+            await self._live()
+        finally:
+            await self._end(background)
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Say goodbye and end; the tasks go on."""
+        self._is_stopping = True
+        self._wake.set()
+
+    # --- the beginning and the end
+
+    async def _start(self, loop: asyncio.AbstractEventLoop) -> Host:
+        records = checkpoint.decode(self._store.load())
+        host = await asyncio.to_thread(discover, self._work_dir, self._options.overrides)
+        containers = Containers(self._sandboxes, host.gpu_backend, self._put, self._fail)
+        containerizer = ProcessContainerizer(
+            self._work_dir, containers.exited, gpus=host.gpu_backend
+        )
+        self._containers = containers
+        tasks = [value for value in records.values() if isinstance(value, AgentTask)]
+        found = await containers.recover(containerizer, tasks)
+        self._server.add_stream(READ_LOG, Logs(self._sandboxes, self._look_up).read)
+        address = await self._server.start()
+        info = _info(self._options.name, host, address, containerizer)
+        self._outbox = Outbox(self._perform, checkpoint.encode, self._store, loop, self._fail)
+        settings = _settings(self._options.settings, self._sandboxes)
+        self._core = Agent.restore(
+            settings, info, secrets.token_hex(8), records, found, clock.boottime()
+        )
+        _log.info(
+            "agent-up name=%s address=%s work_dir=%s resources=%s isolation=%s containers=%d",
+            info.name,
+            address,
+            self._work_dir,
+            info.resources,
+            info.isolation,
+            len(found),
+        )
+        return host
+
+    async def _end(self, background: list[asyncio.Task[None]]) -> None:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await self._dialer.close()
+        await self._server.stop(grace_s=0.5)
+        if self._containers is not None:
+            await self._containers.close()
+        self._store.close()
+        _log.info("agent-down name=%s", self._options.name)
+
+    # --- the loop
+
+    async def _live(self) -> None:
+        while not self._is_stopping and self._failure is None:
+            for _ in range(BREATH):
+                if not self._inbox:
+                    break
+                self._step(self._inbox.popleft())
+            await asyncio.sleep(0)  # the sockets may have brought something
+            if not self._inbox:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """A Tick is taken only when no message waits."""
+        assert self._core is not None, "the core is there before the loop"
+        deadline = self._core.next_deadline()
+        now = clock.boottime()
+        if deadline is not None and deadline <= now:
+            self._step(Tick())
+            return
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(None if deadline is None else deadline - now):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _step(self, event: Event) -> None:
+        if self._failure is not None:
+            return
+        assert self._core is not None, "the core is there before the loop"
+        assert self._outbox is not None, "and so is the way out"
+        actions = self._core.step(event, clock.boottime())
+        if self._is_checking:
+            self._core.check()
+        self._outbox.push(actions)
+
+    def _put(self, event: Event) -> None:
+        self._inbox.append(event)
+        self._wake.set()
+
+    def _perform(self, action: object) -> None:
+        match action:
+            case Send(session, message):
+                self._dialer.send(session, message)
+            case CloseSession(session, code, message):
+                self._dialer.end(session, code, message)
+            case Dial():
+                self._dialer.dial()
+            case Confirm(token):
+                self._put(Confirmed(token))
+            case StartContainer() | SignalContainer() | DestroyContainer() | ForgetContainer():
+                assert self._containers is not None, "no order comes before the start"
+                self._containers.perform(action)
+            case Exit(message):
+                raise FairleadError(message)
+            case _:
+                raise AssertionError(f"no way to perform {action!r}")
+
+    def _fail(self, error: BaseException) -> None:
+        """Nothing more may leave; the next agent goes on from what is on disk."""
+        self._failure = self._failure or error
+        self._wake.set()
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """A bug of ours in a callback: better a new agent than a half one."""
+        loop.default_exception_handler(context)
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._fail(error)
+
+    # --- beside the loop
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - judged like any other failure
+            self._fail(error)
+
+    async def _measure(self, host: Host) -> None:
+        """What the host and the tasks use, about once a second."""
+        assert self._containers is not None, "measured after the start"
+        sampler = await asyncio.to_thread(HostSampler, self._work_dir, host.gpu_backend)
+        while True:
+            await asyncio.sleep(USAGE_S)
+            usage = await asyncio.to_thread(sampler.sample)
+            self._put(UsageMeasured(usage, self._containers.usage()))
+
+    async def _sweep(self) -> None:
+        """Sandboxes of tasks that are not even listed any more."""
+        assert self._core is not None, "swept after the start"
+        while True:
+            found = await asyncio.to_thread(list_sandboxes, self._sandboxes)
+            wanted = {Path(sandbox) for sandbox in self._core.sandboxes()}
+            unwanted = [path for path in found if path not in wanted]
+            frameworks = {path.parent.parent.name for path in wanted}
+            if unwanted:
+                count = await asyncio.to_thread(
+                    remove_sandboxes, self._sandboxes, unwanted, frameworks
+                )
+                _log.info("sandboxes-removed count=%d", count)
+            await asyncio.sleep(SWEEP_S)
+
+    def _look_up(
+        self, framework_id: FrameworkId, task_id: TaskId, launch_uuid: LaunchUuid
+    ) -> AgentTask | None:
+        if self._core is None:
+            raise UnavailableError("the agent is starting", hint="try again in a moment")
+        return self._core.look_up(framework_id, task_id, launch_uuid)
+
+
+def _prepare(path: Path, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} is no name for an agent", hint="use letters, digits and _ . - only"
+        )
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (path / "sandboxes").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot use {path} as work directory: {error.strerror}") from error
+
+
+def _info(name: str, host: Host, address: str, containerizer: ProcessContainerizer) -> AgentInfo:
+    return AgentInfo(
+        AgentId(""),
+        host.hostname,
+        host.resources,
+        host.attributes,
+        host.zone,
+        host.rack,
+        host.gpus,
+        address,
+        containerizer.isolation,
+        containerizer.warnings,
+        name,
+    )
+
+
+def _settings(settings: AgentSettings, sandboxes: Path) -> AgentSettings:
+    return replace(
+        settings,
+        software=settings.software or version("fairlead"),
+        sandboxes=str(sandboxes),
+        boot_id=clock.boot_id(),
+        wall_offset_s=clock.wall() - clock.boottime(),
+    )
+
+
+async def serve(options: AgentOptions) -> int:
+    """Run an agent until TERM or INT; the process's exit code."""
+    agent = AgentServer(options)
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, agent.stop)
+    await agent.run()
+    return 0

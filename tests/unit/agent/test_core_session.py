@@ -1,0 +1,194 @@
+"""The session to the master: dialled with back-off, registered whole, fenced by epoch."""
+
+import itertools
+
+from tests.support.agent_harness import F1, AgentHarness
+
+from fairlead.agent.events import UsageMeasured
+from fairlead.agent.settings import AgentSettings
+from fairlead.common.ids import AgentId, LaunchUuid, SessionId, TaskId
+from fairlead.common.messages import (
+    AgentRegistered,
+    Code,
+    Goodbye,
+    Heartbeat,
+    KillTask,
+    SessionOpened,
+)
+from fairlead.common.values import HostUsage, Usage
+
+
+def dials(h: AgentHarness, seconds: float) -> list[float]:
+    """When a session was asked for."""
+    moments = []
+    until = h.now + seconds
+    while h.now < until:
+        count = h._sessions
+        h.passes(0.01)
+        moments += [h.now] * (h._sessions - count)
+    return moments
+
+
+def test_a_master_that_is_away_is_dialled_with_growing_patience() -> None:
+    h = AgentHarness()
+    h.master_is_up = False
+    moments = dials(h, 30)
+    gaps = [b - a for a, b in itertools.pairwise(moments)]
+    assert gaps[0] <= 0.06
+    assert all(0.02 < gap <= 2.02 for gap in gaps)
+    assert all(gap >= 0.99 for gap in gaps[-5:])
+    h.master_is_up = True
+    h.passes(2.1)
+    assert len(h.registrations()) == 1
+
+
+def test_agents_do_not_come_back_all_at_once() -> None:
+    def first_gap(instance: str) -> float | None:
+        h = AgentHarness()
+        h.agent._context.instance_uuid = instance
+        h.master_is_up = False
+        h.tick()
+        return h.agent.next_deadline()
+
+    assert len({first_gap(f"instance-{n}") for n in range(10)}) > 5
+
+
+def test_the_first_word_is_all_that_it_knows() -> None:
+    h = AgentHarness().registered().launch("t1").launch("t2").exits("t2")
+    h.acknowledge("t2", 1).acknowledge("t2", 2)
+    h.hangs_up().registered()
+    first, second = h.registrations()
+    assert (first.agent.agent_id, first.cluster_id, first.highest_epoch) == ("", "", 0)
+    assert (second.agent.agent_id, second.cluster_id, second.highest_epoch) == ("agent-1", "c1", 1)
+    assert second.hello.instance_uuid == first.hello.instance_uuid
+    assert second.hello.attempt > first.hello.attempt
+    assert [task.task.task_id for task in second.tasks] == ["t1"]
+    assert [task.task.task_id for task in second.ended] == ["t2"]
+    assert [framework.framework_id for framework in second.frameworks] == [F1]
+    assert second.tasks[0].sandbox == "/work/sandboxes/f1/t1/u-t1"
+
+
+def test_a_long_story_is_told_in_chunks() -> None:
+    h = AgentHarness(settings=AgentSettings(tasks_per_message=2))
+    h.registered()
+    h.launch("t1", "t2", "t3").launch("t4", cpus=0).launch("t5", cpus=0)
+    for name in ("t1", "t2"):
+        h.exits(name).acknowledge(name, 1).acknowledge(name, 2)
+    h.heard.clear()
+    h.hangs_up().registered()
+    chunks = h.registrations()
+    assert [chunk.more for chunk in chunks] == [True, True, False]
+    assert [[t.task.task_id for t in chunk.tasks] for chunk in chunks] == [["t3", "t4"], ["t5"], []]
+    assert [[t.task.task_id for t in chunk.ended] for chunk in chunks] == [[], ["t1"], ["t2"]]
+
+
+def test_what_waits_for_an_acknowledgement_is_said_at_each_registration() -> None:
+    h = AgentHarness().registered().launch("t1")
+    h.heard.clear()
+    h.hangs_up().registered()
+    assert h.updates() == ["t1 RUNNING"]
+
+
+def test_an_older_epoch_is_refused_and_nothing_obeyed() -> None:
+    h = AgentHarness().registered()
+    h.epoch = 5
+    h.says(Heartbeat()).launch("t1")
+    h.says(KillTask(F1, TaskId("t1"), LaunchUuid("u-t1"), 0.0), epoch=4)
+    assert h.signals("t1") == []
+    assert h.goodbyes() == [Code.STALE_EPOCH]
+    assert h.closed[0].code is Code.STALE_EPOCH
+
+
+def test_the_fence_holds_after_a_restart() -> None:
+    h = AgentHarness().registered()
+    h.epoch = 5
+    h.says(Heartbeat()).launch("t1").crash()
+    h.epoch = 4
+    h.now += 1
+    h.tick()
+    assert h.goodbyes() == [Code.STALE_EPOCH]
+    h.epoch = 6
+    h.registered()
+    assert h.registrations()[-1].highest_epoch == 5
+
+
+def test_another_cluster_is_refused_whatever_its_epoch() -> None:
+    h = AgentHarness().registered().hangs_up()
+    h.cluster_id = "c2"
+    h.epoch = 9
+    h.now += 1
+    h.tick()
+    assert h.goodbyes() == [Code.WRONG_CLUSTER]
+    h.cluster_id, h.epoch = "c1", 1
+    h.registered()
+    assert h.registrations()[-1].highest_epoch == 1
+
+
+def test_nothing_is_obeyed_before_the_registration_is_answered() -> None:
+    h = AgentHarness()
+    h.answers_registrations = False
+    h.registered().launch("t1")
+    assert h.starts == []
+    assert h.closed[0].code is Code.INVALID
+
+
+def test_a_silent_master_is_left_for_the_leader() -> None:
+    h = AgentHarness().registered().launch("t1")
+    h.now += 9
+    h.tick()
+    assert h.closed == []
+    h.now += 1.1
+    h.tick()
+    assert [each.code for each in h.closed] == [Code.SILENT]
+    h.registered()
+    assert len(h.registrations()) == 2
+    assert h.running() == ["u-t1"]
+
+
+def test_heartbeats_carry_usage_and_what_waits() -> None:
+    h = AgentHarness().registered().launch("t1")
+    used = UsageMeasured(
+        HostUsage(cpu_percent=50.0),
+        ((LaunchUuid("u-t1"), Usage(cpu_s=3.0)), (LaunchUuid("u-nobody"), Usage())),
+    )
+    h.step(used)
+    count = len(h.heartbeats())
+    h.passes(6.1)
+    beats = h.heartbeats()[count:]
+    assert len(beats) == 3
+    assert [beat.sequence for beat in beats] == [2, 3, 4]
+    assert beats[-1].host.cpu_percent == 50.0
+    assert [(each.task_id, each.usage.cpu_s) for each in beats[-1].tasks] == [("t1", 3.0)]
+    assert beats[-1].unacknowledged == 1
+    h.says(AgentRegistered(AgentId("agent-1"), "c1", 5.0)).passes(0.1)
+    count = len(h.heartbeats())
+    h.passes(9.8)
+    assert len(h.heartbeats()) == count + 1, "the master tells the interval"
+
+
+def test_goodbyes_of_a_master() -> None:
+    h = AgentHarness().registered().launch("t1")
+    h.says(Goodbye(Code.NOT_LEADER, "another leads")).registered()
+    assert h.exit_message == ""
+    h.says(Goodbye(Code.AGENT_REMOVED, "marked gone"))
+    assert h.exit_message == "the master has removed this agent: marked gone"
+    assert h.running() == ["u-t1"]
+
+
+def test_words_from_a_session_that_is_over_are_not_heard() -> None:
+    h = AgentHarness().registered().launch("t1")
+    old = h.session
+    h.hangs_up()
+    h.session = old
+    h.says(KillTask(F1, TaskId("t1"), LaunchUuid("u-t1"), 0.0))
+    h.session = None
+    assert h.signals("t1") == []
+    h.registered()
+
+
+def test_a_second_session_is_closed() -> None:
+    h = AgentHarness().registered()
+    h.step(SessionOpened(SessionId(99)))
+    assert [each.session for each in h.closed] == [99]
+    h.launch("t1")
+    assert h.updates() == ["t1 RUNNING"]
