@@ -442,7 +442,9 @@ def test_the_fate_of_an_unanswered_launch_is_asked_for_and_no_accept_is_repeated
     h = Harness(scripted)
     h.offer(agent="agent-7")
     h.master.tasks.clear()  # it never arrived
-    h.fail_over()
+    h.disconnect()
+    h.is_reachable = True
+    h.pass_time(0.1)
     again = h.said.index(said(h, Subscribe)[-1])
     ref = TaskRef(TaskId("t1"), LaunchUuid("test-1"), AgentId("agent-7"))
     assert h.said[again + 1 :] == [Reconcile(), Reconcile((ref,))]
