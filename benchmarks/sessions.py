@@ -30,6 +30,7 @@ from fairlead.common.messages import (
     AgentRegistered,
     Code,
     Decline,
+    FrameworkBody,
     FrameworkMessage,
     Heartbeat,
     Hello,
@@ -140,7 +141,10 @@ class Prober:
         hello = Hello(PROTOCOL_VERSION, "benchmark", "prober", 1)
         wanted = RoleDemand(FrameworkInfo(FrameworkId(""), "").roles[0], (Demand(UNIT, 1),))
         info = FrameworkInfo(FrameworkId(""), "prober")
-        say = lambda body, call="": session.send(FrameworkMessage(body, CallId(call)))  # noqa: E731
+
+        def say(body: FrameworkBody, call: str = "") -> None:
+            session.send(FrameworkMessage(body, CallId(call)))
+
         say(Subscribe(hello, info, demands=(wanted,)), "subscribe")
         took = []
         for number in range(times):
