@@ -295,12 +295,16 @@ class LauncherClient:
 
     async def close(self) -> None:
         """Leave the launcher and its tasks alone."""
-        self._is_open = False
-        self._listening.cancel()
+        self.abandon()
         await asyncio.gather(self._listening, return_exceptions=True)
-        self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
+
+    def abandon(self) -> None:
+        """The same, without waiting until it is done."""
+        self._is_open = False
+        self._listening.cancel()
+        self._writer.close()
         self._fail_all()
 
     def check_open(self) -> None:

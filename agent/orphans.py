@@ -12,7 +12,7 @@ from pathlib import Path
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import ProcessIdentity, identity_of, is_alive
 
-from .launcher.tree import deliver, kill_tree, mark_of, session_of, signal_session
+from .launcher.tree import deliver, kill_tree, mark_of, session_of, signal_session, tree_of
 
 
 def find_marked(work_dir: Path) -> dict[LaunchUuid, ProcessIdentity]:
@@ -35,8 +35,10 @@ def signal_orphan(main: ProcessIdentity, signum: int) -> None:
 def kill_orphan(main: ProcessIdentity) -> None:
     """With everything that can be seen to descend from it."""
     if is_alive(main):
+        victims = tree_of(main.pid)  # looked for first: once it is dead, nothing does
         deliver(os.killpg, main.pid, signal.SIGKILL)
-        kill_tree(main.pid)
+        for pid in victims:
+            deliver(os.kill, pid, signal.SIGKILL)
 
 
 def kill_marked(work_dir: Path, uuids: Collection[LaunchUuid]) -> None:

@@ -67,10 +67,11 @@ class ProcessContainerizer:
         self._launcher: ProcessIdentity | None = None
         self._client: LauncherClient | None = None
         self._connecting: asyncio.Task[LauncherClient] | None = None
+        self._is_closed = False
         self._watching: list[asyncio.Task[None]] = []
         self._running: dict[LaunchUuid, Started] = {}
         self._orphans: set[LaunchUuid] = set()
-        self._launching: dict[LaunchUuid, ContainerExit | None] = {}
+        self._launching: set[LaunchUuid] = set()
         self._half_started: dict[LaunchUuid, LaunchedTask] = {}
         self._unclaimed: dict[LaunchUuid, ContainerExit] = {}
         self._told: set[LaunchUuid] = set()
@@ -105,7 +106,7 @@ class ProcessContainerizer:
         uuid = spec.uuid
         if uuid in self._running:
             return self._running[uuid]
-        self._launching[uuid] = None
+        self._launching.add(uuid)
         try:
             if spec.files:
                 await asyncio.to_thread(write_files, spec.sandbox, spec.files)
@@ -116,12 +117,11 @@ class ProcessContainerizer:
             message = explain(spec, refused.step, refused.errno, refused.reason)
             raise ContainerError(message, temporary=refused.temporary) from None
         finally:
-            held = self._launching.pop(uuid, None)
+            self._launching.discard(uuid)
         if uuid not in self._told:
+            if task.exit is not None:
+                self._tell(_container_exit(task.exit))
             self._take(task, None)
-            ended = _container_exit(task.exit) if task.exit else held
-            if ended is not None:
-                asyncio.get_running_loop().call_soon(self._tell, ended)
         return task.process
 
     async def signal(self, uuid: LaunchUuid, signum: int) -> None:
@@ -145,11 +145,11 @@ class ProcessContainerizer:
         return self._usage.get(uuid)
 
     async def close(self) -> None:
+        self._is_closed = True
         tasks = [*self._watching, *([self._connecting] if self._connecting else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._watching, self._connecting = [], None
         if self._client is not None:
             await self._client.close()
             self._client = None
@@ -172,11 +172,9 @@ class ProcessContainerizer:
         self._tell(_container_exit(ended))
 
     def _tell(self, ended: ContainerExit) -> None:
-        """Once, and not before its launch, or its recovery, has come to an end."""
+        """Once, and only of what is in the books: an exit may overtake the news of its launch."""
         uuid = ended.uuid
-        if uuid in self._launching:
-            self._launching[uuid] = ended
-        elif self._running.pop(uuid, None) is not None:
+        if self._running.pop(uuid, None) is not None:
             self._orphans.discard(uuid)
             self._told.add(uuid)
             self._on_exit(ended)
@@ -186,7 +184,7 @@ class ProcessContainerizer:
     async def _watch_orphans(self) -> None:
         while True:
             await asyncio.sleep(self._poll_s)
-            watched = self._orphans - self._launching.keys()
+            watched = self._orphans - self._launching
             gone = {uuid for uuid in watched if not is_alive(self._running[uuid])}
             await asyncio.to_thread(kill_marked, self._work_dir, gone)
             for uuid in sorted(gone):
@@ -230,6 +228,8 @@ class ProcessContainerizer:
     async def _connected(self) -> LauncherClient:
         if self._client is not None:
             return self._client
+        if self._is_closed:
+            raise ContainerError("the containerizer has been closed")
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
         return await asyncio.shield(self._connecting)
@@ -243,7 +243,7 @@ class ProcessContainerizer:
                 await self._adopt(client)
                 client.check_open()
             except BaseException:
-                await client.close()
+                client.abandon()
                 raise
             self._client = client
             return client
@@ -263,7 +263,7 @@ class ProcessContainerizer:
                 self._tell(_container_exit(task.exit))
             else:
                 self._take(task, None)
-        for uuid in self._launching.keys() & found.keys() - self._running.keys():
+        for uuid in self._launching & found.keys() - self._running.keys():
             self._half_started[uuid] = found[uuid]
 
     async def _find(self, client: LauncherClient) -> dict[LaunchUuid, LaunchedTask]:
@@ -274,6 +274,8 @@ class ProcessContainerizer:
         return lost | listed
 
     def _lost(self) -> None:
+        if self._is_closed:
+            return
         logger.warning("launcher-lost: work_dir=%s; starting another", self._work_dir)
         self._client = None
         self._watching.append(asyncio.create_task(self._come_back()))

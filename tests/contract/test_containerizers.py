@@ -387,17 +387,18 @@ def test_usage_is_sampled_while_it_runs(machine: Machine) -> None:
 
 
 GRANDCHILDREN = """
-setsid sleep 60 & echo $! >>pids          # leaves the session
-(setsid sh -c 'sleep 60 & echo $! >>pids' &)   # forks twice: its parents end
-env -i setsid sleep 60 & echo $! >>pids   # wipes its environment, too
-sleep 60 & echo $! >>pids
+setsid sleep 60 & echo left $! >>pids
+(setsid sh -c 'sleep 60 & echo forked-twice $! >>pids' &)
+env -i setsid sleep 60 & echo wiped $! >>pids
+sleep 60 & echo stayed $! >>pids
 while [ $(wc -l <pids) -lt 4 ]; do sleep 0.01; done
 touch ready
 """
 
 
-def family(session: Session, uuid: str) -> list[int]:
-    return [int(pid) for pid in (session.spec(uuid, ()).sandbox / "pids").read_text().split()]
+def family(session: Session, uuid: str) -> dict[str, int]:
+    lines = (session.spec(uuid, ()).sandbox / "pids").read_text().splitlines()
+    return {name: int(pid) for name, pid in (line.split() for line in lines)}
 
 
 def living(pids: list[int]) -> list[int]:
@@ -411,22 +412,26 @@ def living(pids: list[int]) -> list[int]:
 
 
 async def have_family(session: Session, uuid: str, then: str) -> list[int]:
+    """One that left the session, one whose parents ended, one that wiped its marks, a plain one."""
     await session.launch(uuid, ("sh", "-c", GRANDCHILDREN + then))
     ready = session.spec(uuid, ()).sandbox / "ready"
     await eventually("the grandchildren", ready.exists)
     pids = family(session, uuid)
-    assert len(pids) == 4
-    return pids
+    assert set(pids) == {"left", "forked-twice", "wiped", "stayed"}
+    return list(pids.values())
 
 
 def test_destroy_reaches_whoever_left_the_session(processes: RealMachine) -> None:
     async def conversation(session: Session) -> None:
         await session.containerizer.recover()
+        await session.launch("other", processes.runs())
         pids = await have_family(session, "a", "wait")
         assert living(pids) == pids
         await session.containerizer.destroy(LaunchUuid("a"))
         await session.ended("a")
         await eventually("all of them to be gone", lambda: not living(pids))
+        await session.containerizer.destroy(LaunchUuid("other"))
+        await session.ended("other")
 
     converse(processes, conversation)
 
@@ -467,6 +472,47 @@ def test_orphans_are_destroyed_with_their_family(processes: RealMachine) -> None
         await eventually("all of them to be gone", lambda: not living(pids))
 
     converse(processes, conversation)
+
+
+def test_an_orphan_that_wiped_its_environment_is_still_known(processes: RealMachine) -> None:
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.launch("a", ("sh", "-c", "touch ready; exec env -i sleep 60"))
+        await eventually("its start", (session.spec("a", ()).sandbox / "ready").exists)
+        processes.kill_launcher()
+
+    async def after(session: Session) -> None:
+        (found,) = await session.containerizer.recover()
+        assert found.started is not None
+        assert (found.uuid, found.exit) == ("a", None)
+        await session.containerizer.destroy(found.uuid)
+        assert (await session.ended("a")).is_unknown
+        assert not is_alive(found.started)
+
+    converse(processes, before, after)
+
+
+def test_an_orphan_may_end_between_two_agents(processes: RealMachine) -> None:
+    pids: dict[str, int] = {}
+
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        await have_family(session, "a", "wait")
+        pids.update(family(session, "a"))
+        processes.kill_launcher()
+        started = await session.containerizer.launch(session.spec("a", ()))
+        await session.containerizer.close()
+        assert send_signal(started, signal.SIGKILL)
+
+    async def after(session: Session) -> None:
+        (found,) = await session.containerizer.recover()
+        assert found.exit is not None
+        assert found.exit.is_unknown
+        # whoever wiped its marks and lost its parent is beyond us: only a cgroup would hold it
+        os.kill(pids.pop("wiped"), signal.SIGKILL)
+        await eventually("what it left to be gone", lambda: not living(list(pids.values())))
+
+    converse(processes, before, after)
 
 
 def test_why_a_command_cannot_run(processes: RealMachine) -> None:

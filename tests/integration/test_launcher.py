@@ -282,8 +282,8 @@ def test_signals_are_as_a_fresh_program_expects_them(work_dir: Path) -> None:
 
 def test_a_signal_reaches_every_group_of_the_session(work_dir: Path) -> None:
     start_launcher(work_dir)
-    script = "set -m; sh -c 'trap \"echo child >>hits; exit\" USR1; touch up; sleep 60 & wait' & "
-    script += "trap 'echo main >>hits; exit 5' USR1; wait"
+    child = 'trap "echo child >>hits; exit" USR1; touch up; sleep 60 & wait'
+    script = f"trap 'echo main >>hits' USR1; set -m; sh -c '{child}' & wait; wait; exit 5"
 
     async def conversation(session: Session) -> None:
         await session.start("a", "bash", "-c", script)
