@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fairlead.common.messages import StateReply, TaskView
-from fairlead.common.resources import total
+from fairlead.common.resources import Resources, total
 
 from .supervisor import Plan
 
@@ -20,7 +20,8 @@ def banner(state: StateReply, plan: Plan, *, is_detached: bool) -> Iterable[str]
     ours = [view for view in state.agents if view.agent.name in plan.agents]
     have = total(view.agent.resources for view in ours)
     agents = "1 agent" if len(ours) == 1 else f"{len(ours)} agents"
-    yield f"Fairlead is up: master at 127.0.0.1:{plan.port}, {agents} with {have}"
+    main = Resources(have.cpus, have.mem, 0, have.gpus)
+    yield f"Fairlead is up: master at 127.0.0.1:{plan.port}, {agents} with {main}"
     for isolation in _once(view.agent.isolation for view in ours):
         yield f"  isolation  {isolation}"
     for warning in _once(warning for view in ours for warning in view.agent.warnings):

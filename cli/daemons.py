@@ -11,9 +11,8 @@ from typing import Any
 
 import click
 
-from .options import choices, cluster_options, debug_option, home_option
+from .options import cluster_options, debug_option, home_of, home_option, master_of
 from .quantities import BYTES, CPUS, GPU_SOURCE, read_attributes
-from .up import home_of
 
 
 def _run(serving: Coroutine[Any, Any, int]) -> int:
@@ -86,4 +85,19 @@ def agent(
     It finds the master through the home, or is told with --master. On TERM it ends and leaves its
     tasks running: the next agent of the same name adopts them.
     """
-    raise NotImplementedError
+    from fairlead.agent.discovery import Overrides, parse_ports
+    from fairlead.agent.server import AgentOptions, serve
+
+    overrides = Overrides(
+        cpus=cpus,
+        mem=mem,
+        disk=disk,
+        gpus=gpus,
+        ports=None if ports is None else parse_ports(ports),
+        attributes=attributes,
+        zone=zone,
+        rack=rack,
+    )
+    home = home_of(ctx)
+    home.ensure()
+    return _run(serve(AgentOptions(home, name, overrides, master_of(ctx), port=port)))

@@ -15,8 +15,7 @@ import click
 from fairlead.common.messages import StateReply
 
 from .client import Place, connected, locate
-from .options import choices, cluster_options, output_option
-from .up import home_of
+from .options import cluster_options, home_of, master_of, output_option
 
 REDRAW_S = 0.5
 CLEAR = "\x1b[H\x1b[2J"
@@ -26,9 +25,7 @@ Printer = Callable[[Any], None]
 
 def place_of(ctx: click.Context) -> Place:
     """The cluster that this verb is about."""
-    import os
-
-    return locate(home_of(ctx), choices(ctx).master or os.environ.get("FAIRLEAD_MASTER", ""))
+    return locate(home_of(ctx), master_of(ctx))
 
 
 def watch_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -200,7 +197,6 @@ def list_tasks(ctx: click.Context, output: str, watch: bool, ended: bool) -> Non
 
 def _add_verbs() -> None:
     """Verbs of nouns that stand in modules of their own."""
-
     from .tasks import kill, logs, show_task
 
     for verb in (show_task, logs, kill):

@@ -1,10 +1,14 @@
 """Flags that many verbs share: which cluster, how to print, and what lies behind an error."""
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:  # finding a home takes a while to import, and `--help` needs none
+    from fairlead.common.home import Home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -16,8 +20,6 @@ class Choices:
     home: str = ""
     master: str = ""
     is_debugging: bool = False
-    path: list[str] = field(default_factory=list)
-    """The verb as it was typed, for hints."""
 
 
 def choices(ctx: click.Context) -> Choices:
@@ -25,6 +27,19 @@ def choices(ctx: click.Context) -> Choices:
     found = ctx.find_object(Choices)
     assert found is not None
     return found
+
+
+def home_of(ctx: click.Context) -> "Home":
+    """The home that was named, or the default one."""
+    from fairlead.common.home import Home
+
+    named = choices(ctx).home
+    return Home(named) if named else Home.find()
+
+
+def master_of(ctx: click.Context) -> str:
+    """The address that was named; empty: ask the home."""
+    return choices(ctx).master or os.environ.get("FAIRLEAD_MASTER", "")
 
 
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:

@@ -2,16 +2,8 @@
 
 import click
 
-from fairlead.common.home import Home
-
-from .options import choices, debug_option, home_option
+from .options import debug_option, home_of, home_option
 from .quantities import BYTES, CPUS, GPU_SOURCE
-
-
-def home_of(ctx: click.Context) -> Home:
-    """The one that was named, or the default one."""
-    named = choices(ctx).home
-    return Home(named) if named else Home.find()
 
 
 @click.command()

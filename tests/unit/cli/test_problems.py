@@ -1,5 +1,8 @@
 """Whatever goes wrong is one line, a hint and a code; never a traceback."""
 
+import re
+from pathlib import Path
+
 import click
 import pytest
 
@@ -98,3 +101,9 @@ def test_every_verb_has_help_and_a_line_about_it(
     assert f"Usage: fairlead {verb}" in capsys.readouterr().out
     run(["--help"])
     assert VERBS[verb][1] in capsys.readouterr().out
+
+
+def test_the_table_of_codes_in_the_documentation_is_whole() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert listed == {int(code) for code in Exit} - {Exit.OK, Exit.SIGNALLED}
