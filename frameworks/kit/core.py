@@ -115,6 +115,7 @@ class Driver:
         self._is_feeding = False
         self._is_ending = False
         """A Teardown is wanted, and not answered yet."""
+        self._is_teardown_due = False
         self._has_ended = False
         """A Teardown was answered: the master has nothing more to say to us."""
         self.refused_with: Code | None = None
@@ -365,6 +366,9 @@ class Driver:
                     self._talk.call(body)
                 if acknowledge is not None:
                     self._talk.say(acknowledge)
+                if self._is_teardown_due:
+                    self._is_teardown_due = False
+                    self._talk.call(Teardown())
         self._is_feeding = False
 
     def _order(self, order: object) -> None:
@@ -441,11 +445,11 @@ class Driver:
             self._questions.reopened(self._now)
             self._talk.call(Reconcile(refs))
 
-    def _tear_down(self, call: Teardown) -> None:
+    def _tear_down(self, _call: Teardown) -> None:
+        """Said behind the acknowledgement of what led to it: it is the last word."""
         self._is_ending = True
-        if self.is_subscribed:
-            self._talk.call(call)
-        elif not self.framework_id and not self._link.is_open:
+        self._is_teardown_due = self.is_subscribed
+        if not self.framework_id and not self._link.is_open:
             self._is_ending = False  # no master has ever heard of us
 
     def _record(self, record: Record) -> None:

@@ -114,6 +114,32 @@ class FakeMaster:
             answers.append(Goodbye(Code.FRAMEWORK_REMOVED, "it asked to end"))
         return answers
 
+    def follow(
+        self,
+        task_id: str,
+        state: TaskState,
+        *,
+        exit_code: int | None = None,
+        signal: int | None = None,
+        reason: Reason = Reason.UNSPECIFIED,
+        message: str = "",
+    ) -> TaskStatus:
+        """The next update of a task, as its agent makes it."""
+        task = self.tasks[TaskId(task_id)]
+        sequence = task.latest.sequence + 1
+        task.latest = replace(
+            task.latest,
+            state=state,
+            source=Source.AGENT,
+            reason=reason,
+            message=message,
+            sequence=sequence,
+            update_uuid=UpdateUuid(f"{task.launch.launch_uuid}-{sequence}"),
+            exit_code=exit_code,
+            signal=signal,
+        )
+        return task.latest
+
     def _accept(self, call: Accept) -> list[ToFrameworkBody]:
         held = [self.offers[i] for i in call.offer_ids if i in self.offers]
         self._forget(call.offer_ids)
@@ -220,21 +246,11 @@ class Harness:
         message: str = "",
     ) -> TaskStatus:
         """A task of an accepted launch is in this state, as its agent tells."""
-        task = self.master.tasks[TaskId(task_id)]
-        sequence = task.latest.sequence + 1
-        task.latest = replace(
-            task.latest,
-            state=state,
-            source=Source.AGENT,
-            reason=reason,
-            message=message,
-            sequence=sequence,
-            update_uuid=UpdateUuid(f"{task.launch.launch_uuid}-{sequence}"),
-            exit_code=exit_code,
-            signal=signal,
+        status = self.master.follow(
+            task_id, state, exit_code=exit_code, signal=signal, reason=reason, message=message
         )
-        self._hear(StatusUpdated(task.latest))
-        return task.latest
+        self._hear(StatusUpdated(status))
+        return status
 
     def repeat(self, status: TaskStatus) -> None:
         """Say again what was said before."""

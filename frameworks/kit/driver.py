@@ -1,0 +1,327 @@
+"""The driver's shell: one loop that takes an event, steps the core and performs the actions.
+
+Everything that needs a socket, a clock or a disk is here; every decision is in `core`, or the
+scheduler's. For the most, `run_scheduler(MyScheduler())` is all that a program needs.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import signal
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fairlead.common import clock, wire
+from fairlead.common.client import Client, connect
+from fairlead.common.errors import FairleadError, InvalidFieldError, UnavailableError
+from fairlead.common.home import Home
+from fairlead.common.ids import SessionId
+from fairlead.common.messages import (
+    CloseSession,
+    Code,
+    Received,
+    Record,
+    Send,
+    SessionClosed,
+    SessionOpened,
+    Tick,
+)
+from fairlead.common.outbox import Change, Outbox
+from fairlead.common.rpc import FRAMEWORK_SESSION
+from fairlead.common.session import Callbacks, Session
+from fairlead.common.store import Store
+
+from .core import Driver
+from .events import Dial, DriverEvent, DriverSettings, Happened, Perform
+from .identity import Identity
+from .scheduler import Scheduler, Stop
+
+_log = logging.getLogger(__name__)
+
+BREATH = 100
+"""Steps in a row before the sockets are looked at again."""
+LEAVE_S = 2.0
+"""How long the goodbye may take."""
+
+
+class Service(Protocol):
+    """What a scheduler orders beside calls to the master goes here, on the loop."""
+
+    def perform(self, action: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where the master is: told once, or looked up in a home at each attempt."""
+
+    home: Home | None = None
+    master: str = ""
+    token: str = ""
+
+    def find(self) -> tuple[str, str]:
+        """Address and token; a FairleadError says what is missing."""
+        home = self.home or Home.find()
+        token = self.token or home.token()
+        if self.master:
+            return self.master, token
+        leader = home.read_leader()
+        if leader is None:
+            raise UnavailableError(f"no master has led in {home.path}")
+        return leader.address, token
+
+    def cluster_id(self) -> str:
+        """Of whoever led last in this home; empty: not known."""
+        if self.master or self.home is None:
+            return ""
+        leader = self.home.read_leader()
+        return leader.cluster_id if leader else ""
+
+    def __str__(self) -> str:
+        return self.master or str((self.home or Home.find()).path)
+
+
+class FrameworkRunner:
+    """One life of one framework: its scheduler, the driver, a session, perhaps a service."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        where: Whereabouts | None = None,
+        *,
+        instance_uuid: str | None = None,
+        service: Service | None = None,
+        identity: Identity | None = None,
+        store: Store | None = None,
+        give_up_s: float | None = None,
+        settings: DriverSettings | None = None,
+    ) -> None:
+        """`identity` keeps the framework's id, `store` its Records; `give_up_s` is for people
+        who wait: it raises UnavailableError if no master has answered by then.
+        """
+        self._where = where or Whereabouts()
+        self._identity = identity
+        known = identity.load(self._where.cluster_id()) if identity else ""
+        self.driver = Driver(scheduler, instance_uuid or uuid.uuid4().hex, known, settings)
+        self.stopped: Stop | None = None
+        """How it ended, if it has."""
+        self._saved = known
+        self._service = service
+        self._store = store
+        self._give_up_s = give_up_s
+        self._is_checking = bool(os.environ.get("FAIRLEAD_CHECK"))
+        self._inbox: deque[DriverEvent] = deque()
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._numbers = itertools.count(1)
+        self._sessions: dict[SessionId, Session] = {}
+        self._clients: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._perform_now: Callable[[Sequence[object]], None] = self._perform_all
+        self._is_complaining = False
+        self._trouble = ""
+
+    async def run(self) -> int:
+        """Until the scheduler or the master says Stop; the exit code it said."""
+        self._loop = asyncio.get_running_loop()
+        if self._store is not None:
+            outbox = Outbox(self._perform, _encode, self._store, self._loop, self._fail)
+            self._perform_now = outbox.push
+        try:
+            await self._live()
+        finally:
+            await self._leave()
+        if self._failure is not None:
+            raise self._failure
+        assert self.stopped is not None
+        if self.stopped.message:
+            _log.info("stopped: %s", self.stopped.message)
+        return self.stopped.exit_code
+
+    def feed(self, event: object) -> None:
+        """Tell the scheduler, from whichever thread."""
+        self._put_from_outside(Happened(event))
+
+    def stop(self, message: str = "", exit_code: int = 0) -> None:
+        """End as if the scheduler had said so; from whichever thread. Tasks run on for a while."""
+        self._put_from_outside(Stop(message, exit_code))
+
+    # --- the loop
+
+    async def _live(self) -> None:
+        give_up_at = None if self._give_up_s is None else clock.monotonic() + self._give_up_s
+        while self.stopped is None and self._failure is None:
+            for _ in range(BREATH):
+                if not self._inbox:
+                    break
+                self._step(self._inbox.popleft())
+            await asyncio.sleep(0)  # the sockets may have brought something
+            if self.driver.epoch:
+                give_up_at = None
+            elif give_up_at is not None and clock.monotonic() >= give_up_at:
+                raise UnavailableError(
+                    f"no master answers at {self._where} ({self._trouble or 'no answer yet'})",
+                    hint="start one with: fairlead up",
+                )
+            if not self._inbox:
+                await self._rest(give_up_at)
+
+    async def _rest(self, give_up_at: float | None) -> None:
+        """A Tick is taken only when no message waits."""
+        deadline = self.driver.next_deadline()
+        now = clock.monotonic()
+        if deadline is not None and deadline <= now:
+            self._step(Tick())
+            return
+        self._wake.clear()
+        if self._inbox or self.stopped is not None:  # said by another thread just now
+            return
+        until = min((at for at in (deadline, give_up_at) if at is not None), default=None)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if until is None else until - now):
+                await self._wake.wait()
+
+    def _step(self, event: DriverEvent) -> None:
+        if self._failure is not None:
+            return
+        try:
+            actions = self.driver.step(event, clock.monotonic())
+            if self._is_checking:
+                self.driver.check()
+            self._keep_id()
+            self._perform_now(actions)
+        except Exception as error:  # noqa: BLE001 - a scheduler's own mistake ends its driver
+            self._fail(error)
+
+    def _keep_id(self) -> None:
+        """An id is worth something only if the next life knows it, so before anything is done."""
+        driver = self.driver
+        if self._identity is not None and driver.framework_id != self._saved:
+            self._identity.save(driver.framework_id, driver.cluster_id)
+            self._saved = driver.framework_id
+        if self._identity is not None and driver.refused_with is Code.FRAMEWORK_REMOVED:
+            self._identity.forget()
+
+    def _put(self, event: DriverEvent) -> None:
+        self._inbox.append(event)
+        self._wake.set()
+
+    def _put_from_outside(self, event: DriverEvent) -> None:
+        self._inbox.append(event)
+        if self._loop is not None:
+            # A loop that is closed has nobody left to tell.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    # --- what goes out
+
+    def _perform_all(self, actions: Sequence[object]) -> None:
+        for action in actions:
+            assert not isinstance(action, Record), "this scheduler records: give it a store"
+            self._perform(action)
+
+    def _perform(self, action: object) -> None:
+        match action:
+            case Dial():
+                self._dial()
+            case Send(session=number, message=message):
+                if (session := self._sessions.get(number)) is not None:
+                    session.send(message)
+            case CloseSession(session=number, code=code, message=text):
+                if (session := self._sessions.get(number)) is not None:
+                    session.close(code, text)
+            case Perform(action=order):
+                assert self._service is not None, f"nobody here performs {order!r}"
+                self._service.perform(order)
+            case Stop():
+                self.stopped = action
+                self._wake.set()
+            case _:
+                raise AssertionError(f"no way to perform {action!r}")
+
+    def _dial(self) -> None:
+        number = SessionId(next(self._numbers))
+        try:
+            address, token = self._where.find()
+        except FairleadError as error:
+            self._closed(number, Code.UNSPECIFIED, error.message)
+            return
+        task = asyncio.create_task(self._hold(number, connect(address, token)))
+        self._clients.add(task)
+        task.add_done_callback(self._let_go)
+
+    async def _hold(self, number: SessionId, client: Client) -> None:
+        """One session on a connection of its own, until it has ended."""
+        ended = asyncio.Event()
+
+        def on_message(message: object) -> None:
+            self._is_complaining = False
+            self._put(Received(number, message))
+
+        def on_closed(code: Code, message: str) -> None:
+            self._sessions.pop(number, None)
+            self._closed(number, code, message)
+            ended.set()
+
+        def on_invalid(error: InvalidFieldError, call_id: str) -> None:
+            _log.warning("the master said something invalid: %s %s", error, call_id)
+
+        callbacks = Callbacks(on_message, on_closed, on_invalid)
+        async with client:
+            self._sessions[number] = client.dial(FRAMEWORK_SESSION, callbacks)
+            self._put(SessionOpened(number))
+            await ended.wait()
+
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        self._clients.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _closed(self, number: SessionId, code: Code, message: str) -> None:
+        self._trouble = message
+        if code is not Code.OK and self.stopped is None and not self._is_complaining:
+            self._is_complaining = True  # once, not at each attempt
+            _log.warning("no master: %s; trying again", message or code.name)
+        self._put(SessionClosed(number, code, message))
+
+    async def _leave(self) -> None:
+        """Write what was said last, then let go of everything."""
+        for session in list(self._sessions.values()):
+            session.close(Code.OK)
+        if self._clients:
+            _, left = await asyncio.wait(self._clients, timeout=LEAVE_S)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._wake.set()
+
+
+def _encode(record: Record) -> Change:
+    return record.key, None if record.value is None else wire.encode(record.value)
+
+
+def run_scheduler(
+    scheduler: Scheduler, master: str = "", home: Home | None = None, *, keep_id: bool = False
+) -> int:
+    """Run it until it stops; its exit code. Ctrl-C ends it, its tasks after failover_timeout.
+
+    With `keep_id` it goes on as the same framework when it is started again.
+    """
+    return asyncio.run(_run(scheduler, Whereabouts(home or Home.find(), master), keep_id))
+
+
+async def _run(scheduler: Scheduler, where: Whereabouts, keep_id: bool) -> int:
+    assert where.home is not None
+    identity = Identity.of(where.home, scheduler.framework.name) if keep_id else None
+    runner = FrameworkRunner(scheduler, where, identity=identity)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, runner.stop, "interrupted", 128 + signal.SIGINT)
+    loop.add_signal_handler(signal.SIGTERM, runner.stop, "told to end", 0)
+    return await runner.run()
