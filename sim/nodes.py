@@ -53,6 +53,7 @@ class MasterNode(Process):
         self, stage: Stage, name: str, disk: Disk, settings: MasterSettings, offset: float
     ) -> None:
         super().__init__(stage, name, name, disk, offset)
+        stage.auditor.began(stage.clock.now, name)
         disk.epoch += 1
         self.epoch = disk.epoch
         records = dict(disk.records)

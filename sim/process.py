@@ -127,7 +127,7 @@ class Process:
     def opened(self, end: End) -> None:
         def take() -> None:
             self._ends[end.session] = end
-            self.stage.auditor.opened(self.stage.clock.now, self.name, end.link)
+            self.stage.auditor.opened(self.name, end.link)
             self._take(SessionOpened(end.session))
 
         self.soon(take)
@@ -197,7 +197,7 @@ class Process:
             actions = self._core.step(event, self.time())
             self._check()
         except Exception as error:
-            raise CoreFailedError(f"{self.name} at {event!r}: {error!r}") from error
+            raise CoreFailedError(f"{error!r} in {self.name} at {event!r}") from error
         self._act(actions)
 
     def _check(self) -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 from fairlead.agent.settings import AgentSettings
 from fairlead.common.ids import FrameworkId
-from fairlead.common.messages import AgentState
+from fairlead.common.messages import AgentState, TeardownFramework
 from fairlead.common.values import AgentInfo
 from fairlead.frameworks.kit.events import DriverSettings, Happened
 
@@ -25,6 +25,8 @@ from .schedulers import LEAVE, Bag, Memory, Replayable, Service
 REST_S = 5.0
 GUEST_LIMIT_S = 6.0
 GUEST_AWAY_S = 15.0
+ADMINISTRATOR_S = 45.0
+"""After the last fault, so long that every agent is back."""
 FOR_EVER_S = 1e6
 
 
@@ -220,10 +222,17 @@ class World:
 
     def _settle(self) -> None:
         limit = self.now + self.plan.settle_s
+        self.later(ADMINISTRATOR_S, self._end_who_left)
         while reason := self._unsettled():
             if self.now >= limit:
                 raise ViolationError("everything finishes", reason)
             self.clock.run_until(self.now + 1.0)
+
+    def _end_who_left(self) -> None:
+        """Who stopped without hearing that its Teardown was taken in is ended by an operator."""
+        for host in self._frameworks.values():
+            if host.has_stopped and host.memory.framework_id and self._master is not None:
+                self._master.operate(TeardownFramework(FrameworkId(host.memory.framework_id)))
 
     def _unsettled(self) -> str:
         """What is not as it should be once faults are over; empty: nothing."""
@@ -248,7 +257,8 @@ class World:
         """By the auditor's laws, and the master's books against what runs."""
         master = self._master
         assert master is not None
-        alive = [process.name for process in [*self.agents(), *self.frameworks()]]
+        processes: list[Process] = [*self.agents(), *self.frameworks()]
+        alive = [process.name for process in processes if process.is_alive]
         self.auditor.finish(self.now, [*alive, master.name], master.name)
         for agent in master.core.books.agents.values():
             used = self.auditor.used(agent.info.hostname)

@@ -8,7 +8,7 @@ said (of a master: what it decided to say, since nothing it says precedes what i
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fairlead.common.ids import FrameworkId, LaunchUuid
+from fairlead.common.ids import CallId, FrameworkId, LaunchUuid
 from fairlead.common.messages import (
     Accept,
     Acknowledge,
@@ -59,7 +59,8 @@ class Auditor:
         self._statuses = Statuses(self._facts)
         self._containers = Containers(self._facts)
         self._offers: dict[str, Offers] = {}
-        self._subscribes: dict[int, Subscribe] = {}
+        self._subscribes: dict[int, tuple[Subscribe, float]] = {}
+        self._teardowns: dict[int, CallId] = {}
         self._launches: dict[LaunchUuid, tuple[str, FrameworkId]] = {}
         self._said: Mapping[type, Handler] = {
             AgentMessage: self._said_by_agent,
@@ -76,12 +77,11 @@ class Auditor:
 
     # --- sessions and processes
 
-    def opened(self, now: float, name: str, number: int) -> None:
+    def opened(self, name: str, number: int) -> None:
         link = self._facts.link(number)
         if is_master(name):
             link.server = name
             link.is_open_at_server = True
-            self._sessions.began(now, name)
         else:
             link.client = name
             link.is_open_at_client = True
@@ -94,6 +94,10 @@ class Auditor:
         elif not is_master(name):
             link.is_open_at_client = False
 
+    def began(self, now: float, name: str) -> None:
+        """A master process exists."""
+        self._sessions.active(now, name)
+
     def stopped(self, now: float, name: str) -> None:
         self._sessions.stopped(now, name)
 
@@ -103,11 +107,15 @@ class Auditor:
     # --- messages
 
     def sent(self, now: float, name: str, number: int, message: object) -> None:
+        if is_master(name):
+            self._sessions.active(now, name)
         handler = self._said.get(type(message))
         if handler is not None:
             handler(now, self._named(name, number), message)
 
     def heard(self, now: float, name: str, number: int, message: object) -> None:
+        if is_master(name):
+            self._sessions.active(now, name)
         handler = self._taken.get(type(message))
         if handler is not None:
             handler(now, self._named(name, number), message)
@@ -167,6 +175,7 @@ class Auditor:
 
     def _said_by_framework(self, now: float, link: Link, message: FrameworkMessage) -> None:
         body = message.body
+        link.spoken.append(now)
         if message.call_id:
             self._sessions.called(now, link, message.call_id, body)
         if isinstance(body, Kill):
@@ -175,6 +184,7 @@ class Auditor:
             self._statuses.acknowledged(body.update_uuid)
         elif isinstance(body, Teardown):
             self._facts.over[link.framework_id] = None
+            self._teardowns[link.number] = message.call_id
         elif isinstance(body, Accept):
             for operation in body.operations:
                 if isinstance(operation, Launch):
@@ -202,15 +212,15 @@ class Auditor:
         elif isinstance(body, Subscribed):
             self._subscribed(now, link, body)
         elif isinstance(body, StatusUpdated) and body.status.state is TaskState.UNREACHABLE:
-            self._sessions.condemned(now, link.server, body.status)
+            self._sessions.condemned(link.server, body.status)
 
     def _subscribed(self, now: float, link: Link, answer: Subscribed) -> None:
-        call = self._subscribes.pop(link.number, None)
+        call, said = self._subscribes.pop(link.number, (None, now))
         if call is None:
             raise ViolationError("frameworks ask first", f"{link.server}: {answer.framework_id}")
         link.framework_id = answer.framework_id
         self._sessions.subscribed(link)
-        self._facts.last_contact[answer.framework_id] = now
+        self._facts.contact(answer.framework_id, said)
         self._facts.limits[answer.framework_id] = call.framework.failover_timeout_s
         self._ledger(link).subscribed(link, answer.framework_id, call)
 
@@ -224,10 +234,11 @@ class Auditor:
 
     def _heard_of_framework(self, now: float, link: Link, message: FrameworkMessage) -> None:
         body, ledger = message.body, self._ledger(link)
+        said = link.spoken.popleft()
         if link.framework_id:
-            self._facts.last_contact[link.framework_id] = now
+            self._facts.contact(link.framework_id, said)
         if isinstance(body, Subscribe):
-            self._subscribes[link.number] = body
+            self._subscribes[link.number] = (body, said)
         elif isinstance(body, Accept):
             ledger.accepted(now, link, body)
         elif isinstance(body, Decline):
@@ -247,8 +258,11 @@ class Auditor:
 
     def _heard_by_framework(self, now: float, link: Link, message: MasterToFramework) -> None:
         del now
-        if isinstance(message.body, StatusUpdated):
-            self._statuses.heard(link, message.body.status)
+        body = message.body
+        if isinstance(body, StatusUpdated):
+            self._statuses.heard(link, body.status)
+        elif isinstance(body, CallResult) and self._teardowns.get(link.number) == body.call_id:
+            self._facts.ended[link.framework_id] = None
 
     # --- at the end
 
@@ -264,12 +278,10 @@ class Auditor:
         for uuid, framework_id in self._containers.ended.items():
             if uuid not in self._statuses.ends and not self._facts.is_over(framework_id, now):
                 raise ViolationError("every end is told", f"{uuid} of {framework_id} has ended")
-        for uuid, framework_id, task_id in self._containers.living():
+        for uuid, _, _ in self._containers.living():
             if uuid in self._statuses.ends:
                 state = self._statuses.ends[uuid].name
                 raise ViolationError("an end is an end", f"{uuid} runs and was told {state}")
-            if self._facts.is_over(framework_id, now):
-                raise ViolationError("who is over runs nothing", f"{task_id} of {framework_id}")
         if reason := self.restless(now):
             raise ViolationError("updates come to rest", reason)
         if leader in self._offers:
@@ -279,10 +291,13 @@ class Auditor:
             raise ViolationError("a call has one answer", f"none to {unanswered[0]}")
 
     def restless(self, now: float) -> str:
-        """Which updates still wait for an acknowledgement; empty: none."""
+        """What should have ended and has not: updates, tasks of who is over; empty: nothing."""
         for host, waiting in self._statuses.unacknowledged.items():
             if waiting:
                 return f"{host} has {waiting} updates left at {now:.1f} s"
+        for _, framework_id, task_id in self._containers.living():
+            if self._facts.must_end(framework_id, now):
+                return f"{framework_id} is over, its {task_id} runs"
         return ""
 
     def used(self, host: str) -> Resources:

@@ -15,12 +15,19 @@ ANSWER_S = 5.0
 
 @dataclass(slots=True)
 class _Server:
-    """A master process as others hear it."""
+    """A master process: whom it heard when, and from when to when it stood still."""
 
     since: float
+    active: float
     heard: dict[AgentId, float] = field(default_factory=dict)
     stopped_at: float | None = None
-    stopped_s: float = 0.0
+    stops: list[tuple[float, float]] = field(default_factory=list)
+
+    def silence(self, agent_id: AgentId) -> float:
+        """For how long it had not heard an agent when it was last active."""
+        heard = self.heard.get(agent_id, self.since)
+        stood = sum(max(0.0, end - max(begin, heard)) for begin, end in self.stops)
+        return self.active - heard - stood
 
 
 class Sessions:
@@ -57,33 +64,33 @@ class Sessions:
 
     def heard(self, now: float, link: Link) -> None:
         """A master hears an agent."""
-        server = self._servers.setdefault(link.server, _Server(now))
         if link.agent_id:
-            server.heard[link.agent_id] = now - server.stopped_s
+            self._servers[link.server].heard[link.agent_id] = now
 
-    def began(self, now: float, server: str) -> None:
-        self._servers.setdefault(server, _Server(now))
+    def active(self, now: float, name: str) -> None:
+        """A master does something."""
+        self._servers.setdefault(name, _Server(now, now)).active = now
 
-    def stopped(self, now: float, server: str) -> None:
-        if server in self._servers:
-            self._servers[server].stopped_at = now
+    def stopped(self, now: float, name: str) -> None:
+        if name in self._servers:
+            self._servers[name].stopped_at = now
 
     def resumed(self, now: float, name: str) -> None:
         server = self._servers.get(name)
         if server is not None and server.stopped_at is not None:
             if now - server.stopped_at > STALL_S:
-                server.stopped_s += now - server.stopped_at
+                server.stops.append((server.stopped_at, now))
             server.stopped_at = None
 
-    def condemned(self, now: float, name: str, status: TaskStatus) -> None:
-        """A master says that an agent is unreachable."""
-        server = self._servers[name]
-        awake = now - server.stopped_s
-        silence = awake - server.heard.get(status.agent_id, server.since)
-        if silence < self._facts.terms.agent_timeout_s - 0.001:
+    def condemned(self, name: str, status: TaskStatus) -> None:
+        """A master says that an agent is unreachable: it, or one before it, waited long enough."""
+        limit = self._facts.terms.agent_timeout_s - 0.001
+        agent_id = status.agent_id
+        if not any(server.silence(agent_id) >= limit for server in self._servers.values()):
+            silence = self._servers[name].silence(agent_id)
             raise ViolationError(
                 "silence before a verdict",
-                f"{name} calls {status.agent_id} unreachable after {silence:.3f} s",
+                f"{name} calls {agent_id} unreachable after {silence:.3f} s",
             )
 
     def unanswered(self, now: float) -> list[str]:
