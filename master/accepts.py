@@ -49,6 +49,8 @@ class Accepts:
         self._offers.refuse(helds[0], program.left, call.refuse_s)
         self._send(program)
         self._believe(framework, program, helds)
+        if program.left and framework.demands.get(program.role):
+            self._context.books.want(framework)  # what it did not take here it still wants
         return DONE
 
     def _held(
@@ -73,7 +75,7 @@ class Accepts:
         """Nothing of it is done; its offers come back unfiltered."""
         agent_id = helds[0].offer.agent_id if helds else AgentId("")
         for held in helds:
-            self._context.books.drop_offer(held)
+            self._offers.give_back(held)
         for operation in call.operations:
             if isinstance(operation, Launch):
                 ref = TaskRef(operation.task.task_id, operation.launch_uuid, agent_id)
@@ -81,7 +83,7 @@ class Accepts:
 
     def _launch(self, program: Program, launch: Launch) -> None:
         framework, info = program.framework, launch.task
-        trouble = _trouble(framework, info)
+        trouble = "launch_uuid is empty" if not launch.launch_uuid else _trouble(framework, info)
         picked = None if trouble else program.left.pick(info.resources)
         if picked is None:
             trouble = trouble or f"asks for {info.resources}; the offers have {program.left} left"
@@ -143,4 +145,6 @@ def _trouble(framework: Framework, info: TaskInfo) -> str:
         return "resources: asks for nothing"
     if info.container is not None:
         return "container: this version runs plain processes only"
-    return ""
+    ignored = ("gang", "uris", "health_check", "max_completion_s", "user")
+    unknown = next((name for name in ignored if getattr(info, name)), "")
+    return f"{unknown}: not in this version" if unknown else ""

@@ -20,9 +20,11 @@ from fairlead.common.messages import (
     ShutdownFramework,
     TaskUpdated,
 )
-from fairlead.common.values import AgentInfo, Reason, TaskState
+from fairlead.common.resources import EMPTY
+from fairlead.common.values import AgentInfo, FrameworkInfo, Reason, TaskState
 
 from .books import Agent, Framework
+from .constraints import attributes_of
 from .context import Context
 from .frameworks import Frameworks
 from .offers import Offers
@@ -43,7 +45,7 @@ class Agents:
         self.messages: Mapping[type, Callable[[Agent, Any], None]] = {
             AgentHeartbeat: self._heartbeat,
             TaskUpdated: tasks.updated,
-            AcceptEnded: lambda _agent, _message: None,
+            AcceptEnded: self._accept_ended,
             Goodbye: self._goodbye,
         }
 
@@ -84,12 +86,13 @@ class Agents:
             message = f"the agent has obeyed epoch {call.highest_epoch}, this is {context.epoch}"
             return Code.STALE_EPOCH, message
         known = context.books.agents.get(call.agent.agent_id)
-        if known is None or known.session is None:
+        if known is None:
             return None
         if known.instance_uuid != call.hello.instance_uuid:
-            return Code.DUPLICATE_AGENT, "another instance of this agent is alive"
-        if call.hello.attempt <= known.attempt:
-            return Code.SUPERSEDED, "a later attempt of this instance is registered"
+            if known.session is not None:
+                return Code.DUPLICATE_AGENT, "another instance of this agent is alive"
+        elif call.hello.instance_uuid and call.hello.attempt <= known.attempt:
+            return Code.SUPERSEDED, "a later attempt of this instance has registered"
         return None
 
     def _register(self, session: SessionId, call: RegisterAgent) -> None:
@@ -122,7 +125,7 @@ class Agents:
         """A change of what an agent is, is durable; a return is not worth a write."""
         books = self._context.books
         if not info.agent_id:
-            info = replace(info, agent_id=AgentId(self._context.new_id("a")))
+            info = replace(info, agent_id=AgentId(self._context.new_id("a", books.agents)))
         agent = books.agents.get(info.agent_id)
         if agent is None:
             agent = Agent(info, AgentState.CONNECTED, self._context.awake)
@@ -130,20 +133,25 @@ class Agents:
             self._context.record(f"agent/{info.agent_id}", _lasting(info))
         elif _lasting(agent.info) != _lasting(info):
             self._context.record(f"agent/{info.agent_id}", _lasting(info))
+            if attributes_of(agent.info) != attributes_of(info):
+                self._offers.forget_refusals_of(info.agent_id)
         agent.info = info
         return agent
 
     def _take_in(self, agent: Agent, call: RegisterAgent) -> None:
         """The agent is the authority on its tasks: what it brings is booked, the rest is not."""
         books = self._context.books
+        for name in tuple(agent.strays):
+            books.hold_stray(agent, name, EMPTY)
+        for accept in call.accepts:
+            books.hold_stray(agent, f"accept/{accept.accept_id}", accept.resources)
         for info in call.frameworks:
-            is_ended = info.framework_id in books.removed
-            books.frameworks.setdefault(info.framework_id, Framework(info, is_ended=is_ended))
+            self._meet(info)
         reported = {}
-        for report in (*call.tasks, *call.ended):
+        for report in (*call.ended, *call.tasks):
             framework = books.frameworks.get(report.framework_id)
             if framework is None:
-                continue
+                framework = self._meet(FrameworkInfo(report.framework_id, "", roles=(report.role,)))
             task = self._tasks.adopt(agent, framework, report)
             reported[report.framework_id, report.task.task_id] = report.launch_uuid
             self._tasks.came_back(framework, task)
@@ -153,6 +161,19 @@ class Agents:
                 self._tasks.decide(task, TaskState.DROPPED, Reason.LAUNCH_UNKNOWN, message)
         self._compare_absences(agent, call)
         self._tasks.answer_questions(agent)
+
+    def _meet(self, info: FrameworkInfo) -> Framework:
+        """Agents may know of a framework before it has come to this leader itself."""
+        books = self._context.books
+        framework = books.frameworks.get(info.framework_id)
+        if framework is None:
+            framework = Framework(info, is_ended=info.framework_id in books.removed)
+            books.frameworks[info.framework_id] = framework
+            if framework.is_ended:
+                self._frameworks.forget_later(info.framework_id)
+            else:
+                self._frameworks.count_away(framework, 0.0)
+        return framework
 
     def _compare_absences(self, agent: Agent, call: RegisterAgent) -> None:
         """Of the frameworks it has tasks of: who is gone, who is away, and for how long."""
@@ -167,7 +188,7 @@ class Agents:
                 context.to_agent(agent, FrameworkAway(framework_id, back=True))
             else:
                 since = framework.away_since
-                known_s = 0.0 if since is None else context.now - since
+                known_s = 0.0 if since is None else context.awake - since
                 self._frameworks.count_away(framework, max(known_s, told.get(framework_id, 0.0)))
 
     # --- reporting
@@ -181,6 +202,9 @@ class Agents:
             if task is not None:
                 task.usage = measured.usage
                 self._context.books.touch_task(task)
+
+    def _accept_ended(self, agent: Agent, message: AcceptEnded) -> None:
+        self._context.books.hold_stray(agent, f"accept/{message.accept_id}", EMPTY)
 
     def _goodbye(self, agent: Agent, message: Goodbye) -> None:
         if agent.session is not None:
@@ -208,29 +232,33 @@ class Agents:
         grown = settings.heartbeat_s + len(self._context.books.agents) / max(
             1, settings.agents_per_heartbeat_s
         )
-        return min(grown // 0.5 * 0.5, settings.max_heartbeat_s)
+        steps_s = max(settings.heartbeat_s, grown // 0.5 * 0.5)
+        return min(steps_s, settings.max_heartbeat_s)
 
     def due(self, agent: Agent) -> None:
         """Say that we are here, and judge its silence."""
         context, settings = self._context, self._context.settings
         if context.now < agent.look_at:
             return  # looked at meanwhile, for another reason
-        silence = context.awake - agent.heard
+        if agent.state is AgentState.UNREACHABLE:
+            return
         interval = self.heartbeat_s()
-        if agent.session is not None:
-            limit = max(settings.silent_s, 2.5 * interval)
-            if silence >= limit:
-                message = f"nothing heard for {limit:g} s"
-                context.dismiss(agent.session, Code.SILENT, message, agent=True)
-                self.closed(agent)
-                return
-            context.to_agent(agent, Heartbeat())
-            left = min(interval, limit - silence)
-        elif agent.is_expected and silence < settings.agent_timeout_s:
-            left = settings.agent_timeout_s - silence
+        silent_s = max(settings.silent_s, 2.5 * interval)
+        is_here = agent.session is not None
+        patience_s = silent_s if is_here else settings.agent_timeout_s
+        if left := context.left(agent.heard + patience_s):
+            if is_here:
+                context.to_agent(agent, Heartbeat())
+                left = min(interval, left)
+        elif not context.is_quiet:
+            left = settings.max_delay_s  # its word may be among those that wait to be read
+        elif agent.session is not None:
+            message = f"nothing heard for {silent_s:g} s"
+            context.dismiss(agent.session, Code.SILENT, message, agent=True)
+            self.closed(agent)
+            return
         else:
-            if agent.is_expected:
-                self._give_up(agent)
+            self._give_up(agent)
             return
         agent.look_at = context.now + left
         context.timers.at(agent.look_at, "agent", agent.info.agent_id)
@@ -239,6 +267,8 @@ class Agents:
         """UNREACHABLE: what it holds is not counted on; its tasks may return with it."""
         context = self._context
         agent.state = AgentState.UNREACHABLE
+        for name in tuple(agent.strays):
+            context.books.hold_stray(agent, name, EMPTY)
         message = f"its agent {agent.info.agent_id} has been silent for too long"
         for task in tuple(agent.tasks.values()):
             if not task.is_terminal:

@@ -16,7 +16,7 @@ Mesos, which with stated demand hands the first framework more than its share.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources
@@ -25,7 +25,10 @@ from fairlead.common.values import Demand
 from .books import Agent, Books, Framework, anonymous
 from .constraints import admits
 from .settings import MasterSettings
-from .shares import Scale, weighted
+from .shares import Scale, divisible, grains
+
+BITS = 256
+"""A demand for crumbs is served in so many bits per agent, not crumb by crumb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +42,19 @@ class Grant:
     fits_demand: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Candidate:
     """A framework in one role, as it stands while an allocation runs."""
 
     framework: Framework
     role: Role
-    wants: list[Demand] | None
+    wants: tuple[Demand, ...] | None
     """What is still open of its demand; None: nothing stated."""
     is_believed: bool
-    got: Resources = EMPTY
-    """In this run, on all agents; amounts only."""
     here: Resources = EMPTY
     """In this run, on the agent at hand."""
+    served: tuple[Demand, ...] | None = None
+    """`wants` without what it got here."""
 
     @property
     def comes_first(self) -> bool:
@@ -66,15 +69,18 @@ class _Run:
     settings: MasterSettings
     now: float
     scale: Scale
+    weight: int
+    """Divisible by every weight."""
     candidates: list[_Candidate] = field(default_factory=list)
-    role_got: dict[Role, Resources] = field(default_factory=dict)
+    role_here: dict[Role, Resources] = field(default_factory=dict)
 
 
 def allocate(
     books: Books, agent_ids: Iterable[AgentId], settings: MasterSettings, now: float
 ) -> Iterator[list[Grant]]:
     """The grants of one agent after another; the caller books each list before the next."""
-    run = _Run(books, settings, now, Scale(books.capacity))
+    weight = divisible((1.0, *books.weights.values()))
+    run = _Run(books, settings, now, Scale(books.capacity), weight)
     run.candidates = list(_candidates(books, settings))
     for agent_id in agent_ids:
         agent = books.agents.get(agent_id)
@@ -92,70 +98,96 @@ def _candidates(books: Books, settings: MasterSettings) -> Iterator[_Candidate]:
         for role in framework.info.roles:
             if role in framework.suppressed:
                 continue
-            stated = framework.demands.get(role)
-            if stated is None:
+            if role not in framework.demands:
                 yield _Candidate(framework, role, None, believed)
-            elif wants := open_demand(framework, role, stated):
+            elif wants := open_demand(books, framework, role):
                 yield _Candidate(framework, role, wants, believed)
 
 
-def open_demand(framework: Framework, role: Role, stated: list[Demand]) -> list[Demand]:
-    """What is left of a demand when the outstanding offers are taken for it."""
-    pool = Resources()
+def open_demand(books: Books, framework: Framework, role: Role) -> tuple[Demand, ...]:
+    """What is left of a stated demand when each outstanding offer is taken for what it serves."""
+    wants = tuple(framework.demands[role])
     for held in framework.offers.values():
-        if held.offer.role == role:
-            pool += anonymous(held.offer.resources)
-    wants = []
-    for demand in stated:
-        count = demand.count
-        each = anonymous(demand.each)
-        while count and each and pool.covers(each):
-            pool = pool.without(each)
-            count -= 1
-        if count:
-            wants.append(Demand(demand.each, count, demand.constraints, demand.gang))
+        if held.offer.role != role:
+            continue
+        agent, room = books.agents[held.offer.agent_id], held.offer.resources
+        rest = []
+        for demand in wants:
+            count = demand.count
+            if admits(demand.constraints, agent.info):
+                served, taken = fitting(room, demand.each, count)
+                room, count = room - taken, count - served
+            if count:
+                rest.append(demand if count == demand.count else replace(demand, count=count))
+        wants = tuple(rest)
     return wants
 
 
+def fitting(free: Resources, each: Resources, most: int) -> tuple[int, Resources]:
+    """How many units fit, at most so many, and what they are, devices named."""
+    if not each.gpus and not each.ports:
+        amounts = zip(free.vector, each.vector, strict=True)
+        count = min(most, *(have // want for have, want in amounts if want))
+        return count, Resources(each.cpus * count, each.mem * count, each.disk * count)
+    count, taken = 0, EMPTY
+    while count < min(most, BITS) and (unit := free.pick(each)) is not None:
+        free, taken, count = free - unit, taken + unit, count + 1
+    return count, taken
+
+
 def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
+    """Whoever would refuse what competition left of its part takes no part: all over again."""
     willing = [c for c in run.candidates if _may_have(run, c, agent, free)]
-    while willing and free:
-        candidate = min(willing, key=lambda c: _rank(run, c))
-        unit = _next_unit(candidate, agent, free)
-        if unit is None:
-            willing.remove(candidate)
+    while True:
+        _fill(run, willing, agent, free)
+        content = [c for c in willing if not c.here or _would_take(run, c, agent, c.here)]
+        if len(content) == len(willing):
+            break
+        willing = content
+    for candidate in willing:
+        if here := candidate.here:
+            fits_demand = candidate.wants is not None
+            candidate.wants, candidate.here = candidate.served, EMPTY
+            yield Grant(agent, candidate.framework, candidate.role, here, fits_demand)
+    run.role_here.clear()
+
+
+def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -> None:
+    """Bit by bit to whoever is furthest below its share, until nobody fits."""
+    whole = free
+    run.role_here.clear()
+    for candidate in willing:
+        candidate.here, candidate.served = EMPTY, candidate.wants
+    hungry = list(willing)
+    while hungry and free:
+        candidate = min(hungry, key=lambda c: _rank(run, c))
+        bit = _next_bit(candidate, agent, free, whole)
+        if not bit:
+            hungry.remove(candidate)
             continue
-        free = free - unit
-        candidate.here += unit
-        candidate.got += anonymous(unit)
-        run.role_got[candidate.role] = run.role_got.get(candidate.role, EMPTY) + anonymous(unit)
-    for candidate in run.candidates:
-        if candidate.here:
-            yield _grant(run, candidate, agent)
-
-
-def _grant(run: _Run, candidate: _Candidate, agent: Agent) -> Grant:
-    """From here on the books carry what was only ours to count."""
-    here, candidate.here = candidate.here, EMPTY
-    candidate.got = candidate.got.without(anonymous(here))
-    got = run.role_got[candidate.role]
-    run.role_got[candidate.role] = got.without(anonymous(here))
-    return Grant(agent, candidate.framework, candidate.role, here, candidate.wants is not None)
+        free = free - bit
+        candidate.here += bit
+        role_here = run.role_here.get(candidate.role, EMPTY)
+        run.role_here[candidate.role] = role_here + anonymous(bit)
 
 
 def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -> bool:
-    framework, role = candidate.framework, candidate.role
-    wish = framework.wishes.get(role)
+    wish = candidate.framework.wishes.get(candidate.role)
     if wish is not None and not admits(wish.constraints, agent.info):
         return False
     most = _most(candidate, agent, free)
-    if not most:
-        return False
+    return bool(most) and _would_take(run, candidate, agent, most)
+
+
+def _would_take(run: _Run, candidate: _Candidate, agent: Agent, offered: Resources) -> bool:
+    """Not smaller than it takes, and not what it has just refused."""
+    framework, role = candidate.framework, candidate.role
+    wish = framework.wishes.get(role)
     minimums = wish.minimum_offers if wish is not None else ()
-    if minimums and not any(most.covers(minimum) for minimum in minimums):
+    if minimums and not any(offered.covers(minimum) for minimum in minimums):
         return False
     filters = framework.filters.get((role, agent.info.agent_id), ())
-    return not any(f.until >= run.now and f.refused.covers(most) for f in filters)
+    return not any(f.until >= run.now and f.refused.covers(offered) for f in filters)
 
 
 def _most(candidate: _Candidate, agent: Agent, free: Resources) -> Resources:
@@ -164,27 +196,30 @@ def _most(candidate: _Candidate, agent: Agent, free: Resources) -> Resources:
         return free
     most = EMPTY
     for demand in candidate.wants:
-        if not admits(demand.constraints, agent.info):
-            continue
-        for _ in range(demand.count):
-            if (unit := free.pick(demand.each)) is None or not unit:
-                break
-            free, most = free - unit, most + unit
+        if admits(demand.constraints, agent.info):
+            _, units = fitting(free, demand.each, demand.count)
+            free, most = free - units, most + units
     return most
 
 
-def _next_unit(candidate: _Candidate, agent: Agent, free: Resources) -> Resources | None:
-    if candidate.wants is None:
+def _next_bit(candidate: _Candidate, agent: Agent, free: Resources, whole: Resources) -> Resources:
+    """One unit of its demand, or a few if they are crumbs; all there is if it stated none."""
+    if candidate.served is None:
         return free
-    for index, demand in enumerate(candidate.wants):
+    for index, demand in enumerate(candidate.served):
         if admits(demand.constraints, agent.info):
-            unit = free.pick(demand.each)
-            if unit:
-                left = demand.count - 1
-                rest = Demand(demand.each, left, demand.constraints, demand.gang)
-                candidate.wants[index : index + 1] = [rest] if left else []
-                return unit
-    return None
+            in_all, _ = fitting(whole, demand.each, demand.count)
+            count, bit = fitting(free, demand.each, max(1, in_all // BITS))
+            if count:
+                left = demand.count - count
+                rest = (replace(demand, count=left),) if left else ()
+                candidate.served = (
+                    *candidate.served[:index],
+                    *rest,
+                    *candidate.served[index + 1 :],
+                )
+                return bit
+    return EMPTY
 
 
 Rank = tuple[bool, int, int, int, str, str]
@@ -193,14 +228,11 @@ Rank = tuple[bool, int, int, int, str, str]
 def _rank(run: _Run, candidate: _Candidate) -> Rank:
     """Lower comes first."""
     books, framework, role = run.books, candidate.framework, candidate.role
-    of_role = books.held.get(role, EMPTY) + run.role_got.get(role, EMPTY)
-    own = framework.held.get(role, EMPTY) + candidate.got
-    role_share = weighted(
-        run.scale.of(of_role), books.weights.get(role, 1.0), (1.0, *books.weights.values())
-    )
+    of_role = books.held.get(role, EMPTY) + run.role_here.get(role, EMPTY)
+    own = framework.held.get(role, EMPTY) + anonymous(candidate.here)
     return (
         not candidate.comes_first,
-        role_share,
+        run.scale.of(of_role) * (run.weight // grains(books.weights.get(role, 1.0))),
         run.scale.of(own),
         framework.allocations,
         role,

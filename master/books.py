@@ -7,7 +7,7 @@ The one place where held quantities change, so that the sums always agree; `chec
 from dataclasses import dataclass, field
 
 from fairlead.common.ids import ANY_GPU, AgentId, FrameworkId, OfferId, Role, SessionId, TaskId
-from fairlead.common.messages import AgentState
+from fairlead.common.messages import AgentState, Kill
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import (
     AgentInfo,
@@ -43,6 +43,10 @@ class Task:
     accept_id: str = ""
 
     @property
+    def ref(self) -> TaskRef:
+        return TaskRef(self.task_id, self.launch.launch_uuid, self.agent_id)
+
+    @property
     def task_id(self) -> TaskId:
         return self.launch.task.task_id
 
@@ -57,6 +61,7 @@ class HeldOffer:
 
     offer: Offer
     until: float
+    """In time that we were awake."""
     fits_demand: bool
 
 
@@ -76,6 +81,8 @@ class Agent:
     offered: Resources = EMPTY
     usage: HostUsage = HostUsage()
     unacknowledged: int = 0
+    strays: dict[str, Resources] = field(default_factory=dict)
+    """What it says is in use by launches and accepts that are not in our books."""
     tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
 
@@ -110,6 +117,7 @@ class Framework:
     look_at: float = 0.0
     """When its silence is judged next."""
     away_since: float | None = None
+    """In time that we were awake: it could not come back while we stood still."""
     is_ended: bool = False
     suppressed: dict[Role, None] = field(default_factory=dict)
     wishes: dict[Role, RoleWish] = field(default_factory=dict)
@@ -122,8 +130,10 @@ class Framework:
     held: dict[Role, Resources] = field(default_factory=dict)
     """Used and offered, per role."""
     tasks: dict[TaskId, Task] = field(default_factory=dict)
+    ended: dict[TaskId, Task] = field(default_factory=dict)
+    """Those of its tasks that are terminal, the oldest first."""
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
-    early_kills: dict[TaskId, float | None] = field(default_factory=dict)
+    early_kills: dict[TaskId, Kill] = field(default_factory=dict)
     """Kills of tasks whose agent is not back yet."""
     questions: dict[TaskRef, None] = field(default_factory=dict)
     """Tasks whose fate it asked for while their agent was expected back."""
@@ -174,6 +184,16 @@ class Books:
         self.touch_agent(task.agent_id)
         self.touch_framework(task.framework_id)
 
+    def hold_stray(self, agent: Agent, name: str, resources: Resources) -> None:
+        """What an agent says is in use, though we know of no such task: it is not free."""
+        was = agent.strays.pop(name, EMPTY)
+        if resources:
+            agent.strays[name] = resources
+        if was != resources:
+            agent.used = agent.used.without(was) + resources
+            self.dirty[agent.info.agent_id] = None
+            self.touch_agent(agent.info.agent_id)
+
     def add_task(self, task: Task, resources: Resources) -> None:
         """Into all indexes, holding `resources`."""
         self.frameworks[task.framework_id].tasks[task.task_id] = task
@@ -184,7 +204,9 @@ class Books:
     def drop_task(self, task: Task) -> None:
         """Out of all indexes: nobody asks for it any more."""
         self.hold(task, EMPTY)
-        self.frameworks[task.framework_id].tasks.pop(task.task_id, None)
+        framework = self.frameworks[task.framework_id]
+        framework.tasks.pop(task.task_id, None)
+        framework.ended.pop(task.task_id, None)
         if agent := self.agents.get(task.agent_id):
             agent.tasks.pop((task.framework_id, task.task_id), None)
         self.touch_task(task)
@@ -263,13 +285,14 @@ class Books:
             assert held.offer.offer_id == offer_id
 
     def check_agent(self, agent_id: AgentId, agent: Agent) -> None:
-        used = total(task.held for task in agent.tasks.values())
+        used = total((*(task.held for task in agent.tasks.values()), *agent.strays.values()))
         offered = total(held.offer.resources for held in agent.offers.values())
         assert agent.used == used, f"{agent_id} uses {used}, the books say {agent.used}"
         assert agent.offered == offered, f"{agent_id} offers {offered}, not {agent.offered}"
         if offered:
             assert agent.state is AgentState.CONNECTED, f"{agent_id} is away and offered"
-            assert agent.info.resources.contains(used + offered), f"{agent_id} is promised twice"
+            free = agent.info.resources.without(used)  # it may have shrunk under its tasks
+            assert free.contains(offered), f"{agent_id} is promised twice"
         for (framework_id, task_id), task in agent.tasks.items():
             assert self.frameworks[framework_id].tasks[task_id] is task, task_id
             assert not (task.is_terminal and task.held), f"{task_id} has ended and holds"
@@ -283,6 +306,9 @@ class Books:
         for task_id, task in framework.tasks.items():
             agent = self.agents[task.agent_id]
             assert agent.tasks[framework_id, task_id] is task, task_id
+            assert task.is_terminal == (task_id in framework.ended), f"{task_id}: {task.latest}"
+        for task_id, task in framework.ended.items():
+            assert framework.tasks[task_id] is task, task_id
 
 
 def framework_sum(framework: Framework) -> Resources:

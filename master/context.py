@@ -1,6 +1,7 @@
 """What the parts of the master's core share during a step: the books, the way out, the time."""
 
 import heapq
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from fairlead.common.ids import FrameworkId, SessionId
@@ -20,6 +21,8 @@ from .books import Agent, Books, Framework
 from .settings import MasterSettings
 
 TimerKey = tuple[str, ...]
+GRAIN_S = 0.001
+"""Less time than this is none: sums of floats must not make a deadline recede for ever."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class Context:
     timers: Timers = field(default_factory=Timers)
     actions: list[object] = field(default_factory=list)
     now: float = 0.0
+    is_quiet: bool = True
+    """No message waits to be read: only then is silence judged."""
     stalled_s: float = 0.0
     """How long we ourselves have stood still; nobody else's silence."""
     sessions: dict[SessionId, Agent | Framework | None] = field(default_factory=dict)
@@ -63,10 +68,18 @@ class Context:
         """Time that passed while we were awake: what silence is measured by."""
         return self.now - self.stalled_s
 
-    def new_id(self, kind: str) -> str:
-        """Never given before, by this leader or an earlier one."""
-        number = self._counters[kind] = self._counters.get(kind, 0) + 1
-        return f"{kind}-{self.epoch}-{number}"
+    def left(self, deadline: float) -> float:
+        """How long until `awake` reaches a deadline; 0: it has."""
+        left = deadline - self.awake
+        return left if left > GRAIN_S else 0.0
+
+    def new_id(self, kind: str, *taken: Container[str]) -> str:
+        """Never given before, by this leader or an earlier one, nor made up by anybody."""
+        while True:
+            number = self._counters[kind] = self._counters.get(kind, 0) + 1
+            name = f"{kind}-{self.epoch}-{number}"
+            if not any(name in names for names in taken):
+                return name
 
     def to_framework(self, framework: Framework, body: ToFrameworkBody) -> None:
         """Say it if it is there; what matters can be derived again when it comes back."""

@@ -13,6 +13,8 @@ from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, Role, Ses
 from fairlead.common.messages import (
     AgentMessage,
     AgentState,
+    CloseSession,
+    Code,
     FrameworkMessage,
     OperatorCall,
     Received,
@@ -100,7 +102,8 @@ class Master:
         master = cls(settings, epoch, cluster_id)
         context, books = master._context, master._context.books
         context.now = now
-        for key, value in sorted(records.items()):  # an agent comes before its verdict
+        # By length first: an agent comes before its verdict, f-1-2 before f-1-10.
+        for key, value in sorted(records.items(), key=lambda item: (len(item[0]), item[0])):
             kind = key.partition("/")[0]
             assert isinstance(value, RECORDS[kind]), key
             if kind == "unreachable":
@@ -146,10 +149,11 @@ class Master:
         actions: list[object] = []
         context.actions = actions
         self._pass_time(now)
+        context.is_quiet = isinstance(event, Tick)
         self._events[type(event)](event)
         for kind, *key in context.timers.due(now):
             self._timers[kind](*key)
-        if isinstance(event, Tick) or self._offers.is_overdue():
+        if context.is_quiet or self._offers.is_overdue():
             self._offers.allocate()
         if context.books.touched or is_order:
             self.version += 1
@@ -201,7 +205,15 @@ class Master:
             self._agents.received(event.session, message)
 
     def _received_invalid(self, event: ReceivedInvalid) -> None:
-        if event.session in self._context.sessions:
+        sessions, reason = self._context.sessions, f"{event.field}: {event.message}"
+        if event.session not in sessions:
+            return
+        if sessions[event.session] is None and not event.call_id:
+            # Nothing to answer to, and without its first message a session is none.
+            self._context.actions.append(CloseSession(event.session, Code.INVALID, reason))
+            del sessions[event.session]
+            self._agents.forget_chunks(event.session)
+        else:
             self._frameworks.refused(event.session, event.call_id, event.field, event.message)
 
     def _closed(self, event: SessionClosed) -> None:

@@ -37,6 +37,9 @@ from .context import Context
 from .offers import Offers
 from .tasks import Tasks
 
+MAX_DEMANDS = 1000
+"""Per role; each may stand for any number of tasks."""
+
 
 class Frameworks:
     """One short handler per call; each call is answered by exactly one CallResult."""
@@ -57,7 +60,7 @@ class Frameworks:
             Reconcile: self._reconcile,
             Teardown: self._teardown,
             Heartbeat: lambda _framework, _call: DONE,
-            Goodbye: self._goodbye,
+            Goodbye: lambda _framework, _call: DONE,
         }
 
     def received(self, session: SessionId, message: FrameworkMessage) -> None:
@@ -72,6 +75,8 @@ class Frameworks:
             self._answer(session, message.call_id, answer)
             if framework.is_ended:
                 self._release(framework, "it asked to end")
+            elif isinstance(message.body, Goodbye):
+                self._part(framework)
 
     def refused(self, session: SessionId, call_id: CallId, field: str, message: str) -> None:
         """A call with a value that may not stand there: that call alone is refused."""
@@ -90,6 +95,7 @@ class Frameworks:
     # --- subscribing
 
     def _subscribe(self, session: SessionId, call_id: CallId, call: Subscribe) -> None:
+        """Same instance: the higher attempt wins. Another instance wins over the one before."""
         context = self._context
         if context.sessions.get(session) is not None:
             self._answer(session, call_id, (Code.REFUSED, "", "this session has subscribed"))
@@ -99,8 +105,15 @@ class Frameworks:
             context.dismiss(session, trouble[0], trouble[2], agent=False)
             return
         framework = self._known_or_new(call)
-        if framework.session is not None and not self._takes_over(session, framework, call):
+        same = framework.instance_uuid == call.hello.instance_uuid != ""
+        if same and call.hello.attempt <= framework.attempt:
+            message = "a later attempt of this instance has subscribed"
+            context.dismiss(session, Code.SUPERSEDED, message, agent=False)
             return
+        if (loser := framework.session) is not None:
+            self._detach(framework)
+            why = "a newer session of this instance" if same else "another instance"
+            context.dismiss(loser, Code.SUPERSEDED, f"{why} has subscribed", agent=False)
         self._attach(session, framework, call)
 
     def _trouble(self, call: Subscribe) -> Answer | None:
@@ -110,38 +123,20 @@ class Frameworks:
             return Code.VERSION, "hello.protocol", message
         if not info.roles:
             return Code.INVALID, "framework.roles", "names no role"
+        if len(set(info.roles)) < len(info.roles):
+            return Code.INVALID, "framework.roles", "names a role twice"
         known = self._context.framework(info.framework_id)
         if info.framework_id in self._context.books.removed or (known and known.is_ended):
             message = f"framework {info.framework_id} was torn down; subscribe without an id"
             return Code.FRAMEWORK_REMOVED, "framework.framework_id", message
-        for index, wish in enumerate(call.wishes):
-            if (field := _cannot(wish)) is not None:
-                return Code.UNSUPPORTED, f"wishes[{index}].{field}", "not in this version"
-        return _bad_demands(call.framework, call.demands)
+        return _bad_wishes(info, call.wishes) or _bad_demands(info, call.demands)
 
     def _known_or_new(self, call: Subscribe) -> Framework:
-        info = call.framework
+        info, books = call.framework, self._context.books
         if not info.framework_id:
-            info = replace(info, framework_id=FrameworkId(self._context.new_id("f")))
-        framework = self._context.framework(info.framework_id)
-        if framework is None:
-            framework = Framework(info)
-            self._context.books.frameworks[info.framework_id] = framework
-        return framework
-
-    def _takes_over(self, session: SessionId, framework: Framework, call: Subscribe) -> bool:
-        """Same instance: the higher attempt wins. Another instance wins over the one before."""
-        assert framework.session is not None
-        same = framework.instance_uuid == call.hello.instance_uuid
-        if same and call.hello.attempt <= framework.attempt:
-            message = "a later attempt of this instance is subscribed"
-            self._context.dismiss(session, Code.SUPERSEDED, message, agent=False)
-            return False
-        loser = framework.session
-        self._detach(framework)
-        why = "a newer session of this instance" if same else "another instance"
-        self._context.dismiss(loser, Code.SUPERSEDED, f"{why} has subscribed", agent=False)
-        return True
+            new_id = self._context.new_id("f", books.frameworks, books.removed)
+            info = replace(info, framework_id=FrameworkId(new_id))
+        return books.frameworks.setdefault(info.framework_id, Framework(info))
 
     def _attach(self, session: SessionId, framework: Framework, call: Subscribe) -> None:
         context = self._context
@@ -151,7 +146,6 @@ class Frameworks:
         framework.instance_uuid = call.hello.instance_uuid
         framework.attempt = call.hello.attempt
         framework.heard = context.awake
-        framework.refusals = 0
         framework.filters.clear()
         framework.wishes = {wish.role: wish for wish in call.wishes}
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
@@ -174,7 +168,7 @@ class Frameworks:
         unknown = [offer_id for offer_id in call.offer_ids if offer_id not in framework.offers]
         for offer_id in dict.fromkeys(call.offer_ids):
             if (held := framework.offers.get(offer_id)) is not None:
-                self._context.books.drop_offer(held)
+                self._offers.give_back(held)
                 self._offers.refuse(held, held.offer.resources, call.refuse_s)
                 self._offers.distrust(framework, held)
         if unknown:
@@ -188,7 +182,6 @@ class Frameworks:
         self._offers.forget_filters(framework, roles)
         for role in roles:
             framework.suppressed.pop(role, None)
-        framework.refusals = 0
         self._context.books.want(framework)
         return DONE
 
@@ -209,7 +202,7 @@ class Frameworks:
         return DONE
 
     def _kill(self, framework: Framework, call: Kill) -> Answer:
-        code, message = self._tasks.kill(framework, call.task_id, call.grace_s)
+        code, message = self._tasks.kill(framework, call)
         return code, "" if code is Code.OK else "task_id", message
 
     def _acknowledge(self, framework: Framework, call: Acknowledge) -> Answer:
@@ -225,16 +218,13 @@ class Frameworks:
         self._end(framework)
         return DONE
 
-    def _goodbye(self, framework: Framework, call: Goodbye) -> Answer:
-        """It leaves, and may come back within its failover timeout."""
-        del call
-        session = framework.session
-        if session is not None:
-            self._context.dismiss(session, Code.OK, "goodbye", agent=False)
-            self._leave(framework)
-        return DONE
-
     # --- going away
+
+    def _part(self, framework: Framework) -> None:
+        """It leaves, and may come back within its failover timeout."""
+        assert framework.session is not None
+        self._context.dismiss(framework.session, Code.OK, "goodbye", agent=False)
+        self._leave(framework)
 
     def closed(self, framework: Framework) -> None:
         self._leave(framework)
@@ -253,12 +243,12 @@ class Frameworks:
     def count_away(self, framework: Framework, away_s: float) -> None:
         """It has been away for so long already; its agents count on if we cannot."""
         context = self._context
-        framework.away_since = context.now - away_s
+        framework.away_since = context.awake - away_s
         limit_s = framework.info.failover_timeout_s
         away = FrameworkAway(framework.framework_id, away_s, limit_s)
         self._tell_agents(framework, away)
-        until = framework.away_since + limit_s
-        context.timers.at(until, "failover", framework.framework_id)
+        left = context.left(framework.away_since + limit_s)
+        context.timers.at(context.now + left, "failover", framework.framework_id)
 
     def _tell_agents(self, framework: Framework, body: FrameworkAway) -> None:
         agent_ids = dict.fromkeys(task.agent_id for task in framework.tasks.values())
@@ -268,8 +258,11 @@ class Frameworks:
     def failover_due(self, framework: Framework) -> None:
         if framework.away_since is None or framework.is_ended:
             return
-        until = framework.away_since + framework.info.failover_timeout_s
-        if self._context.now >= until:
+        context = self._context
+        left = context.left(framework.away_since + framework.info.failover_timeout_s)
+        if left:  # we stood still meanwhile, or this timer is of an absence before
+            context.timers.at(context.now + left, "failover", framework.framework_id)
+        else:
             self.tear_down(framework, "it was away beyond its failover timeout")
 
     def tear_down(self, framework: Framework, why: str) -> None:
@@ -288,8 +281,7 @@ class Frameworks:
         for agent in context.books.agents.values():
             context.to_agent(agent, ShutdownFramework(framework_id))
         context.books.touch_framework(framework_id)
-        forget_at = context.now + context.settings.ended_framework_s
-        context.timers.at(forget_at, "forget", framework_id)
+        self.forget_later(framework_id)
         self._forget_oldest()
 
     def _release(self, framework: Framework, why: str) -> None:
@@ -308,14 +300,18 @@ class Frameworks:
         for framework in ended[: max(0, len(ended) - kept)]:
             self.forget_due(framework)
 
+    def forget_later(self, framework_id: FrameworkId) -> None:
+        context = self._context
+        forget_at = context.now + context.settings.ended_framework_s
+        context.timers.at(forget_at, "forget", framework_id)
+
     def forget_due(self, framework: Framework) -> None:
         """A finished framework is forgotten, once its tasks have ended too."""
         context = self._context
         if not framework.is_ended:
             return
-        if any(not task.is_terminal for task in framework.tasks.values()):
-            again = context.now + context.settings.ended_framework_s
-            context.timers.at(again, "forget", framework.framework_id)
+        if len(framework.ended) < len(framework.tasks):
+            self.forget_later(framework.framework_id)
             return
         for task in tuple(framework.tasks.values()):
             context.books.drop_task(task)
@@ -329,14 +325,16 @@ class Frameworks:
         context, settings = self._context, self._context.settings
         if framework.session is None or context.now < framework.look_at:
             return  # gone, or looked at meanwhile for another reason
-        silence = context.awake - framework.heard
-        if silence >= settings.silent_s:
+        if left := context.left(framework.heard + settings.silent_s):
+            context.to_framework(framework, Heartbeat())
+            left = min(settings.heartbeat_s, left)
+        elif not context.is_quiet:
+            left = settings.max_delay_s  # its word may be among those that wait to be read
+        else:
             message = f"nothing heard for {settings.silent_s:g} s"
             context.dismiss(framework.session, Code.SILENT, message, agent=False)
             self._leave(framework)
             return
-        context.to_framework(framework, Heartbeat())
-        left = min(settings.heartbeat_s, settings.silent_s - silence)
         framework.look_at = context.now + left
         context.timers.at(framework.look_at, "framework", framework.framework_id)
 
@@ -350,20 +348,32 @@ def _strange_role(framework: Framework, roles: tuple[Role, ...]) -> Answer | Non
     return (Code.INVALID, "roles", f"{strange[0]!r} is none of its roles") if strange else None
 
 
+def _bad_role(info: FrameworkInfo, roles: list[Role], name: str) -> Answer | None:
+    for index, role in enumerate(roles):
+        if role not in info.roles:
+            return Code.INVALID, f"{name}[{index}].role", f"{role!r} is none of its roles"
+        if role in roles[:index]:
+            return Code.INVALID, f"{name}[{index}].role", f"names {role!r} twice"
+    return None
+
+
+def _bad_wishes(info: FrameworkInfo, wishes: tuple[RoleWish, ...]) -> Answer | None:
+    for index, wish in enumerate(wishes):
+        if wish.keep_apart:
+            return Code.UNSUPPORTED, f"wishes[{index}].keep_apart", "not in this version"
+        if unsupported(wish.constraints) is not None:
+            return Code.UNSUPPORTED, f"wishes[{index}].constraints", "a test not in this version"
+    return _bad_role(info, [wish.role for wish in wishes], "wishes")
+
+
 def _bad_demands(info: FrameworkInfo, demands: tuple[RoleDemand, ...]) -> Answer | None:
     for index, wanted in enumerate(demands):
-        if wanted.role not in info.roles:
-            return Code.INVALID, f"demands[{index}].role", f"{wanted.role!r} is none of its roles"
+        if len(wanted.demands) > MAX_DEMANDS:
+            return Code.INVALID, f"demands[{index}].demands", f"more than {MAX_DEMANDS} kinds"
         for position, demand in enumerate(wanted.demands):
             field = f"demands[{index}].demands[{position}]"
             if demand.gang:
                 return Code.UNSUPPORTED, f"{field}.gang", "not in this version"
             if unsupported(demand.constraints) is not None:
                 return Code.UNSUPPORTED, f"{field}.constraints", "a test not in this version"
-    return None
-
-
-def _cannot(wish: RoleWish) -> str | None:
-    if wish.keep_apart:
-        return "keep_apart"
-    return "constraints" if unsupported(wish.constraints) is not None else None
+    return _bad_role(info, [wanted.role for wanted in demands], "demands")

@@ -39,6 +39,8 @@ class Offers:
         context = self._context
         self._dirty_since = None
         dirty = tuple(context.books.dirty)
+        if not dirty:
+            return
         made: dict[str, list[Offer]] = {}
         granted = 0
         for grants in allocate(context.books, self._undirty(dirty), context.settings, context.now):
@@ -72,10 +74,10 @@ class Offers:
             agent_address=info.address,
             gpus=info.gpus,
         )
-        until = context.now + context.settings.offer_timeout_s
+        timeout_s = context.settings.offer_timeout_s
         grant.framework.allocations += 1
-        context.books.add_offer(HeldOffer(offer, until, grant.fits_demand))
-        context.timers.at(until, "offer", offer.offer_id)
+        context.books.add_offer(HeldOffer(offer, context.awake + timeout_s, grant.fits_demand))
+        context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
         return offer
 
     # --- ends
@@ -89,9 +91,21 @@ class Offers:
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         until = context.now + lasts
         filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
-        filters[:] = [f for f in filters if f.until > context.now and not refused.covers(f.refused)]
+        filters[:] = [
+            known
+            for known in filters
+            if known.until > (until if refused.covers(known.refused) else context.now)
+        ]
         filters.append(Filter(refused, until))
         context.timers.at(until, "filter", offer.framework_id, offer.role, offer.agent_id)
+
+    def give_back(self, held: HeldOffer) -> None:
+        """Not taken: a demand that it was to serve is open again, on whatever agent."""
+        books, offer = self._context.books, held.offer
+        books.drop_offer(held)
+        framework = books.frameworks[offer.framework_id]
+        if framework.demands.get(offer.role):
+            books.want(framework)
 
     def distrust(self, framework: Framework, held: HeldOffer) -> None:
         """A fitting offer was not used: a demand that is never honoured stops counting."""
@@ -102,7 +116,7 @@ class Offers:
         """Take offers back and say so to whoever holds them."""
         told: dict[str, list[OfferId]] = {}
         for held in helds:
-            self._context.books.drop_offer(held)
+            self.give_back(held)
             told.setdefault(held.offer.framework_id, []).append(held.offer.offer_id)
         for held in helds:
             ids = told.pop(held.offer.framework_id, None)
@@ -124,17 +138,27 @@ class Offers:
             if role in wanted:
                 del framework.filters[role, agent_id]
 
+    def forget_refusals_of(self, agent_id: AgentId) -> None:
+        """The agent is another than the one that was refused."""
+        for framework in self._context.books.frameworks.values():
+            for role in framework.info.roles:
+                framework.filters.pop((role, agent_id), None)
+
     # --- timers
 
     def offer_due(self, offer_id: OfferId) -> None:
         held = self._context.books.offers.get(offer_id)
         if held is None:
             return
-        framework = self._context.books.frameworks[held.offer.framework_id]
+        context = self._context
+        if left := context.left(held.until):  # we stood still meanwhile
+            context.timers.at(context.now + left, "offer", offer_id)
+            return
+        framework = context.books.frameworks[held.offer.framework_id]
         self.distrust(framework, held)
         self.refuse(held, held.offer.resources, 0.0)
-        timeout = self._context.settings.offer_timeout_s
-        self.rescind((held,), f"not answered within {timeout:g} s")
+        timeout_s = context.settings.offer_timeout_s
+        self.rescind((held,), f"not answered within {timeout_s:g} s")
 
     def filter_due(self, framework: Framework, role: Role, agent_id: AgentId) -> None:
         """A refusal has expired: the agent is looked at again."""

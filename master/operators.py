@@ -8,6 +8,7 @@ from fairlead.common.messages import (
     CallResult,
     Code,
     ExplainFramework,
+    Kill,
     KillAnyTask,
     OperatorCall,
     OperatorReply,
@@ -59,7 +60,8 @@ class Operators:
         framework = self._context.framework(call.framework_id)
         if framework is None:
             return Code.NOT_FOUND, "framework_id", f"no framework {call.framework_id!r} is known"
-        code, message = self._tasks.kill(framework, call.task_id, call.grace_s)
+        kill = Kill(call.task_id, grace_s=call.grace_s)
+        code, message = self._tasks.kill(framework, kill)
         return code, "" if code is Code.OK else "task_id", message
 
     def _teardown(self, call: TeardownFramework) -> Answer:

@@ -6,7 +6,7 @@ is comparing integers once all are brought to one denominator, so no tie is deci
 
 from collections.abc import Iterable
 from fractions import Fraction
-from math import prod
+from math import lcm, prod
 
 from fairlead.common.resources import Resources
 
@@ -47,6 +47,6 @@ def grains(weight: float) -> int:
     return max(1, round(weight * WEIGHT_GRAIN))
 
 
-def weighted(share: int, weight: float, weights: Iterable[float]) -> int:
-    """A share ÷ its weight, over the common multiple of all weights."""
-    return share * (prod({grains(other) for other in weights}) // grains(weight))
+def divisible(weights: Iterable[float]) -> int:
+    """A number that every weight divides: times a share, ÷ its weight stays an integer."""
+    return lcm(*(grains(weight) for weight in weights))

@@ -5,12 +5,14 @@ uuid: they need no acknowledgement, since they can be derived again at any time.
 """
 
 from dataclasses import replace
+from itertools import islice
 
 from fairlead.common.ids import AgentId, FrameworkId, TaskId, UpdateUuid
 from fairlead.common.messages import (
     AcknowledgeUpdate,
     AgentState,
     Code,
+    Kill,
     KillTask,
     StatusUpdated,
     TaskUpdated,
@@ -85,7 +87,7 @@ class Tasks:
         framework = self._context.books.frameworks[task.framework_id]
         self._context.to_framework(framework, StatusUpdated(task.latest))
         if state.is_terminal:
-            self.retire(framework)
+            self._retire(framework, task)
 
     # --- launched
 
@@ -100,15 +102,19 @@ class Tasks:
         task = Task(
             framework_id, shown, agent_id, program.role, latest, accept_id=program.accept_id
         )
+        program.framework.early_kills.pop(info.task_id, None)  # of an earlier life
         self._context.books.add_task(task, held)
 
     def adopt(self, agent: Agent, framework: Framework, report: AgentTask) -> Task:
         """A task that an agent brings when it registers: known or not, this is the truth."""
         books = self._context.books
+        is_over = report.latest.state.is_terminal
         known = framework.tasks.get(report.task.task_id)
-        if known is not None and known.launch.launch_uuid != report.launch_uuid:
-            # The framework launched the id anew elsewhere: the report is of an older life.
-            if not known.is_terminal or report.latest.state.is_terminal:
+        ref = TaskRef(report.task.task_id, report.launch_uuid, agent.info.agent_id)
+        if known is not None and known.ref != ref:
+            if not known.is_terminal or is_over:
+                # The framework launched the id anew elsewhere: the report is of another life.
+                self._hold_stray(agent, report.latest, report.resources)
                 return known
             books.drop_task(known)
             known = None
@@ -118,30 +124,40 @@ class Tasks:
                 framework.framework_id, launch, agent.info.agent_id, report.role, report.latest
             )
             books.add_task(known, EMPTY)
-        if known.is_terminal and not report.latest.state.is_terminal:
+        elif known.is_terminal and not is_over:
             # We have told its framework that it ended, and that is never taken back.
+            self._hold_stray(agent, report.latest, report.resources)
             body = KillTask(known.framework_id, known.task_id, report.launch_uuid)
             self._context.to_agent(agent, body)
             return known
-        was = known.latest.state
-        known.launch = Launch(report.task, report.launch_uuid)
-        known.latest = report.latest
-        known.sandbox = report.sandbox
-        known.accept_id = report.accept_id
-        books.hold(known, EMPTY if report.latest.state.is_terminal else report.resources)
-        books.touch_task(known)
-        if was is TaskState.UNREACHABLE:
+        self._believe(framework, known, report)
+        return known
+
+    def _believe(self, framework: Framework, task: Task, report: AgentTask) -> None:
+        books, latest = self._context.books, report.latest
+        was_unreachable = task.latest.state is TaskState.UNREACHABLE
+        task.launch = Launch(replace(report.task, files={}), report.launch_uuid)
+        task.latest = latest
+        task.sandbox = report.sandbox
+        task.accept_id = report.accept_id
+        books.hold(task, EMPTY if latest.state.is_terminal else report.resources)
+        books.touch_task(task)
+        if latest.state.is_terminal:
+            self._retire(framework, task)  # it is told by its own update, to be acknowledged
+        elif was_unreachable:
             back = replace(
-                report.latest,
+                latest,
                 source=Source.MASTER,
                 reason=Reason.AGENT_REGISTERED,
                 message="the agent is back",
                 update_uuid=NO_UUID,
             )
-            # A terminal state travels with its own update, which must be acknowledged.
-            if not report.latest.state.is_terminal:
-                self._context.to_framework(framework, StatusUpdated(back))
-        return known
+            self._context.to_framework(framework, StatusUpdated(back))
+
+    def _hold_stray(self, agent: Agent, latest: TaskStatus, resources: Resources) -> None:
+        """Of a launch that has no place in the books: what it uses is not free all the same."""
+        held = EMPTY if latest.state.is_terminal else resources
+        self._context.books.hold_stray(agent, f"task/{latest.launch_uuid}", held)
 
     # --- followed and forwarded
 
@@ -150,28 +166,28 @@ class Tasks:
         framework = self._context.framework(status.framework_id)
         task = framework.tasks.get(status.task_id) if framework else None
         if framework is None or framework.is_ended:
-            self._acknowledge(agent, status)
-        if framework is None:
-            return
-        if task is None or task.launch.launch_uuid != status.launch_uuid:
-            # Of a life that the books no longer hold: its framework may still wait for it.
+            self._acknowledge(agent, status)  # nobody else ever will
+        if framework is not None and task is not None and task.ref == _ref(status):
+            task.head = status
+            self._follow(framework, agent, task, update)
+        else:
+            self._hold_stray(agent, update.latest, update.resources)
+        if framework is not None:
+            # Even of a life that the books do not hold: its framework may wait for it.
             self._context.to_framework(framework, StatusUpdated(status))
-            return
-        self._follow(task, update)
-        task.head = status
-        self._context.to_framework(framework, StatusUpdated(status))
-        if task.is_terminal:
-            self.retire(framework)
 
-    def _follow(self, task: Task, update: TaskUpdated) -> None:
+    def _follow(self, framework: Framework, agent: Agent, task: Task, update: TaskUpdated) -> None:
         """The books go by the latest state, not by the head of the queue."""
         latest = update.latest
-        if latest.sequence < task.latest.sequence or task.is_terminal:
-            return
-        task.latest = latest
-        held = EMPTY if latest.state.is_terminal else update.resources
-        self._context.books.hold(task, held)
-        self._context.books.touch_task(task)
+        if task.is_terminal:
+            self._hold_stray(agent, latest, update.resources)
+        elif latest.sequence >= task.latest.sequence:
+            task.latest = latest
+            is_over = latest.state.is_terminal
+            self._context.books.hold(task, EMPTY if is_over else update.resources)
+            self._context.books.touch_task(task)
+            if is_over:
+                self._retire(framework, task)
 
     def _acknowledge(self, agent: Agent, status: TaskStatus) -> None:
         self._context.to_agent(
@@ -196,29 +212,27 @@ class Tasks:
             if task.head is not None:
                 self._context.to_framework(framework, StatusUpdated(task.head))
 
-    def retire(self, framework: Framework) -> None:
-        """Keep only so many ended tasks, the oldest go first."""
-        excess = len(framework.tasks) - self._context.settings.ended_tasks_kept
-        if excess <= 0:
-            return
-        ended = [t for t in framework.tasks.values() if t.is_terminal and t.head is None]
-        for task in ended[:excess]:
-            self._context.books.drop_task(task)
+    def _retire(self, framework: Framework, task: Task) -> None:
+        """It has ended. Only so many are kept, the oldest go first."""
+        framework.ended[task.task_id] = task
+        excess = len(framework.ended) - self._context.settings.ended_tasks_kept
+        if excess > 0:
+            settled = (ended for ended in framework.ended.values() if ended.head is None)
+            for old in tuple(islice(settled, excess)):
+                self._context.books.drop_task(old)
 
     # --- killed
 
-    def kill(
-        self, framework: Framework, task_id: TaskId, grace_s: float | None
-    ) -> tuple[Code, str]:
-        task = framework.tasks.get(task_id)
+    def kill(self, framework: Framework, kill: Kill) -> tuple[Code, str]:
+        task = framework.tasks.get(kill.task_id)
         if task is None:
-            if any(agent.is_expected for agent in self._context.books.agents.values()):
-                framework.early_kills[task_id] = grace_s
-                return Code.OK, "will be killed if an agent that is expected back brings it"
-            return Code.NOT_FOUND, f"no task {task_id!r} is known of this framework"
+            if self._may_return(kill.agent_id):
+                framework.early_kills[kill.task_id] = kill
+                return Code.OK, "will be killed if an agent that is away brings it"
+            return Code.NOT_FOUND, f"no task {kill.task_id!r} is known of this framework"
         if task.is_terminal:
             return Code.OK, f"had already ended: {task.latest.state.name}"
-        grace = task.launch.task.kill_grace_s if grace_s is None else grace_s
+        grace = task.launch.task.kill_grace_s if kill.grace_s is None else kill.grace_s
         if task.kill_grace_s is None or grace < task.kill_grace_s:
             task.kill_grace_s = grace
         self.send_kill(task)
@@ -235,11 +249,18 @@ class Tasks:
 
     def came_back(self, framework: Framework, task: Task) -> None:
         """Kills that had to wait for this agent."""
-        if task.task_id in framework.early_kills:
-            grace_s = framework.early_kills.pop(task.task_id)
-            self.kill(framework, task.task_id, grace_s)
+        early = framework.early_kills.pop(task.task_id, None)
+        if early is not None:
+            self.kill(framework, early)
         else:
             self.send_kill(task)
+
+    def _may_return(self, agent_id: AgentId) -> bool:
+        """Whether an agent may still come that brings what we do not know."""
+        agents = self._context.books.agents
+        if agent_id:
+            return agent_id in agents and agents[agent_id].session is None
+        return any(agent.is_expected for agent in agents.values())
 
     # --- asked for
 
@@ -263,8 +284,11 @@ class Tasks:
         self.tell(framework, ref, state, reason, message)
 
     def answer_questions(self, agent: Agent) -> None:
-        """What was asked while this agent was expected back can be answered now."""
+        """What was asked, or ordered, while this agent was expected back is settled now."""
         for framework in self._context.books.frameworks.values():
+            for kill in tuple(framework.early_kills.values()):
+                if not self._may_return(kill.agent_id):
+                    del framework.early_kills[kill.task_id]
             due = [r for r in framework.questions if r.agent_id in ("", agent.info.agent_id)]
             for ref in due:
                 del framework.questions[ref]
@@ -296,3 +320,7 @@ class Tasks:
         if ref.launch_uuid:
             return TaskState.DROPPED, Reason.LAUNCH_UNKNOWN, "its agent never saw this launch"
         return TaskState.GONE, Reason.RECONCILIATION, "its agent does not know it"
+
+
+def _ref(status: TaskStatus) -> TaskRef:
+    return TaskRef(status.task_id, status.launch_uuid, status.agent_id)

@@ -1,0 +1,269 @@
+"""Situations in words around the master's core: agents, frameworks, time, failover.
+
+After every step the master checks its books, and so does `_check_promises` from messages alone.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from tests.support.master_peers import HEARTBEAT_S, AgentDouble, FrameworkDouble, demand, gib, task
+
+from fairlead.common.ids import AgentId, FrameworkId, Role, SessionId
+from fairlead.common.messages import (
+    CallResult,
+    CloseSession,
+    Code,
+    MasterToAgent,
+    MasterToFramework,
+    OperatorBody,
+    OperatorCall,
+    OperatorReply,
+    Received,
+    Record,
+    Send,
+    SessionClosed,
+    SessionOpened,
+    Tick,
+)
+from fairlead.common.resources import Resources, total
+from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, RoleDemand, RoleWish
+from fairlead.master.books import Framework, Task
+from fairlead.master.core import Event, Master
+from fairlead.master.settings import MasterSettings
+
+CLUSTER = "the-cluster"
+PERSON = 1_000_000
+"""Sessions from here on are operators'."""
+MANY = 10_000
+
+
+class MasterHarness:
+    """A master, its registry, and whoever speaks to it."""
+
+    def __init__(self, settings: MasterSettings | None = None) -> None:
+        self.settings = settings or MasterSettings()
+        self.now = 100.0
+        self.epoch = 1
+        self.master = Master(self.settings, self.epoch, CLUSTER)
+        self.records: dict[str, object] = {}
+        self.actions: list[object] = []
+        """All that the master ever ordered."""
+        self.agents: list[AgentDouble] = []
+        self.frameworks: list[FrameworkDouble] = []
+        self.replies: list[OperatorReply] = []
+        self._sessions: dict[int, AgentDouble | FrameworkDouble] = {}
+        self._last_session = 0
+        self._later: deque[Callable[[], None]] = deque()
+        self._is_busy = False
+
+    # --- who there is
+
+    def agent(
+        self,
+        *,
+        cpus: float = 4,
+        mem: str = "8GiB",
+        gpus: int = 0,
+        name: str = "",
+        attributes: dict[str, str] | None = None,
+        connects: bool = True,
+    ) -> AgentDouble:
+        name = name or f"host{len(self.agents) + 1}"
+        devices = {f"GPU-{name}-{index}": 1.0 for index in range(gpus)}
+        resources = Resources.of(cpus=cpus, mem=gib(mem), gpus=devices)
+        info = AgentInfo(AgentId(""), name, resources, attributes or {}, name=name)
+        double = AgentDouble(self, info, f"instance-of-{name}")
+        self.agents.append(double)
+        if connects:
+            double.connects()
+        return double
+
+    def framework(
+        self,
+        *,
+        role: str = "dl",
+        roles: Sequence[str] = (),
+        demands: Sequence[Demand] | None = None,
+        wishes: Sequence[RoleWish] = (),
+        failover_timeout_s: float = 3600.0,
+        framework_id: str = "",
+        name: str = "",
+        connects: bool = True,
+    ) -> FrameworkDouble:
+        name = name or f"framework{len(self.frameworks) + 1}"
+        names = tuple(Role(each) for each in roles or (role,))
+        info = FrameworkInfo(
+            FrameworkId(framework_id), name, roles=names, failover_timeout_s=failover_timeout_s
+        )
+        wanted = () if demands is None else (RoleDemand(names[0], tuple(demands)),)
+        double = FrameworkDouble(self, info, f"instance-of-{name}", wanted, wishes)
+        self.frameworks.append(double)
+        if connects:
+            double.connects()
+            self.tick()
+        return double
+
+    def rival(self, of: FrameworkDouble) -> FrameworkDouble:
+        """Another process that claims to be the same framework."""
+        double = FrameworkDouble(self, of.info, "another-instance", of.demands, of.wishes)
+        self.frameworks.append(double)
+        return double
+
+    def twin(self, of: AgentDouble) -> AgentDouble:
+        """Another process that claims to be the same agent."""
+        double = AgentDouble(self, of.info, "another-instance")
+        self.agents.append(double)
+        return double
+
+    def orders(self, body: OperatorBody) -> CallResult:
+        """An operator's order, and its answer."""
+        self._step(Received(SessionId(PERSON + len(self.replies)), OperatorCall(body)))
+        self.tick()
+        return self.replies[-1].result
+
+    # --- what the master believes
+
+    def believes(self, framework: FrameworkDouble, task_id: str) -> Task:
+        tasks = {task.task_id: task for task in self.framework_books(framework).tasks.values()}
+        return tasks[next(known for known in tasks if known == task_id)]
+
+    def framework_books(self, framework: FrameworkDouble) -> Framework:
+        return self.master.books.frameworks[framework.id]
+
+    # --- time
+
+    def tick(self) -> None:
+        """All that is due now, until the master has nothing more to do."""
+        for _ in range(MANY):
+            self._step(Tick())
+            deadline = self.master.next_deadline()
+            if deadline is None or deadline > self.now:
+                return
+        raise AssertionError(f"the master never comes to rest at {self.now}")
+
+    def advance(self, seconds: float) -> None:
+        """Time passes; whoever is not silent says so now and then."""
+        end = self.now + seconds
+        for _ in range(MANY):
+            moments = [end]
+            deadline = self.master.next_deadline()
+            if deadline is not None:
+                moments.append(deadline)
+            talkers = [p for p in self._sessions.values() if not p.is_silent]
+            moments += [peer.beat_at for peer in talkers]
+            self.now = max(self.now, min(moments))
+            for peer in talkers:
+                if peer.beat_at <= self.now and peer.session is not None:
+                    peer.beat_at = self.now + HEARTBEAT_S
+                    peer.beats()
+            self.tick()
+            if self.now >= end:
+                return
+        raise AssertionError(f"{seconds} s never end: the master is busy at {self.now}")
+
+    def stop_the_master(self, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT so much later: nobody was read, nobody was told."""
+        self.now += seconds
+
+    def fail_over(self, *, returns: bool = True) -> None:
+        """Kill -9, and a new leader from the registry; then agents and frameworks come back."""
+        peers = list(self._sessions.values())
+        for peer in peers:
+            peer.ended()
+        self._sessions.clear()
+        self._later.clear()
+        self.epoch += 1
+        self.master = Master.restore(
+            self.settings, self.epoch, CLUSTER, dict(self.records), self.now
+        )
+        self.master.check()
+        if returns:
+            for peer in peers:
+                peer.connects()
+        self.tick()
+
+    # --- the wire
+
+    def open(self, peer: AgentDouble | FrameworkDouble) -> int:
+        self._last_session += 1
+        self._sessions[self._last_session] = peer
+        peer.beat_at = self.now + HEARTBEAT_S
+        self._step(SessionOpened(SessionId(self._last_session)))
+        return self._last_session
+
+    def closed(self, session: int) -> None:
+        self._sessions.pop(session, None)
+        self._step(SessionClosed(SessionId(session), Code.UNSPECIFIED, "it broke"))
+
+    def receive(self, session: int, message: object) -> None:
+        self._step(Received(SessionId(session), message))
+
+    def step(self, event: Event) -> None:
+        """An event that no peer would bring about."""
+        self._step(event)
+
+    def later(self, doing: Callable[[], None]) -> None:
+        """After the step that is running."""
+        self._later.append(doing)
+
+    def _step(self, event: Event) -> None:
+        actions = self.master.step(event, self.now)
+        self.master.check()
+        self.actions += actions
+        for action in actions:
+            self._perform(action)
+        self._check_promises()
+        if not self._is_busy:
+            self._is_busy = True
+            try:
+                while self._later:
+                    self._later.popleft()()
+            finally:
+                self._is_busy = False
+
+    def _perform(self, action: object) -> None:
+        match action:
+            case Record(key, value):
+                self.records.pop(key, None)
+                if value is not None:
+                    self.records[key] = value
+            case Send(_, OperatorReply() as reply):
+                self.replies.append(reply)
+            case Send(session, MasterToAgent(epoch, body)):
+                assert epoch == self.epoch
+                peer = self._sessions.get(session)
+                if peer is not None:
+                    assert isinstance(peer, AgentDouble), f"{body} is not for {peer}"
+                    peer.epoch = epoch
+                    peer.hears(body)
+            case Send(session, MasterToFramework(epoch, body)):
+                assert epoch == self.epoch
+                peer = self._sessions.get(session)
+                if peer is not None:
+                    assert isinstance(peer, FrameworkDouble), f"{body} is not for {peer}"
+                    peer.hears(body)
+            case CloseSession(session):
+                peer = self._sessions.pop(session, None)
+                if peer is not None and peer.session == session:
+                    peer.ended()
+            case _:
+                raise AssertionError(f"what is {action}?")
+
+    def _check_promises(self) -> None:
+        """What is offered and what truly runs fits on every agent."""
+        for agent in self.agents:
+            if agent.session is None:
+                continue
+            offered = total(
+                offer.resources
+                for framework in self.frameworks
+                for offer in framework.offers
+                if offer.agent_id == agent.id
+            )
+            used = total(known.resources for known in agent.living.values())
+            if offered:
+                free = agent.info.resources.without(used)
+                assert free.contains(offered), f"{agent.id}: {free} free, {offered} offered"
+
+
+__all__ = ["AgentDouble", "FrameworkDouble", "MasterHarness", "demand", "task"]
