@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,23 @@ def batch(fairlead_home: Path) -> Iterator[LocalBatch]:
 def executor(batch: LocalBatch) -> Iterator[Executor]:
     with Executor(max_workers=2) as running:
         yield running
+
+
+def slowly(seconds: float) -> Callable[[int], int]:
+    """A function that travels by value, so that workers need not import this module."""
+
+    def same(n: int) -> int:
+        time.sleep(seconds)
+        return n
+
+    return same
+
+
+def runs(process: psutil.Process) -> bool:
+    """And is not merely waiting to be reaped."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 # What concurrent.futures documents
@@ -260,7 +277,7 @@ def test_a_function_that_cannot_be_loaded_there(executor: Executor) -> None:
 
 
 def test_killed_workers_lose_no_call(batch: LocalBatch, executor: Executor) -> None:
-    results = executor.map(lambda n: (time.sleep(0.002), n)[1], range(2000))
+    results = executor.map(slowly(0.002), range(2000))
     assert [next(results) for _ in range(100)] == list(range(100))
     for pid in batch.workers.pids.values():
         os.kill(pid, signal.SIGKILL)
@@ -268,12 +285,30 @@ def test_killed_workers_lose_no_call(batch: LocalBatch, executor: Executor) -> N
 
 
 def test_a_killed_child_loses_no_call(batch: LocalBatch, executor: Executor) -> None:
-    results = executor.map(lambda n: (time.sleep(0.002), n)[1], range(1000))
+    results = executor.map(slowly(0.002), range(1000))
     assert [next(results) for _ in range(50)] == list(range(50))
     for pid in batch.workers.pids.values():
         for child in psutil.Process(pid).children():
             child.kill()
     assert list(results) == list(range(50, 1000))
+
+
+def test_a_call_dies_with_its_worker_and_is_done_again(
+    batch: LocalBatch, executor: Executor, tmp_path: Path
+) -> None:
+    def first_time_long() -> int:
+        with contextlib.suppress(FileExistsError):
+            (tmp_path / "begun").touch(exist_ok=False)
+            time.sleep(60)
+        return os.getpid()
+
+    future = executor.submit(first_time_long)
+    wait_until("it has begun", (tmp_path / "begun").exists)
+    (worker,) = batch.workers.pids.values()
+    (child,) = psutil.Process(worker).children()
+    os.kill(worker, signal.SIGKILL)
+    wait_until("the child has died with it", lambda: not runs(child), 1)
+    assert future.result(PATIENCE_S) != child.pid
 
 
 @pytest.mark.parametrize(
@@ -336,7 +371,7 @@ def test_calls_waiting_behind_a_slow_one_are_done_by_others_once(
 
 
 def test_the_service_may_be_restarted_in_the_middle(batch: LocalBatch, executor: Executor) -> None:
-    results = executor.map(lambda n: (time.sleep(0.002), n)[1], range(1500))
+    results = executor.map(slowly(0.002), range(1500))
     assert [next(results) for _ in range(50)] == list(range(50))
     pids = batch.workers.pids
     batch.restart_service()
@@ -503,22 +538,24 @@ def test_workers_import_from_where_the_driver_does(
 
 def test_a_driver_that_is_killed_leaves_no_call_running(batch: LocalBatch) -> None:
     program = (
-        "import time\n"
+        "import os, time\n"
         "from fairlead.frameworks.batch import Executor\n"
         "executor = Executor(max_workers=1)\n"
         "future = executor.submit(time.sleep, 60)\n"
         "while not future.running(): time.sleep(0.01)\n"
-        "print('running', flush=True)\n"
+        "copy = os.fork()\n"  # it outlives the driver, and holds on to nothing of it
+        "if copy: print(copy, flush=True)\n"
         "time.sleep(60)\n"
     )
     driver = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert driver.stdout is not None
-    assert driver.stdout.readline() == "running\n"
+    copy = int(driver.stdout.readline())
     (worker,) = batch.workers.pids.values()
     driver.kill()
     driver.wait()
     driver.stdout.close()
     wait_until("the call has ended", lambda: not psutil.Process(worker).children())
+    os.kill(copy, signal.SIGKILL)
     with Executor(max_workers=1) as executor:
         assert executor.submit(os.getppid).result(PATIENCE_S) == worker
 
@@ -576,7 +613,7 @@ def test_pywrens_words(batch: LocalBatch) -> None:
 
 def test_a_reduction_is_still_done_after_shutdown(batch: LocalBatch) -> None:
     with Executor(max_workers=2) as executor:
-        total = executor.map_reduce(lambda n: (time.sleep(0.05), n)[1], range(10), sum)
+        total = executor.map_reduce(slowly(0.05), range(10), sum)
     assert total.result(0) == 45
 
 

@@ -1,6 +1,7 @@
 """Where an Executor looks for its service."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -62,7 +63,7 @@ def test_without_a_cluster_one_is_started(home: Path, monkeypatch: pytest.Monkey
 
     cluster = ModuleType("cluster")
     cluster.start_embedded = start_embedded  # type: ignore[attr-defined]
-    monkeypatch.setattr(locate.importlib, "import_module", lambda _: cluster)
+    monkeypatch.setitem(sys.modules, "fairlead.cli.cluster", cluster)
     service = locate.service_for(None)
     assert service.address == "127.0.0.1:4"
     service.stop()
