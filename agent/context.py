@@ -74,6 +74,11 @@ class Task:
     def is_ended(self) -> bool:
         return self.state.is_terminal
 
+    def drop_files(self) -> None:
+        """They are in the sandbox, or will never be needed."""
+        if self.info.files:
+            self.info = replace(self.info, files={})
+
     def as_value(self, resources: Resources, *, with_files: bool) -> AgentTask:
         """For the record, with the files that a start still needs; or for others, without."""
         info = self.info if with_files or not self.info.files else replace(self.info, files={})

@@ -142,6 +142,7 @@ class Life:
             return
         was_killed = task.state is TaskState.KILLING
         task.state = after(task.state, Seen.STARTED)
+        task.drop_files()
         if was_killed:
             self._end_container(task)
         else:
@@ -261,6 +262,7 @@ class Life:
         for kind in ("kill", "destroy"):
             context.timers.cancel(kind, task.key)
         task.usage = None
+        task.drop_files()
         self._updates.report(
             task,
             reason,

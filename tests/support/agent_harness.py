@@ -93,7 +93,7 @@ class AgentHarness:
         settings: AgentSettings | None = None,
     ) -> None:
         self.now = 1000.0
-        self.settings = settings or AgentSettings(boot_id="boot-1", sandboxes="/work/sandboxes")
+        self.settings = settings or AgentSettings(boot_id="boot-1", sandboxes="/srv/sandboxes")
         self.info = AgentInfo(
             AgentId(""), "host", Resources.of(cpus=cpus, mem=2**30, gpus=gpus), name="a"
         )
@@ -250,7 +250,7 @@ class AgentHarness:
         if cpus is not None:
             self.info = AgentInfo(AgentId(""), "host", Resources.of(cpus=cpus, mem=2**30))
         if boot_id is not None:
-            self.settings = AgentSettings(boot_id=boot_id, sandboxes="/work/sandboxes")
+            self.settings = AgentSettings(boot_id=boot_id, sandboxes="/srv/sandboxes")
         self._instances += 1
         found = [
             Recovered(uuid, process.pid, 7, process.exit)

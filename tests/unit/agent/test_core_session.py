@@ -65,7 +65,7 @@ def test_the_first_word_is_all_that_it_knows() -> None:
     assert [task.task.task_id for task in second.tasks] == ["t1"]
     assert [task.task.task_id for task in second.ended] == ["t2"]
     assert [framework.framework_id for framework in second.frameworks] == [F1]
-    assert second.tasks[0].sandbox == "/work/sandboxes/f1/t1/u-t1"
+    assert second.tasks[0].sandbox == "/srv/sandboxes/f1/t1/u-t1"
 
 
 def test_a_long_story_is_told_in_chunks() -> None:
