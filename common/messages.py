@@ -30,6 +30,7 @@ from .values import (
     Operation,
     RoleDemand,
     RoleWish,
+    TaskInfo,
     TaskRef,
     TaskStatus,
     Usage,
@@ -653,3 +654,45 @@ class Record:
 
     key: str
     value: object | None
+
+
+# --- clients of the built-in framework `commands`
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitCommand:
+    """Run this as soon as an offer fits; its task id is the client's choice."""
+
+    task: TaskInfo
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSubmitted:
+    """It is durable: it will be run even if everything is started again meanwhile."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCommand:
+    """Take a command back, or end it if it runs by now."""
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class CommandWithdrawn:
+    """Whether it had not been launched yet."""
+
+    was_waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedCommand:
+    """What is kept of a command until it has ended; an empty uuid: not launched yet."""
+
+    task: TaskInfo
+    launch_uuid: LaunchUuid = LaunchUuid("")
+    agent_id: AgentId = AgentId("")
+    number: int = 0

@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError, Message
 
 from fairlead.protos import (
     agent_pb2,
+    commands_pb2,
     framework_pb2,
     operator_pb2,
     resources_pb2,
@@ -41,7 +42,15 @@ MAX_NAME = 200
 MAX_QUANTITY = 2**56
 MAX_SECONDS = 10 * 365 * 86400.0
 _NAME = re.compile(r"[A-Za-z0-9_@+:=.,-]*\Z")
-_PROTOS = (resources_pb2, tasks_pb2, sessions_pb2, framework_pb2, agent_pb2, operator_pb2)
+_PROTOS = (
+    resources_pb2,
+    tasks_pb2,
+    sessions_pb2,
+    framework_pb2,
+    agent_pb2,
+    operator_pb2,
+    commands_pb2,
+)
 
 
 def to_proto(value: object) -> Message:
