@@ -235,11 +235,8 @@ class Launcher:
         return session in self.by_pid or (bool(self.by_pid) and session not in ended_sessions)
 
     def kill(self, task: Task) -> None:
-        """The group and everything that can be seen to descend from it."""
+        """The group and all that can be seen to descend from it; `sweep` sees to the others."""
         victims = tree_of(task.pid)
-        for pid in children_of(os.getpid()):
-            if pid not in self.by_pid and task.uuid == mark_of(pid, self.directory):
-                victims.extend(tree_of(pid))
         deliver(os.killpg, task.pid, signal.SIGKILL)
         for pid in victims:
             deliver(os.kill, pid, signal.SIGKILL)

@@ -447,9 +447,14 @@ def test_a_task_that_ends_takes_its_family_along(processes: RealMachine) -> None
 
 
 def test_the_family_of_another_task_is_left_alone(processes: RealMachine) -> None:
+    nobodys = "(env -i setsid sh -c 'echo $$ >nobodys; exec sleep 60' &); "
+
     async def conversation(session: Session) -> None:
         await session.containerizer.recover()
-        pids = await have_family(session, "a", "wait")
+        pids = await have_family(session, "a", nobodys + "wait")
+        stray = session.spec("a", ()).sandbox / "nobodys"
+        await eventually("the stray", lambda: stray.exists() and stray.read_text())
+        pids.append(int(stray.read_text()))
         await session.launch("b", processes.exits(0))
         await session.ended("b")
         await session.launch("c", processes.runs())
@@ -458,8 +463,43 @@ def test_the_family_of_another_task_is_left_alone(processes: RealMachine) -> Non
         assert living(pids) == pids
         await session.containerizer.destroy(LaunchUuid("a"))
         await session.ended("a")
+        await eventually("all of them to be gone", lambda: not living(pids))
 
     converse(processes, conversation)
+
+
+def test_an_exit_that_a_killed_launcher_wrote_but_did_not_tell(processes: RealMachine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.launch("a", processes.runs())
+        client = session.containerizer._client  # type: ignore[attr-defined]
+        client._on_exit = lambda _ended: None
+        await session.containerizer.signal(LaunchUuid("a"), signal.SIGTERM)
+        exits = processes.directory / "exits"
+        await eventually("the record", exits.read_bytes)
+        processes.kill_launcher()
+        assert (await session.ended("a")).signal == signal.SIGTERM
+
+    converse(processes, conversation)
+
+
+def test_a_start_that_a_killed_launcher_did_not_write(processes: RealMachine) -> None:
+    pids: list[int] = []
+
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        pids.append(await session.launch("a", processes.runs()))
+        (processes.directory / "starts").write_bytes(b"")
+        processes.kill_launcher()
+
+    async def after(session: Session) -> None:
+        (found,) = await session.containerizer.recover()
+        assert found.started is not None
+        assert (found.uuid, found.started.pid, found.exit) == ("a", pids[0], None)
+        await session.containerizer.destroy(found.uuid)
+        assert (await session.ended("a")).is_unknown
+
+    converse(processes, before, after)
 
 
 def test_orphans_are_destroyed_with_their_family(processes: RealMachine) -> None:
