@@ -1,6 +1,6 @@
 """Tasks whose launcher was killed: found by the mark in their environment, ended with all they own.
 
-Used by `process_containerizer` alone. Nobody can learn any more how such a task ends.
+Used by `process_containerizer`, and by `fairlead down`. Nobody can learn how such a task ends.
 """
 
 import os
