@@ -12,7 +12,7 @@ import sys
 if not __package__:  # run as a folder, by a Python that knows of no Fairlead
     sys.path.append(os.path.dirname(sys.path.pop(0)))  # last: names beside us hide nothing
     __package__ = "launcher"  # what follows reads this up to Python 3.14, and then the other
-    __spec__ = type(__spec__)("launcher.__main__", None)  # type: ignore[misc] -- never None here
+    __spec__ = type(__spec__)("launcher.__main__", None)  # type: ignore[misc]
 
 from . import ALREADY_RUNNING, VERSION
 from .records import log, write_file
