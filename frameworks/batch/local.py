@@ -11,7 +11,8 @@ from pathlib import Path
 
 from fairlead.common.resources import Resources
 
-from .service import BatchService, worker_command, worker_pass
+from .launch import worker_command, worker_pass
+from .service import BatchService
 
 
 @dataclass(frozen=True, slots=True)

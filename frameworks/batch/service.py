@@ -15,7 +15,7 @@ from fairlead.common.resources import Resources
 
 from .async_channel import AsyncChannel, ChannelListener
 from .frames import CONTROL_LIMIT, Frame
-from .keys import WorkerPass, worker_key
+from .keys import worker_key
 from .pool import IDLE_S, Pool
 from .pool_events import (
     Action,
@@ -34,7 +34,7 @@ from .pool_events import (
     WorkerLost,
 )
 from .protocol import DRIVER, VERSION, WORKER, Kind
-from .sizes import size_from_fields, size_to_fields
+from .sizes import size_from_fields
 
 logger = logging.getLogger(__name__)
 
@@ -50,16 +50,6 @@ class WorkerSource(Protocol):
 
     def release(self, worker: str) -> None:
         """It was told to exit; see to it, and do not replace it."""
-
-
-def worker_command(service_address: str) -> list[str]:
-    """What a worker's task runs."""
-    return [sys.executable, "-m", "fairlead.frameworks.batch.worker", service_address]
-
-
-def worker_pass(key: bytes, worker: str, size: Resources) -> WorkerPass:
-    """What goes into the task's private file `keys.WORKER_FILE`, encoded."""
-    return WorkerPass(worker, worker_key(key, worker), size_to_fields(size))
 
 
 @dataclass(slots=True)
