@@ -92,7 +92,7 @@ class Client:
 
     def state(self, at_least: int = 0, timeout_s: float = CALL_S) -> StateReply:
         """The whole state, no older than that version."""
-        return self._ask(rpc.GET_STATE, StateQuery(at_least), timeout_s)
+        return self.ask(self.place.address, rpc.GET_STATE, StateQuery(at_least), timeout_s)
 
     def watch(self) -> Iterator[StateReply]:
         """The whole state, then what changes, for as long as somebody reads."""
@@ -100,7 +100,7 @@ class Client:
 
     def operate(self, body: OperatorBody) -> OperatorReply:
         """An order; a refusal is raised."""
-        reply = self._ask(rpc.OPERATE, OperatorCall(body), CALL_S)
+        reply = self.ask(self.place.address, rpc.OPERATE, OperatorCall(body))
         if reply.result.code is not Code.OK:
             error = FairleadError(reply.result.message or reply.result.code.name)
             error.code = reply.result.code
@@ -111,8 +111,14 @@ class Client:
         """The bytes of a log; of a followed one until its task has ended."""
         return self._stream(rpc.READ_LOG, query, agent_address)
 
-    def _ask(self, method: CallMethod[Request, Reply], request: Request, timeout_s: float) -> Reply:
-        address = self.place.address
+    def ask(
+        self,
+        address: str,
+        method: CallMethod[Request, Reply],
+        request: Request,
+        timeout_s: float = CALL_S,
+    ) -> Reply:
+        """One question to whoever listens there."""
         try:
             return self._connection(address).call(method, request, timeout_s)
         except FairleadError as error:

@@ -7,16 +7,25 @@ tasks go on.
 import os
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import cluster_options, debug_option, home_of, home_option, master_of
 from .quantities import BYTES, CPUS, GPU_SOURCE, read_attributes
 
+if TYPE_CHECKING:
+    from fairlead.common.home import Home
+
 
 def _run(serving: Coroutine[Any, Any, int]) -> int:
     import asyncio
+
+    _log_to_stderr()
+    return asyncio.run(serving)
+
+
+def _log_to_stderr() -> None:
     import logging
 
     logging.basicConfig(
@@ -24,7 +33,6 @@ def _run(serving: Coroutine[Any, Any, int]) -> int:
         level=os.environ.get("FAIRLEAD_LOG", "INFO").upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    return asyncio.run(serving)
 
 
 @click.command()
@@ -101,3 +109,59 @@ def agent(
     home = home_of(ctx)
     home.ensure()
     return _run(serve(AgentOptions(home, name, overrides, master_of(ctx), port=port)))
+
+
+@click.command("run")
+@click.argument("name")
+@click.option("--keep-id", is_flag=True, help="Go on as the same framework when started again.")
+@cluster_options
+@click.pass_context
+def run_framework(ctx: click.Context, name: str, keep_id: bool) -> int:
+    """Run a scheduler: one of an installed package, or module:Class.
+
+    A package registers its own under the entry points "fairlead.schedulers".
+    """
+    from fairlead.frameworks.kit.driver import run_scheduler
+    from fairlead.frameworks.kit.registry import make
+
+    home = home_of(ctx)
+    scheduler = make(name)
+    _log_to_stderr()
+    return run_scheduler(scheduler, master_of(ctx), home, keep_id=keep_id)
+
+
+HOSTED = {
+    "commands": "fairlead.frameworks.commands.service",
+    "batch": "fairlead.frameworks.batch.host",
+}
+"""The built-in frameworks that serve many clients, and the module in which each has its `host`."""
+
+
+@click.command("host")
+@click.argument("names", metavar="NAME…", nargs=-1, required=True, type=click.Choice(list(HOSTED)))
+@cluster_options
+@click.pass_context
+def host_frameworks(ctx: click.Context, names: tuple[str, ...]) -> int:
+    """Run built-in frameworks for others to use, several in one process. `fairlead up` does."""
+    return _run(_host(home_of(ctx), master_of(ctx), names))
+
+
+async def _host(home: "Home", master: str, names: tuple[str, ...]) -> int:
+    """Until told to stop, or one of them fails: then all end, to be started again together."""
+    import asyncio
+    import signal
+    from importlib import import_module
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+
+    async def one(name: str) -> int:
+        try:
+            code: int = await import_module(HOSTED[name]).host(home, master, stop)
+            return code
+        finally:
+            stop.set()
+
+    return max(await asyncio.gather(*(one(name) for name in names)))

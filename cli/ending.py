@@ -54,7 +54,8 @@ def forget(home: Home) -> None:
     home.remove_leader()
     home.remove_cluster()
     for path in (home.path / "frameworks").glob("*.json"):
-        path.unlink(missing_ok=True)
+        if not path.name.endswith(".id.json"):  # who a framework is outlives the cluster
+            path.unlink(missing_ok=True)
 
 
 def release(home: Home) -> Ended:

@@ -197,8 +197,11 @@ def list_tasks(ctx: click.Context, output: str, watch: bool, ended: bool) -> Non
 
 def _add_verbs() -> None:
     """Verbs of nouns that stand in modules of their own."""
+    from .daemons import host_frameworks, run_framework
     from .tasks import kill, logs, show_task
 
+    for verb in (run_framework, host_frameworks):
+        frameworks.add_command(verb)
     for verb in (show_task, logs, kill):
         tasks.add_command(verb)
 

@@ -14,7 +14,7 @@ from .exits import Exit
 class CommandError(FairleadError):
     """Fairlead's own refusal, with the exit code that a script may look for."""
 
-    def __init__(self, message: str, exit_code: Exit, *, hint: str = "") -> None:
+    def __init__(self, message: str, exit_code: int, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.exit_code = exit_code
 

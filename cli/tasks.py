@@ -7,10 +7,17 @@ from typing import Any
 
 import click
 
-from fairlead.common.errors import NotFoundError
-from fairlead.common.messages import KillAnyTask, LogQuery, StateReply, TaskView
+from fairlead.common.errors import FairleadError, NotFoundError
+from fairlead.common.ids import TaskId
+from fairlead.common.messages import (
+    KillAnyTask,
+    LogQuery,
+    StateReply,
+    TaskView,
+    WithdrawCommand,
+)
 
-from .client import connected
+from .client import Client, connected
 from .listing import place_of
 from .naming import find_task
 from .options import cluster_options, output_option
@@ -97,9 +104,32 @@ def kill(ctx: click.Context, tasks: Sequence[str], grace_s: float | None) -> Non
     """End tasks: SIGTERM, and SIGKILL for those that stay."""
     with connected(place_of(ctx)) as client:
         state = client.state()
-        for found in [find_task(state, name) for name in tasks]:
-            if found.latest.state.is_terminal:
-                print(f"{found.task_id} has ended already: {found.latest.state.name}")
-                continue
-            client.operate(KillAnyTask(found.framework_id, found.task_id, grace_s))
-            print(f"{found.task_id} is being ended")
+        for name in tasks:
+            _kill(client, state, name, grace_s)
+
+
+def _kill(client: Client, state: StateReply, name: str, grace_s: float | None) -> None:
+    try:
+        found = find_task(state, name)
+    except NotFoundError:
+        if not _withdrawn(client, state, name):
+            raise
+        print(f"{name} had not started yet, and will not")
+        return
+    if found.latest.state.is_terminal:
+        print(f"{found.task_id} has ended already: {found.latest.state.name}")
+        return
+    client.operate(KillAnyTask(found.framework_id, found.task_id, grace_s))
+    print(f"{found.task_id} is being ended")
+
+
+def _withdrawn(client: Client, state: StateReply, task_id: str) -> bool:
+    """A detached command that waits for an offer is known to its framework only."""
+    from fairlead.frameworks.commands.methods import WITHDRAW, address_of
+
+    try:
+        address = address_of(state.frameworks)
+        request = WithdrawCommand(TaskId(task_id))
+        return client.ask(address, WITHDRAW, request).was_waiting
+    except FairleadError:
+        return False

@@ -1,0 +1,126 @@
+"""`fairlead run`: one command as a task, watched from here or left to the cluster with `-d`."""
+
+import getpass
+import re
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+from fairlead.common.errors import UnavailableError
+from fairlead.common.ids import ANY_GPU, TaskId
+from fairlead.common.messages import AgentView, StateReply, SubmitCommand
+from fairlead.common.resources import MILLIS, Resources
+from fairlead.common.values import Command, TaskInfo
+
+from .client import Client, connected, locate
+from .exits import Exit
+from .options import cluster_options, home_of, master_of
+from .problems import CommandError
+from .quantities import BYTES, CPUS, GPUS, read_environment
+
+CPUS_MILLIS = MILLIS
+MEM_BYTES = 128 << 20
+SUBMIT_S = 10.0
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.argument("command", metavar="[--] CMD…", nargs=-1, required=True)
+@click.option("--cpus", type=CPUS, help="It is given [1, or what the largest agent has].")
+@click.option("--mem", type=BYTES, help="It is given, such as 512MiB [128MiB].")
+@click.option("--gpus", type=GPUS, help="It is given: 1, 2, or a part of one: 0.5.")
+@click.option(
+    "--env",
+    multiple=True,
+    callback=read_environment,
+    metavar="KEY[=VALUE]",
+    help="For its environment; a bare KEY takes the value it has here. Repeat for more.",
+)
+@click.option("--name", default="", help="What to call it [the program].")
+@click.option("-d", "--detach", is_flag=True, help="Print the task id and leave it to the cluster.")
+@cluster_options
+@click.pass_context
+def run(
+    ctx: click.Context,
+    *,
+    command: Sequence[str],
+    cpus: int | None,
+    mem: int | None,
+    gpus: int | None,
+    env: Mapping[str, str],
+    name: str,
+    detach: bool,
+) -> int:
+    """Run a command as a task: its output, its exit code.
+
+    Ctrl-C ends it, gently at first; if this terminal vanishes, it ends too. With -d it stays,
+    see `fairlead tasks`.
+    """
+    place = locate(home_of(ctx), master_of(ctx))
+    with connected(place) as client:
+        state = client.state()
+        resources = _resources(cpus, mem, gpus, state.agents)
+        _check_size(resources, state.agents)
+        task = make_task(command, resources, env, name)
+        if detach:
+            print(submit(client, state, task))
+            return Exit.OK
+    from .terminal import run_here
+
+    return run_here(task, place, getpass.getuser())
+
+
+def make_task(
+    command: Sequence[str], resources: Resources, env: Mapping[str, str], name: str
+) -> TaskInfo:
+    """Its id tells people what it is, and is unlike any other."""
+    program = name or command[0].rpartition("/")[2]
+    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", program).strip("-.")[:40] or "task"
+    task_id = TaskId(f"{readable}-{secrets.token_hex(4)}")
+    return TaskInfo(task_id, program, Command(tuple(command), dict(env)), resources)
+
+
+def _resources(
+    cpus: int | None, mem: int | None, gpus: int | None, agents: Sequence[AgentView]
+) -> Resources:
+    """What was not asked for is little enough to fit on the agents that there are."""
+    wholes = [view.agent.resources for view in agents]
+    return Resources(
+        min([CPUS_MILLIS, *_largest(whole.cpus for whole in wholes)]) if cpus is None else cpus,
+        min([MEM_BYTES, *_largest(whole.mem for whole in wholes)]) if mem is None else mem,
+        gpus=((ANY_GPU, gpus),) if gpus else (),
+    )
+
+
+def _largest(amounts: Iterable[int]) -> list[int]:
+    """None at all if there is no agent."""
+    found = list(amounts)
+    return [max(found)] if found else []
+
+
+def _check_size(resources: Resources, agents: Sequence[AgentView]) -> None:
+    from fairlead.frameworks.commands.fits import why_never_fits
+
+    why = why_never_fits(resources, agents)
+    if why is not None:
+        what, _, advice = why.rpartition(": ")
+        raise CommandError(f"the task {what}", Exit.TOO_BIG, hint=advice)
+
+
+def submit(client: Client, state: StateReply, task: TaskInfo) -> TaskId:
+    """To the shared framework; may be said again, because the task id is ours."""
+    from fairlead.frameworks.commands.methods import SUBMIT, address_of
+
+    deadline = time.monotonic() + SUBMIT_S
+    while True:
+        try:
+            return client.ask(address_of(state.frameworks), SUBMIT, SubmitCommand(task)).task_id
+        except UnavailableError as error:
+            if time.monotonic() >= deadline:
+                raise UnavailableError(
+                    f"the command could not be handed over: {error.message}",
+                    hint="look at the framework: fairlead frameworks list --all",
+                ) from error
+        time.sleep(0.2)
+        state = client.state()
