@@ -125,6 +125,11 @@ class FrameworkRunner:
         self._is_complaining = False
         self._trouble = ""
 
+    @property
+    def was_removed(self) -> bool:
+        """Its id is refused for ever: to go on it needs another, in another life."""
+        return self.driver.refused_with is Code.FRAMEWORK_REMOVED
+
     async def run(self) -> int:
         """Until the scheduler or the master says Stop; the exit code it said."""
         self._loop = asyncio.get_running_loop()
@@ -203,7 +208,7 @@ class FrameworkRunner:
         if self._identity is not None and driver.framework_id != self._saved:
             self._identity.save(driver.framework_id, driver.cluster_id)
             self._saved = driver.framework_id
-        if self._identity is not None and driver.refused_with is Code.FRAMEWORK_REMOVED:
+        if self._identity is not None and self.was_removed:
             self._identity.forget()
 
     def _put(self, event: DriverEvent) -> None:

@@ -1,0 +1,175 @@
+"""The host of built-in frameworks and the service of `commands`, beside a scripted master."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.support.fake_master import ServedMaster, ends, make_home, served
+from tests.support.sessions import TOKEN, run, until
+
+from fairlead.common.client import Client, connect
+from fairlead.common.errors import (
+    ConfigError,
+    InvalidFieldError,
+    NotFoundError,
+    RegistryError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from fairlead.common.home import Home
+from fairlead.common.ids import TaskId
+from fairlead.common.messages import (
+    Accept,
+    Acknowledge,
+    Code,
+    CommandSubmitted,
+    CommandWithdrawn,
+    FrameworkView,
+    Goodbye,
+    SubmitCommand,
+    Subscribe,
+    WithdrawCommand,
+)
+from fairlead.common.resources import Resources
+from fairlead.common.values import TaskInfo, TaskState
+from fairlead.frameworks.commands.methods import SUBMIT, WITHDRAW, address_of
+from fairlead.frameworks.host import host_all
+from fairlead.frameworks.kit.scheduler import task
+
+
+@pytest.fixture
+def home(fairlead_home: Path) -> Home:
+    return make_home(fairlead_home)
+
+
+def a_task(task_id: str) -> TaskInfo:
+    return task(task_id, ["true"], Resources.of(cpus=1))
+
+
+@asynccontextmanager
+async def hosting(home: Home) -> AsyncIterator["asyncio.Task[int]"]:
+    """The host in this process; told to stop at the end."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(host_all(["commands"], home, "", stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        assert await ends(task) == 0
+
+
+@asynccontextmanager
+async def client_of(master: ServedMaster, lives: int = 1) -> AsyncIterator[Client]:
+    """Of the framework, at the address that its latest Subscribe told the master."""
+    subscribes = await master.hears(Subscribe, lives)
+    view = FrameworkView(subscribes[-1].framework, is_connected=True)
+    async with connect(address_of([view]), TOKEN) as client:
+        yield client
+
+
+def test_a_command_from_submission_to_its_end(home: Home) -> None:
+    async def scenario() -> None:
+        async with served(home) as master, hosting(home), client_of(master) as client:
+            reply = await client.call(SUBMIT, SubmitCommand(a_task("a")))
+            assert reply == CommandSubmitted(master.books.framework_id, TaskId("a"))
+            master.offer("o1")
+            await master.hears(Accept)
+            master.status("a", TaskState.RUNNING)
+            master.status("a", TaskState.FINISHED, exit_code=0)
+            await master.hears(Acknowledge, 2)
+            with pytest.raises(InvalidFieldError, match="no command 'a' is known"):
+                await client.call(WITHDRAW, WithdrawCommand(TaskId("a")))
+
+    run(scenario)
+
+
+def test_submissions_outlive_the_process_and_its_id_too(home: Home) -> None:
+    async def scenario() -> None:
+        async with served(home) as master:
+            async with hosting(home), client_of(master) as client:
+                await client.call(SUBMIT, SubmitCommand(a_task("a")))
+                await client.call(SUBMIT, SubmitCommand(a_task("b")))
+                reply = await client.call(WITHDRAW, WithdrawCommand(TaskId("a")))
+                assert reply == CommandWithdrawn(was_waiting=True)
+            async with hosting(home), client_of(master, lives=2):
+                master.offer("o1")
+                (accept,) = await master.hears(Accept)
+                assert accept.operations[0].task.task_id == "b"
+            first, second = master.of(Subscribe)
+            assert first.framework.framework_id == ""
+            assert second.framework.framework_id == "f-1-1"
+
+    run(scenario)
+
+
+def test_torn_down_it_begins_anew_and_its_launches_are_over(home: Home) -> None:
+    async def scenario() -> None:
+        async with served(home) as master, hosting(home):
+            async with client_of(master) as client:
+                await client.call(SUBMIT, SubmitCommand(a_task("launched")))
+                master.offer("o1")
+                await master.hears(Accept)
+                await client.call(SUBMIT, SubmitCommand(a_task("waiting")))
+            master.say(Goodbye(Code.FRAMEWORK_REMOVED, "an operator ended it"))
+            async with client_of(master, lives=2):
+                assert master.of(Subscribe)[-1].framework.framework_id == ""
+                master.offer("o2", cpus=4)
+                accepts = await master.hears(Accept, 2)
+                names = [launch.task.task_id for launch in accepts[-1].operations]
+                assert names == ["waiting"]
+
+    run(scenario)
+
+
+def test_a_bad_submission_and_a_wrong_token_are_refused(home: Home) -> None:
+    async def scenario() -> None:
+        async with served(home) as master, hosting(home):
+            async with client_of(master) as client:
+                bad = task("a", ["true"], Resources())
+                with pytest.raises(InvalidFieldError, match=r"task\.resources: asks for nothing"):
+                    await client.call(SUBMIT, SubmitCommand(bad))
+                address = client.address
+            async with connect(address, "wrong") as stranger:
+                with pytest.raises(UnauthenticatedError):
+                    await stranger.call(SUBMIT, SubmitCommand(a_task("a")))
+
+    run(scenario)
+
+
+def test_two_hosts_of_one_home_are_one_too_many(home: Home) -> None:
+    async def scenario() -> None:
+        async with served(home) as master, hosting(home):
+            await master.hears(Subscribe)
+            with pytest.raises(RegistryError, match="in use by process"):
+                await host_all(["commands"], home, "", asyncio.Event())
+
+    run(scenario)
+
+
+def test_a_host_waits_for_a_master_that_comes_later(home: Home) -> None:
+    async def scenario() -> None:
+        async with hosting(home):
+            await asyncio.sleep(0.2)
+            async with served(home) as master:
+                await master.hears(Subscribe)
+                await until((home.path / "frameworks/commands.id.json").exists, "the id")
+
+    run(scenario)
+
+
+def test_what_cannot_be_hosted_is_said_in_one_line(home: Home, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with pytest.raises(NotFoundError, match="no built-in framework is called 'x'") as caught:
+            await host_all(["x"], home, "", asyncio.Event())
+        assert caught.value.hint == "there are: batch, commands"
+        with pytest.raises(ConfigError, match="there is no cluster in"):
+            await host_all(["commands"], Home(tmp_path / "none"), "", asyncio.Event())
+
+    run(scenario)
+
+
+def test_clients_are_told_when_it_does_not_run() -> None:
+    with pytest.raises(UnavailableError, match="'commands' is not connected"):
+        address_of([])
