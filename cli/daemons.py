@@ -7,15 +7,12 @@ tasks go on.
 import os
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .options import cluster_options, debug_option, home_of, home_option, master_of
 from .quantities import BYTES, CPUS, GPU_SOURCE, read_attributes
-
-if TYPE_CHECKING:
-    from fairlead.common.home import Home
 
 
 def _run(serving: Coroutine[Any, Any, int]) -> int:
@@ -130,38 +127,14 @@ def run_framework(ctx: click.Context, name: str, keep_id: bool) -> int:
     return run_scheduler(scheduler, master_of(ctx), home, keep_id=keep_id)
 
 
-HOSTED = {
-    "commands": "fairlead.frameworks.commands.service",
-    "batch": "fairlead.frameworks.batch.host",
-}
-"""The built-in frameworks that serve many clients, and the module in which each has its `host`."""
-
-
 @click.command("host")
-@click.argument("names", metavar="NAME…", nargs=-1, required=True, type=click.Choice(list(HOSTED)))
+@click.argument(
+    "names", metavar="NAME…", nargs=-1, required=True, type=click.Choice(["batch", "commands"])
+)
 @cluster_options
 @click.pass_context
 def host_frameworks(ctx: click.Context, names: tuple[str, ...]) -> int:
     """Run built-in frameworks for others to use, several in one process. `fairlead up` does."""
-    return _run(_host(home_of(ctx), master_of(ctx), names))
+    from fairlead.frameworks.host import serve
 
-
-async def _host(home: "Home", master: str, names: tuple[str, ...]) -> int:
-    """Until told to stop, or one of them fails: then all end, to be started again together."""
-    import asyncio
-    import signal
-    from importlib import import_module
-
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
-
-    async def one(name: str) -> int:
-        try:
-            code: int = await import_module(HOSTED[name]).host(home, master, stop)
-            return code
-        finally:
-            stop.set()
-
-    return max(await asyncio.gather(*(one(name) for name in names)))
+    return _run(serve(names, home_of(ctx), master_of(ctx)))
