@@ -2,13 +2,19 @@
 
 import importlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from fairlead.common import clock
 from fairlead.common.errors import ConfigError
 from fairlead.common.home import Home
+from fairlead.common.processes import ProcessIdentity, is_alive
 
 from .keys import service_key
+
+START_S = 20.0
+"""An embedded cluster serves batch calls by then, or something is wrong."""
 
 
 def _nothing() -> None:
@@ -37,9 +43,20 @@ def service_for(address: str | None) -> Service:
     if address is not None:
         return Service(address, service_key(home.token()))
     address = published_address(home)
-    if address is None:
+    if address is None or _is_abandoned(home):
         return start_embedded_cluster()
     return Service(address, service_key(home.token()), home)
+
+
+def _is_abandoned(home: Home) -> bool:
+    """Whether a local cluster ran here and died without tidying up, as in a reboot."""
+    cluster = home.read_cluster()
+    if cluster is None:  # its daemons were started one by one, or by another supervisor
+        return False
+    try:
+        return not is_alive(ProcessIdentity.from_json(cluster["supervisor"]))
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def published_address(home: Home) -> str | None:
@@ -63,8 +80,10 @@ def start_embedded_cluster() -> Service:
     # run time: a cluster is the command's to start.
     cluster = importlib.import_module("fairlead.cli.cluster").start_embedded()
     home = Home(cluster.home)
-    address = published_address(home)
-    if address is None:
-        cluster.stop()
-        raise ConfigError("the embedded cluster started without a batch service")
+    deadline = clock.monotonic() + START_S
+    while (address := published_address(home)) is None:
+        if clock.monotonic() > deadline:
+            cluster.stop()
+            raise ConfigError(f"the embedded cluster had no batch service after {START_S:g} s")
+        time.sleep(0.01)
     return Service(address, service_key(home.token()), home, cluster.stop)
