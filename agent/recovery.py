@@ -76,7 +76,6 @@ class Recovery:
             assert isinstance(value, AgentTask), f"recorded as ended: {value!r}"
             key = f"{value.framework_id}/{value.task.task_id}/{value.launch_uuid}"
             self._context.ended[key] = (int(number), value)
-            self._context.launches.setdefault(value.launch_uuid, key)
 
     def _tasks(self, groups: Mapping[str, Mapping[str, object]]) -> None:
         context = self._context
@@ -85,9 +84,9 @@ class Recovery:
             if key in context.ended:
                 context.record(f"task/{key}", None)
                 continue
-            task = _restored(value)
-            context.add_task(task)
+            context.add_task(_restored(value))
             context.ledger.hold(key, value.resources)
+        self._owners()
         for key, update in groups.get("update", {}).items():
             assert isinstance(update, TaskStatus), f"recorded as an update: {update!r}"
             self._update(key, update)
@@ -101,6 +100,15 @@ class Recovery:
             else:
                 owner.kill = kill
 
+    def _owners(self) -> None:
+        """A launch uuid belongs to the task that ran under it; others were refused therefore."""
+        context = self._context
+        claims = [(task.latest, key) for key, task in context.tasks.items()]
+        claims += [(value.latest, key) for key, (_, value) in context.ended.items()]
+        context.launches.clear()
+        for latest, key in sorted(claims, key=lambda claim: _was_refused(claim[0])):
+            context.launches.setdefault(latest.launch_uuid, key)
+
     def _update(self, key: str, update: TaskStatus) -> None:
         context = self._context
         task = context.tasks.get(key.rpartition("/")[0])
@@ -108,11 +116,14 @@ class Recovery:
             context.record(f"update/{key}", None)
             return
         task.updates.append(update)
-        if update.sequence > task.latest.sequence:  # the crash came between the two records
+        is_news = update.sequence > task.latest.sequence
+        if is_news:  # the crash came between the two records
             task.latest = update
             task.state = update.state
         if task.is_ended:
             context.ledger.release(task.key)
+        if is_news:
+            context.record_task(task)
 
     def _accepts_under_way(self, groups: Mapping[str, Mapping[str, object]]) -> None:
         progress = groups.get("progress", {})
@@ -175,6 +186,10 @@ class Recovery:
             at = int(at_ms) / 1000
             away = Away(at - value.away_s, value.limit_s, f"away/{key}")
             self._absences.recovered(FrameworkId(framework_id), boot_id, at, away)
+
+
+def _was_refused(latest: TaskStatus) -> bool:
+    return latest.state.is_terminal and not latest.pid
 
 
 def _restored(value: AgentTask) -> Task:

@@ -316,7 +316,8 @@ class AgentHarness:
         except CrashError:
             self.crash_at = -1
             self.crash()
-            self.registered()
+            if self.master_is_up:
+                self.registered()
         return self
 
     def step(self, event: Event) -> None:

@@ -187,3 +187,26 @@ def test_a_crash_between_any_two_actions_changes_no_outcome(
             assert update.latest.sequence >= update.status.sequence
             assert update.status.sequence >= before
             sequences[update.status.task_id] = update.status.sequence
+
+
+def test_a_refused_claim_to_a_uuid_does_not_win_by_a_restart() -> None:
+    h = AgentHarness().registered().launch("t2")
+    h.run([launch("t1", uuid="u-t2")])
+    h.crash().registered().exits("t2", 3)
+    h.acknowledges = True
+    h.crash().registered()
+    assert h.updates() == ["t2 RUNNING", "t1 DROPPED", "t2 FAILED"]
+
+
+def test_two_torn_writes_in_a_row_do_not_make_two_ends() -> None:
+    """The end is on disk, the task behind it not yet; and then its acknowledgement."""
+    h = AgentHarness().registered().launch("t1").acknowledge("t1", 1)
+    h.crash_at = h.performed + 1
+    h.exits("t1", 0)
+    assert h.updates() == ["t1 RUNNING", "t1 FINISHED"]
+    h.crash_at = h.performed + 1
+    h.acknowledge("t1", 2)
+    h.acknowledges = True
+    h.passes(5)
+    assert h.updates() == ["t1 RUNNING", "t1 FINISHED"]
+    assert final_states(h) == {"t1": (TaskState.FINISHED, 0)}

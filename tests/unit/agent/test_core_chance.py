@@ -1,0 +1,122 @@
+"""Orders, deaths and silences in any order, from seeds; then peace, and all must end well."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from tests.support.agent_harness import AgentHarness
+
+from fairlead.common.ids import LaunchUuid
+
+STEPS = 60
+
+
+class Chance:
+    """One story. The seed tells which."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)
+        self.h = AgentHarness(cpus=3)
+        self.names: list[str] = []
+        self.h.acknowledges = self.draw.random() < 0.7
+        self.moves: list[Callable[[], object]] = [
+            self.launches,
+            self.launches,
+            self.kills,
+            self.shuts_down,
+            self.goes_away,
+            self.hangs_up,
+            self.waits,
+            self.answers,
+            self.exits,
+            self.h.crash,
+            self.master_comes_or_goes,
+        ]
+
+    def play(self) -> None:
+        h, draw = self.h, self.draw
+        for _ in range(STEPS):
+            h.crash_at = h.performed + draw.randrange(12) if draw.random() < 0.25 else -1
+            h.confirms, h.starts_answer, h.dies = (draw.random() < 0.8 for _ in range(3))
+            h.starts_fail = "no" if draw.random() < 0.1 else ""
+            draw.choice(self.moves)()
+
+    def make_peace(self) -> None:
+        h = self.h
+        h.crash_at, h.starts_fail = -1, ""
+        h.master_is_up = h.confirms = h.starts_answer = h.dies = h.acknowledges = True
+        h.answers().registered().passes(70).registered()
+        for name in self.names:
+            if LaunchUuid(f"u-{name}") in h.processes:
+                h.exits(name, 0)
+        h.passes(40)
+
+    def is_heard(self) -> bool:
+        return self.h.session is not None and self.h.master_is_up
+
+    def launches(self) -> None:
+        if self.is_heard():
+            new = [f"t{len(self.names) + number}" for number in range(self.draw.randint(1, 3))]
+            self.names += new
+            names = [self.draw.choice(self.names)] if self.draw.random() < 0.2 else new
+            cpus = self.draw.choice([0, 0.5, 1, 2])
+            self.h.launch(*names, cpus=cpus, framework=self.draw.choice(["f1", "f1", "f2"]))
+
+    def kills(self) -> None:
+        if self.is_heard() and self.names:
+            self.h.kill(self.draw.choice(self.names), grace_s=self.draw.choice([0, 0.5, 3]))
+
+    def shuts_down(self) -> None:
+        if self.is_heard() and self.draw.random() < 0.3:
+            self.h.shut_down(self.draw.choice(["f1", "f2"]))
+
+    def goes_away(self) -> None:
+        if self.is_heard():
+            back = self.draw.random() < 0.5
+            self.h.away(self.draw.choice([0, 3]), self.draw.choice([5, 30]), back=back)
+
+    def hangs_up(self) -> None:
+        if self.h.session is not None:
+            self.h.hangs_up()
+
+    def waits(self) -> None:
+        self.h.passes(self.draw.choice([0.1, 1, 6]))
+
+    def answers(self) -> None:
+        self.h.answers()
+
+    def exits(self) -> None:
+        running = self.h.running()
+        if running:
+            code, signal = self.draw.choice([(0, None), (3, None), (None, 9), (None, None)])
+            self.h.exits(self.draw.choice(running).removeprefix("u-"), code, signal)
+
+    def master_comes_or_goes(self) -> None:
+        self.h.master_is_up = self.draw.random() < 0.6
+        self.h.tick()
+
+
+@pytest.mark.parametrize("first", range(0, 200, 50))
+def test_whatever_happens_each_launch_ends_once(first: int) -> None:
+    starts = 0
+    for seed in range(first, first + 50):
+        story = Chance(seed)
+        story.play()
+        story.make_peace()
+        judge(story.h, seed)
+        starts += len(story.h.starts)
+    assert starts > 100, "hardly anything ran"
+
+
+def judge(h: AgentHarness, seed: int) -> None:
+    assert h.running() == [], f"seed {seed}"
+    assert len(h.starts) == len(set(h.starts)), f"seed {seed}: started twice"
+    left = {key.split("/")[0] for key in h.records}
+    assert left <= {"identity", "epoch", "framework", "ended", "away"}, f"seed {seed}: {left}"
+    ends: dict[str, object] = {}
+    for update in h.all_updates():
+        for status in (update.status, update.latest):
+            if status.state.is_terminal:
+                key = f"{status.framework_id}/{status.task_id}/{status.launch_uuid}"
+                end = (status.state, status.exit_code, status.signal)
+                assert ends.setdefault(key, end) == end, f"seed {seed}: {key} ended twice"
