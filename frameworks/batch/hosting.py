@@ -86,7 +86,7 @@ class OfferedWorkers:
 async def host(home: Home, master: str, stop: asyncio.Event) -> int:
     """The batch framework of this home, until told to stop; an exit code."""
     where = Whereabouts(home, master)
-    key = service_key(where.find()[1])
+    key = service_key(home.token())
     workers = OfferedWorkers(where)
     service = BatchService(workers, key)
     address = await _listen(service, home)
