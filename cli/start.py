@@ -227,7 +227,7 @@ def run_embedded(plan: Plan, lock: int) -> None:
 def _await_files(tether: Tether, plan: Plan) -> None:
     """What the daemons write when they listen; asking them would cost more than it tells."""
     deadline = time.monotonic() + START_S
-    files = [plan.home.leader_path]
+    files = [plan.home.leader_path, plan.home.path / "frameworks" / "batch.json"]
     while not all(path.exists() for path in files):
         for word in tether.heard(LOOK_S):
             check(word, plan.home)
