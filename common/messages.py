@@ -696,3 +696,4 @@ class SubmittedCommand:
     launch_uuid: LaunchUuid = LaunchUuid("")
     agent_id: AgentId = AgentId("")
     number: int = 0
+    launches: int = 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fairlead.common.ids import FrameworkId, LaunchUuid, Role, TaskId
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import (
     Accept,
     CommandSubmitted,
@@ -28,7 +28,6 @@ from fairlead.common.values import (
     RoleWish,
     TaskInfo,
     TaskRef,
-    TaskStatus,
 )
 from fairlead.frameworks.kit.scheduler import (
     OffersReceived,
@@ -76,7 +75,9 @@ class CommandsScheduler(SchedulerBase):
         self._instance_uuid = instance_uuid
         self._framework_id = FrameworkId("")
         self._commands: dict[TaskId, SubmittedCommand] = {}
-        """All that have not ended, in their order."""
+        """All that have not ended, in their order, by the id that the client gave."""
+        self._launched: dict[TaskId, TaskId] = {}
+        """By the id of the task that runs it."""
         self._waiting: dict[TaskId, None] = {}
         """Those not launched."""
         self._unanswered: list[tuple[int, TaskId]] = []
@@ -151,7 +152,8 @@ class CommandsScheduler(SchedulerBase):
         if task_id in self._waiting:
             return [self._forget(task_id), Answered(number, CommandWithdrawn(was_waiting=True))]
         if task_id in self._commands:
-            return [Kill(task_id), Answered(number, CommandWithdrawn())]
+            kill = Kill(_launched_id(self._commands[task_id]))
+            return [kill, Answered(number, CommandWithdrawn())]
         return [Answered(number, None, "task_id", f"no command {task_id!r} is known, or it ended")]
 
     # --- the master
@@ -160,7 +162,7 @@ class CommandsScheduler(SchedulerBase):
         is_first = not self._framework_id
         self._framework_id = event.framework_id
         launched = [each for each in self._commands.values() if each.launch_uuid]
-        refs = tuple(TaskRef(c.task.task_id, c.launch_uuid, c.agent_id) for c in launched)
+        refs = tuple(TaskRef(_launched_id(c), c.launch_uuid, c.agent_id) for c in launched)
         asking: list[object] = [Reconcile(refs)] if refs and is_first else []
         return asking + self._answer_all()
 
@@ -178,21 +180,32 @@ class CommandsScheduler(SchedulerBase):
         for task in tasks:
             self._launches += 1
             launch_uuid = LaunchUuid(f"{self._instance_uuid}-c{self._launches}")
-            launches.append(Launch(task, launch_uuid))
             command = self._commands[task.task_id]
-            launched = replace(command, launch_uuid=launch_uuid, agent_id=room.agent_id)
-            actions.append(self._keep(launched))
+            command = replace(
+                command,
+                launch_uuid=launch_uuid,
+                agent_id=room.agent_id,
+                launches=command.launches + 1,
+            )
+            actions.append(self._keep(command))
+            launches.append(Launch(replace(task, task_id=_launched_id(command)), launch_uuid))
         offer_ids = tuple(offer.offer_id for offer in room.offers)
         return [*actions, Accept(offer_ids, tuple(launches))]
 
     def _followed(self, event: StatusReceived) -> list[object]:
         status = event.status
-        command = self._commands.get(status.task_id)
-        if command is None or not status.state.is_terminal or _is_another(command, status):
+        task_id = self._launched.get(status.task_id)
+        if task_id is None or not status.state.is_terminal:
             return []
         if never_ran(status):
-            return [self._keep(SubmittedCommand(command.task, number=command.number))]
-        return [self._forget(status.task_id)]
+            return [
+                self._keep(
+                    replace(
+                        self._commands[task_id], launch_uuid=LaunchUuid(""), agent_id=AgentId("")
+                    )
+                )
+            ]
+        return [self._forget(task_id)]
 
     # --- the books
 
@@ -207,11 +220,14 @@ class CommandsScheduler(SchedulerBase):
         self._last_number = max(self._last_number, command.number)
         if command.launch_uuid:
             self._waiting.pop(task_id, None)
+            self._launched[_launched_id(command)] = task_id
         else:
+            self._launched.pop(_launched_id(command), None)
             self._waiting[task_id] = None
 
     def _forget(self, task_id: TaskId) -> Record:
-        del self._commands[task_id]
+        command = self._commands.pop(task_id)
+        self._launched.pop(_launched_id(command), None)
         self._is_queue_changed = True
         self._waiting.pop(task_id, None)
         return Record(KEY + task_id, None)
@@ -230,9 +246,10 @@ class CommandsScheduler(SchedulerBase):
         self.wishes = (RoleWish(ROLE, suppressed=not self._waiting),)
 
 
-def _is_another(command: SubmittedCommand, status: TaskStatus) -> bool:
-    """A status of an earlier launch of this command, which was dropped."""
-    return bool(status.launch_uuid) and status.launch_uuid != command.launch_uuid
+def _launched_id(command: SubmittedCommand) -> TaskId:
+    """Task ids are used once, so one that was dropped is launched again under another."""
+    task_id = command.task.task_id
+    return TaskId(f"{task_id}.{command.launches}") if command.launches > 1 else task_id
 
 
 def _trouble(task: TaskInfo) -> tuple[str, str] | None:

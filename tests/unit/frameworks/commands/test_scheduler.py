@@ -169,7 +169,11 @@ def test_a_launch_that_never_ran_waits_again() -> None:
     h.status("a", TaskState.DROPPED, reason=Reason.AGENT_REFUSED)
     assert durable(h)["command/a"].launch_uuid == ""
     h.offer()
-    assert h.master.tasks[TaskId("a")].launch.launch_uuid == "life-1-c2"
+    assert h.launched == ["a", "a.2"], "task ids are used once"
+    h.happen(Asked(2, WithdrawCommand(TaskId("a"))))
+    assert h.calls[-1] == Kill(TaskId("a.2"))
+    h.status("a.2", TaskState.KILLED)
+    assert durable(h) == {}
 
 
 def test_what_may_have_run_is_not_run_again() -> None:
@@ -215,4 +219,4 @@ def test_after_a_restart_a_launch_that_never_arrived_is_asked_for_and_made_again
     asked = [call for call in h.said if isinstance(call, Reconcile) and call.tasks]
     assert asked[0].tasks[0].launch_uuid == LaunchUuid("life-1-c1")
     h.offer()
-    assert h.master.tasks[TaskId("a")].launch.launch_uuid == "life-2-c1"
+    assert h.master.tasks[TaskId("a.2")].launch.launch_uuid == "life-2-c1"
