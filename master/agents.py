@@ -69,7 +69,10 @@ class Agents:
         if whole.more:
             self._chunks[session] = whole
         elif (refusal := self._refusal(session, whole)) is not None:
+            registered = self._context.sessions.get(session)
             self._context.dismiss(session, *refusal, agent=True)
+            if isinstance(registered, Agent):
+                self.closed(registered)
         else:
             self._register(session, whole)
 

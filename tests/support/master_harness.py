@@ -4,7 +4,7 @@ After every step the master checks its books, and so does `_check_promises` from
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tests.support.master_peers import HEARTBEAT_S, AgentDouble, FrameworkDouble, demand, gib, task
 
@@ -23,6 +23,7 @@ from fairlead.common.messages import (
     Send,
     SessionClosed,
     SessionOpened,
+    SetDemand,
     Tick,
 )
 from fairlead.common.resources import Resources, total
@@ -120,6 +121,13 @@ class MasterHarness:
         self._step(Received(SessionId(PERSON + len(self.replies)), OperatorCall(body)))
         self.tick()
         return self.replies[-1].result
+
+    def step_demands(self, demands: Mapping[FrameworkDouble, Sequence[Demand]]) -> None:
+        """All of them state a demand before anything is offered."""
+        for framework, wanted in demands.items():
+            framework.demands = (RoleDemand(framework.role, tuple(wanted)),)
+            framework.call(SetDemand(framework.demands))
+        self.tick()
 
     # --- what the master believes
 

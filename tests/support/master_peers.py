@@ -347,9 +347,13 @@ class FrameworkDouble(Peer):
     def call(self, body: FrameworkBody) -> CallResult | None:
         """Say it; the result, if it came at once."""
         self._calls += 1
+        named = body.offer_ids if isinstance(body, Accept | Decline) else ()
+        used = {key: self.open_offers.pop(key) for key in {*named} & self.open_offers.keys()}
         call_id = CallId(f"c{self._calls}")
         self.says(body, call_id)
         found = [result for result in self.results if result.call_id == call_id]
+        if found and found[0].code in (Code.UNSUPPORTED, Code.INVALID):
+            self.open_offers.update(used)  # nothing else has changed
         assert len(found) <= 1, f"a call was answered twice: {found}"
         return found[0] if found else None
 
@@ -396,8 +400,6 @@ class FrameworkDouble(Peer):
     ) -> Code:
         """Launch these tasks; the uuid of each is its id with a prefix."""
         chosen = (offers,) if isinstance(offers, Offer) else tuple(offers)
-        for offer in chosen:
-            self.open_offers.pop(offer.offer_id, None)
         launches = tuple(Launch(info, LaunchUuid(f"u-{info.task_id}")) for info in tasks)
         offer_ids = tuple(offer.offer_id for offer in chosen)
         return self.result(Accept(offer_ids, launches, refuse_s=refuse_s)).code
@@ -409,8 +411,6 @@ class FrameworkDouble(Peer):
 
     def decline(self, *offers: Offer, refuse_s: float = 5) -> Code:
         chosen = offers or tuple(self.offers)
-        for offer in chosen:
-            self.open_offers.pop(offer.offer_id, None)
         offer_ids = tuple(offer.offer_id for offer in chosen)
         return self.result(Decline(offer_ids, refuse_s)).code
 
