@@ -8,6 +8,8 @@ import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 
+from .show import brief
+
 KEPT = 200
 
 
@@ -22,7 +24,7 @@ class Journal:
     steps: int = 0
     hashed: int = 0
     _hash: "hashlib.blake2b" = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
-    _last: deque[tuple[object, ...]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _last: deque[tuple[float, str, str, object]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     @property
     def digest(self) -> str:
@@ -39,7 +41,7 @@ class Journal:
         self._last.append((now, who, what, thing))
 
     def last_lines(self) -> list[str]:
-        return [f"{now:10.4f} {who:14} {what:9} {thing}" for now, who, what, thing in self._last]
+        return [f"{t:10.4f} {who:12} {what:9} {brief(thing)}" for t, who, what, thing in self._last]
 
 
 def count(counts: dict[str, int], name: str) -> None:

@@ -53,7 +53,7 @@ class MasterNode(Process):
         self, stage: Stage, name: str, disk: Disk, settings: MasterSettings, offset: float
     ) -> None:
         super().__init__(stage, name, name, disk, offset)
-        stage.auditor.began(stage.clock.now, name)
+        stage.auditor.acts(stage.clock.now, name)
         disk.epoch += 1
         self.epoch = disk.epoch
         records = dict(disk.records)
@@ -66,6 +66,10 @@ class MasterNode(Process):
             return True
         self.stage.clock.after(0.0, lambda: self.die("a newer leader holds the registry"))
         return False
+
+    def take(self, event: object) -> None:
+        self.stage.auditor.acts(self.stage.clock.now, self.name)
+        super().take(event)
 
     def operate(self, body: OperatorBody) -> None:
         """An operator's order arrives."""

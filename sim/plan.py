@@ -81,8 +81,10 @@ def draw(seed: int) -> Plan:
 
 
 def _agent(random: Random, number: int) -> AgentInfo:
-    cpus, mem = random.choice((4, 6, 8)), random.choice((8, 16)) * GIB
     count = random.choice((0, 0, 1, 2, 4))
+    # Where the gpus are there is room for long tasks beside those that need one.
+    cpus = 8 if count else random.choice((4, 6, 8))
+    mem = (16 if count else random.choice((8, 16))) * GIB
     gpus = {GpuId(f"gpu-{number}-{index}"): 1.0 for index in range(count)}
     return AgentInfo(
         AgentId(""),
@@ -104,7 +106,7 @@ def _short(random: Random, number: int, gpus: int) -> Job:
 
 def _long(random: Random, name: str, number: int) -> Job:
     kind = "stubborn" if random.random() < 0.2 else "work"
-    resources = Resources.of(random.choice((0.25, 0.5, 1)), random.choice((0, 1)) * GIB)
+    resources = Resources.of(random.choice((0.25, 0.5)), random.choice((0, 1)) * GIB)
     return Job(f"{name}-{number}", resources, (kind, LONG, "0"), random.choice((0.5, 2.0)))
 
 

@@ -102,7 +102,7 @@ class Process:
 
     def feed(self, event: object) -> None:
         """An event that is waiting while the process is stopped."""
-        self.soon(lambda: self._take(event))
+        self.soon(lambda: self.take(event))
 
     def soon(self, call: Callable[[], None]) -> None:
         if self.is_stopped:
@@ -128,7 +128,7 @@ class Process:
         def take() -> None:
             self._ends[end.session] = end
             self.stage.auditor.opened(self.name, end.link)
-            self._take(SessionOpened(end.session))
+            self.take(SessionOpened(end.session))
 
         self.soon(take)
 
@@ -138,7 +138,7 @@ class Process:
                 now = self.stage.clock.now
                 self.stage.journal.note(now, self.name, "<-", message)
                 self.stage.auditor.heard(now, self.name, end.link, message)
-                self._take(Received(end.session, message))
+                self.take(Received(end.session, message))
 
         self.soon(take)
 
@@ -147,7 +147,7 @@ class Process:
             end = self._ends.pop(session, None)
             if end is not None:
                 self.stage.auditor.closed(self.name, end.link)
-            self._take(SessionClosed(session, code, message))
+            self.take(SessionClosed(session, code, message))
 
         self.soon(take)
 
@@ -186,7 +186,7 @@ class Process:
 
     # --- inside
 
-    def _take(self, event: object) -> None:
+    def take(self, event: object) -> None:
         if not self.is_alive:
             return
         assert self._core is not None
@@ -278,7 +278,7 @@ class Process:
             raise CoreFailedError(f"{self.name} asks for a Tick again and again, {self._deadline}")
         if self._deadline is not None:
             self._last_time = max(self._last_time, self._deadline)
-        self._take(Tick())
+        self.take(Tick())
 
 
 def name_of(event: object) -> str:

@@ -240,7 +240,8 @@ class Bag(Replayable):
 
     @property
     def is_satisfied(self) -> bool:
-        return len(self.memory.done) == len(self._jobs) and not self.memory.attempts
+        attempts = self.memory.attempts.values()
+        return len(self.memory.done) == len(self._jobs) and not any(map(_lives, attempts))
 
 
 class Service(Replayable):
@@ -294,5 +295,10 @@ class Service(Replayable):
 
     @property
     def is_satisfied(self) -> bool:
-        attempts = self.memory.attempts.values()
-        return not self.open_jobs() and all(a.state is TaskState.RUNNING for a in attempts)
+        living = [a for a in self.memory.attempts.values() if _lives(a)]
+        return not self.open_jobs() and all(a.state is TaskState.RUNNING for a in living)
+
+
+def _lives(attempt: Attempt) -> bool:
+    """An agent that lost its disk with its id never comes back; nobody can say more of its tasks."""
+    return attempt.state is not TaskState.UNREACHABLE

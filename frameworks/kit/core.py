@@ -425,7 +425,7 @@ class Driver:
             self._talk.call(call)
 
     def _suppress_or_revive(self, call: Suppress | Revive) -> None:
-        self._wants.said(call)
+        self._wants.ordered(call, said=self.is_subscribed)
         if self.is_subscribed:
             self._talk.call(call)
 

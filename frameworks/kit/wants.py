@@ -13,6 +13,8 @@ class Wants:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._suppressed: dict[Role, bool] = {}
+        self._told: dict[Role, bool] = {}
+        """What the master knows: a role that it never heard of is not suppressed."""
         self._wished = self._suppressed_wishes()
         self._demanded: tuple[RoleDemand, ...] = ()
 
@@ -26,15 +28,23 @@ class Wants:
             wishes[role] = RoleWish(
                 role, suppressed, wish.constraints, wish.minimum_offers, wish.keep_apart
             )
+        self._told = {role: wish.suppressed for role, wish in wishes.items()}
+        self._told = {role: wish.suppressed for role, wish in wishes.items()}
         return tuple(wishes.values()), self._demanded
 
     def changes(self) -> list[FrameworkBody]:
         """What the master does not know yet."""
         calls: list[FrameworkBody] = []
-        changed = self._note_wishes()
-        if to_suppress := tuple(role for role, suppressed in changed if suppressed):
+        self._note_wishes()
+        changed = {
+            role: suppressed
+            for role, suppressed in self._suppressed.items()
+            if suppressed != self._told.get(role, False)
+        }
+        self._told.update(changed)
+        if to_suppress := tuple(role for role, suppressed in changed.items() if suppressed):
             calls.append(Suppress(to_suppress))
-        if to_revive := tuple(role for role, suppressed in changed if not suppressed):
+        if to_revive := tuple(role for role, suppressed in changed.items() if not suppressed):
             calls.append(Revive(to_revive))
         demands = self._demands()
         if news := tuple(wanted for wanted in demands if wanted not in self._demanded):
@@ -43,22 +53,21 @@ class Wants:
             self._demanded = demands
         return calls
 
-    def said(self, order: Suppress | Revive) -> None:
-        """The scheduler said so itself; it holds after a failover too."""
-        for role in order.roles or self._scheduler.framework.roles:
-            self._suppressed[role] = isinstance(order, Suppress)
+    def ordered(self, order: Suppress | Revive, *, said: bool) -> None:
+        """The scheduler said so itself; it holds after a failover too, and if it must wait."""
+        roles = order.roles or self._scheduler.framework.roles
+        suppressed = dict.fromkeys(roles, isinstance(order, Suppress))
+        self._suppressed.update(suppressed)
+        if said:
+            self._told.update(suppressed)
 
-    def _note_wishes(self) -> list[tuple[Role, bool]]:
+    def _note_wishes(self) -> None:
+        """What `wishes` say goes by their change; what was ordered beside them stays otherwise."""
         wished = self._suppressed_wishes()
-        roles = dict.fromkeys((*self._wished, *wished))
-        changed = [
-            (role, wished.get(role, False))
-            for role in roles
-            if wished.get(role, False) != self._wished.get(role, False)
-        ]
-        self._suppressed.update(changed)
+        for role in dict.fromkeys((*self._wished, *wished)):
+            if wished.get(role, False) != self._wished.get(role, False):
+                self._suppressed[role] = wished.get(role, False)
         self._wished = wished
-        return changed
 
     def _suppressed_wishes(self) -> dict[Role, bool]:
         return {wish.role: wish.suppressed for wish in self._scheduler.wishes}

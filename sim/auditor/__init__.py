@@ -18,6 +18,7 @@ from fairlead.common.messages import (
     AgentRegistered,
     CallResult,
     Decline,
+    FrameworkAway,
     FrameworkMessage,
     Goodbye,
     Kill,
@@ -94,8 +95,8 @@ class Auditor:
         elif not is_master(name):
             link.is_open_at_client = False
 
-    def began(self, now: float, name: str) -> None:
-        """A master process exists."""
+    def acts(self, now: float, name: str) -> None:
+        """A master process begins, steps or ends."""
         self._sessions.active(now, name)
 
     def stopped(self, now: float, name: str) -> None:
@@ -107,15 +108,11 @@ class Auditor:
     # --- messages
 
     def sent(self, now: float, name: str, number: int, message: object) -> None:
-        if is_master(name):
-            self._sessions.active(now, name)
         handler = self._said.get(type(message))
         if handler is not None:
             handler(now, self._named(name, number), message)
 
     def heard(self, now: float, name: str, number: int, message: object) -> None:
-        if is_master(name):
-            self._sessions.active(now, name)
         handler = self._taken.get(type(message))
         if handler is not None:
             handler(now, self._named(name, number), message)
@@ -200,6 +197,8 @@ class Auditor:
             self._ledger(link).registered(link, body.agent_id)
         elif isinstance(body, RunAccept):
             self._ledger(link).run(link, body)
+        elif isinstance(body, FrameworkAway) and not body.back:
+            self._ledger(link).check_away(body.framework_id)
 
     def _said_to_framework(self, now: float, link: Link, message: MasterToFramework) -> None:
         body = message.body
@@ -255,6 +254,8 @@ class Auditor:
         self._containers.heard_by_agent(now, link, message)
         if isinstance(body, AcknowledgeUpdate):
             self._statuses.released(now, body.framework_id, body.update_uuid)
+        elif isinstance(body, FrameworkAway):
+            self._facts.told_away(now, link.host, body)
 
     def _heard_by_framework(self, now: float, link: Link, message: MasterToFramework) -> None:
         del now

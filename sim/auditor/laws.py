@@ -4,8 +4,12 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from fairlead.common.ids import AgentId, FrameworkId
+from fairlead.common.messages import FrameworkAway
 
 
+NEVER = float("inf")
+LATE_S = 45.0
+"""So long it may take until an agent hears that a framework is back."""
 OVER_S = 12.0
 """How much later than its limit a framework's absence is noticed at the latest: silence first."""
 
@@ -62,27 +66,47 @@ class Facts:
     """A Teardown was confirmed: their tasks must end."""
     last_contact: dict[FrameworkId, float] = field(default_factory=dict)
     """When a framework last said something that some master heard."""
+    counted: dict[tuple[str, FrameworkId], float] = field(default_factory=dict)
+    """Host and framework → when its agent, told of the absence, will have counted to the limit."""
+    returned: dict[FrameworkId, float] = field(default_factory=dict)
+    """When a framework spoke again after it had been away beyond its limit."""
     limits: dict[FrameworkId, float] = field(default_factory=dict)
     hosts: dict[AgentId, str] = field(default_factory=dict)
 
     def link(self, number: int) -> Link:
         return self.links.setdefault(number, Link(number))
 
+    def told_away(self, now: float, host: str, away: FrameworkAway) -> None:
+        """An agent hears that a framework is away, or back."""
+        key = (host, away.framework_id)
+        at = self.counted.get(key, NEVER)
+        if not away.back:
+            self.counted[key] = min(at, now + away.limit_s - away.away_s - 0.001)
+        elif self.counted.pop(key, NEVER) <= now:
+            self.returned[away.framework_id] = now
+
     def contact(self, framework_id: FrameworkId, said: float) -> None:
-        self.last_contact[framework_id] = max(said, self.last_contact.get(framework_id, 0.0))
+        before = self.last_contact.get(framework_id, said)
+        if said - before >= self.limits.get(framework_id, NEVER) - 0.001:
+            self.returned[framework_id] = said
+        self.last_contact[framework_id] = max(said, before)
 
     def is_over(self, framework_id: FrameworkId, now: float) -> bool:
-        if framework_id in self.over:
+        """Its tasks may be ended; also by who was told of its absence and not of its return."""
+        if framework_id in self.over or now - self.returned.get(framework_id, -NEVER) < LATE_S:
             return True
+        for (_, absent), at in self.counted.items():
+            if absent == framework_id and now >= at:
+                return True
         contact = self.last_contact.get(framework_id, now)
-        return now - contact >= self.limits.get(framework_id, float("inf")) - 0.001
+        return now - contact >= self.limits.get(framework_id, NEVER) - 0.001
 
 
     def must_end(self, framework_id: FrameworkId, now: float) -> bool:
         if framework_id in self.ended:
             return True
         contact = self.last_contact.get(framework_id, now)
-        return now - contact > self.limits.get(framework_id, float("inf")) + OVER_S
+        return now - contact > self.limits.get(framework_id, NEVER) + OVER_S
 
 
 def host_of(name: str) -> str:

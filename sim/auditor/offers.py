@@ -99,6 +99,7 @@ class Offers:
         framework = self._frameworks.get(link.framework_id)
         if framework is not None and framework.link == link.number:
             self._void(lambda offer: offer.framework_id == link.framework_id)
+            framework.link = -1
         agent = self._agents.get(link.agent_id)
         if agent is not None and agent.link == link.number:
             agent.link = -1
@@ -164,6 +165,14 @@ class Offers:
                 if agent is not None:
                     agent.used[uuid] = operation.task.resources
         self._check_room(link.agent_id)
+
+    def check_away(self, framework_id: FrameworkId) -> None:
+        """The master says that a framework is away."""
+        framework = self._frameworks.get(framework_id)
+        if framework is not None and framework.link >= 0:
+            raise ViolationError(
+                "who is there is not away", f"{self._server} calls {framework_id} away"
+            )
 
     def finish(self, now: float) -> None:
         for offer_id, offer in self._outstanding.items():

@@ -73,7 +73,7 @@ class Sessions:
 
     def stopped(self, now: float, name: str) -> None:
         if name in self._servers:
-            self._servers[name].stopped_at = now
+            self._servers[name].active = self._servers[name].stopped_at = now
 
     def resumed(self, now: float, name: str) -> None:
         server = self._servers.get(name)
