@@ -10,6 +10,7 @@ import itertools
 import logging
 import os
 import signal
+import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -312,12 +313,21 @@ def _encode(record: Record) -> Change:
     return record.key, None if record.value is None else wire.encode(record.value)
 
 
+class Printer:
+    """A service for schedulers that have none: what they order of it is printed."""
+
+    def perform(self, action: object) -> None:
+        sys.stdout.write(f"{action}\n")
+        sys.stdout.flush()
+
+
 def run_scheduler(
     scheduler: Scheduler, master: str = "", home: Home | None = None, *, keep_id: bool = False
 ) -> int:
     """Run it until it stops; its exit code. Ctrl-C ends it, its tasks after failover_timeout.
 
-    With `keep_id` it goes on as the same framework when it is started again.
+    An action that the kit does not know, such as a line of text, is printed. With `keep_id` it
+    goes on as the same framework when it is started again.
     """
     return asyncio.run(_run(scheduler, Whereabouts(home or Home.find(), master), keep_id))
 
@@ -325,7 +335,7 @@ def run_scheduler(
 async def _run(scheduler: Scheduler, where: Whereabouts, keep_id: bool) -> int:
     assert where.home is not None
     identity = Identity.of(where.home, scheduler.framework.name) if keep_id else None
-    runner = FrameworkRunner(scheduler, where, identity=identity)
+    runner = FrameworkRunner(scheduler, where, identity=identity, service=Printer())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, runner.stop, "interrupted", 128 + signal.SIGINT)
     loop.add_signal_handler(signal.SIGTERM, runner.stop, "told to end", 0)

@@ -32,6 +32,7 @@ from fairlead.common.values import (
     RoleDemand,
     RoleWish,
     TaskInfo,
+    TaskState,
     TaskStatus,
 )
 
@@ -136,7 +137,7 @@ class Scheduler(Protocol):
         """
         ...
 
-    def step(self, event: SchedulerEvent, now: float) -> Sequence[SchedulerAction]:
+    def step(self, event: SchedulerEvent, now: float, /) -> Sequence[SchedulerAction]:
         """Take in what has happened, say what to do."""
         ...
 
@@ -153,6 +154,12 @@ class SchedulerBase:
 
     def next_deadline(self) -> float | None:
         return None
+
+
+def framework(name: str, *roles: str, failover_timeout_s: float = 3600.0) -> FrameworkInfo:
+    """The common case of a FrameworkInfo; with no role it is in "default"."""
+    named = tuple(Role(role) for role in roles) or (Role("default"),)
+    return FrameworkInfo(FrameworkId(""), name, roles=named, failover_timeout_s=failover_timeout_s)
 
 
 def task(
@@ -202,14 +209,20 @@ __all__ = [
     "AgentId",
     "CallRefused",
     "Decline",
+    "Demand",
     "Disconnected",
+    "FrameworkInfo",
     "Kill",
+    "Offer",
     "OffersLost",
     "OffersReceived",
     "Reconcile",
     "Record",
+    "Resources",
     "Revive",
     "Role",
+    "RoleDemand",
+    "RoleWish",
     "Scheduler",
     "SchedulerAction",
     "SchedulerBase",
@@ -218,11 +231,15 @@ __all__ = [
     "Stop",
     "Subscribed",
     "Suppress",
+    "TaskInfo",
+    "TaskState",
+    "TaskStatus",
     "Teardown",
     "Tick",
     "accept",
     "decline",
     "fitting",
+    "framework",
     "launch",
     "task",
     "wanting",

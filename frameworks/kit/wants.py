@@ -29,7 +29,6 @@ class Wants:
                 role, suppressed, wish.constraints, wish.minimum_offers, wish.keep_apart
             )
         self._told = {role: wish.suppressed for role, wish in wishes.items()}
-        self._told = {role: wish.suppressed for role, wish in wishes.items()}
         return tuple(wishes.values()), self._demanded
 
     def changes(self) -> list[FrameworkBody]:

@@ -568,6 +568,15 @@ def test_what_suppress_said_holds_after_a_failover() -> None:
     assert said(h, Subscribe)[-1].wishes == (RoleWish(ROLE, suppressed=True),)
 
 
+def test_a_wish_that_was_suppressed_from_the_start_can_be_lifted() -> None:
+    scripted = Scripted()
+    scripted.wishes = (RoleWish(ROLE, suppressed=True),)
+    h = Harness(scripted)
+    scripted.wishes = ()
+    h.happen("look")
+    assert h.calls == [Revive((ROLE,))]
+
+
 # --- the scheduler's own
 
 
