@@ -68,7 +68,9 @@ class Agents:
         whole = part if before is None else _joined(before, part)
         if whole.more:
             self._chunks[session] = whole
-        elif (refusal := self._refusal(session, whole)) is not None:
+            return
+        whole = self._named(whole)
+        if (refusal := self._refusal(session, whole)) is not None:
             registered = self._context.sessions.get(session)
             self._context.dismiss(session, *refusal, agent=True)
             if isinstance(registered, Agent):
@@ -127,8 +129,6 @@ class Agents:
     def _known_or_new(self, info: AgentInfo) -> Agent:
         """A change of what an agent is, is durable; a return is not worth a write."""
         books = self._context.books
-        if not info.agent_id:
-            info = replace(info, agent_id=AgentId(self._context.new_id("a", books.agents)))
         agent = books.agents.get(info.agent_id)
         if agent is None:
             agent = Agent(info, AgentState.CONNECTED, self._context.awake)
@@ -140,6 +140,15 @@ class Agents:
                 self._offers.forget_refusals_of(info.agent_id)
         agent.info = info
         return agent
+
+    def _named(self, call: RegisterAgent) -> RegisterAgent:
+        """With its id, a new one if need be; or the one that it was given and never heard of."""
+        if call.agent.agent_id:
+            return call
+        agents, uuid = self._context.books.agents, call.hello.instance_uuid
+        given = (known for known, agent in agents.items() if uuid and agent.instance_uuid == uuid)
+        agent_id = next(given, None) or AgentId(self._context.new_id("a", agents))
+        return replace(call, agent=replace(call.agent, agent_id=agent_id))
 
     def _take_in(self, agent: Agent, call: RegisterAgent) -> None:
         """The agent is the authority on its tasks: what it brings is booked, the rest is not."""

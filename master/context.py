@@ -55,6 +55,8 @@ class Context:
     timers: Timers = field(default_factory=Timers)
     actions: list[object] = field(default_factory=list)
     now: float = 0.0
+    began: float = 0.0
+    """When this reign did, in time that we were awake."""
     is_quiet: bool = True
     """No message waits to be read: only then is silence judged."""
     stalled_s: float = 0.0

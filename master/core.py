@@ -101,7 +101,7 @@ class Master:
         """
         master = cls(settings, epoch, cluster_id)
         context, books = master._context, master._context.books
-        context.now = master._last_step = now
+        context.now = context.began = master._last_step = now
         # By length first: an agent comes before its verdict, f-1-2 before f-1-10.
         for key, value in sorted(records.items(), key=lambda item: (len(item[0]), item[0])):
             kind = key.partition("/")[0]

@@ -134,6 +134,10 @@ class Frameworks:
     def _known_or_new(self, call: Subscribe) -> Framework:
         info, books = call.framework, self._context.books
         if not info.framework_id:
+            uuid = call.hello.instance_uuid
+            for known in books.frameworks.values():
+                if uuid and known.instance_uuid == uuid and not known.is_ended:
+                    return known  # it was given an id, and never heard of it
             new_id = self._context.new_id("f", books.frameworks, books.removed)
             info = replace(info, framework_id=FrameworkId(new_id))
         return books.frameworks.setdefault(info.framework_id, Framework(info))
@@ -247,8 +251,16 @@ class Frameworks:
         limit_s = framework.info.failover_timeout_s
         away = FrameworkAway(framework.framework_id, away_s, limit_s)
         self._tell_agents(framework, away)
-        left = context.left(framework.away_since + limit_s)
+        left = context.left(self._may_be_away_until(framework))
         context.timers.at(context.now + left, "failover", framework.framework_id)
+
+    def _may_be_away_until(self, framework: Framework) -> float:
+        """Of one that has not come to this leader yet, an agent's count may be stale."""
+        assert framework.away_since is not None
+        until = framework.away_since + framework.info.failover_timeout_s
+        if framework.instance_uuid:
+            return until
+        return max(until, self._context.began + self._context.settings.return_s)
 
     def _tell_agents(self, framework: Framework, body: FrameworkAway) -> None:
         agent_ids = dict.fromkeys(task.agent_id for task in framework.tasks.values())
@@ -259,7 +271,7 @@ class Frameworks:
         if framework.away_since is None or framework.is_ended:
             return
         context = self._context
-        left = context.left(framework.away_since + framework.info.failover_timeout_s)
+        left = context.left(self._may_be_away_until(framework))
         if left:  # we stood still meanwhile, or this timer is of an absence before
             context.timers.at(context.now + left, "failover", framework.framework_id)
         else:

@@ -15,6 +15,8 @@ class MasterSettings:
     """A peer silent for so long is disconnected."""
     agent_timeout_s: float = 75.0
     """An agent silent for so long is unreachable, and its resources are given up."""
+    return_s: float = 5.0
+    """A new leader believes no absence before a framework has had so long to return to it."""
     offer_timeout_s: float = 30.0
     min_filter_s: float = 1.0
     max_filter_s: float = 365 * 86400.0

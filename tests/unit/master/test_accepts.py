@@ -117,9 +117,7 @@ def test_m7_the_remainder_runs_down() -> None:
             "uris",
         ),
         (
-            TaskInfo(
-                TaskId("x"), "x", Command(("a",)), Resources.of(cpus=1), max_completion_s=9.0
-            ),
+            TaskInfo(TaskId("x"), "x", Command(("a",)), Resources.of(cpus=1), max_completion_s=9.0),
             "max_completion_s",
         ),
     ],
@@ -307,7 +305,8 @@ def test_m7_an_accept_gives_what_fits_in_order_and_loses_nothing(
     a = h.agent(cpus=4, mem="8GiB")
     f = h.framework()
     f.launch(*(task(f"t{n}", cpus=c, mem=f"{m}GiB") for n, (c, m) in enumerate(wanted)))
-    left, expected = a.info.resources, []
+    left = a.info.resources
+    expected: list[str] = []
     for n, (cpus, mem) in enumerate(wanted):
         ask = Resources.of(cpus=cpus, mem=mem * GIB)
         if ask and left.contains(ask):

@@ -13,6 +13,7 @@ from fairlead.common.messages import (
     Decline,
     FrameworkAway,
     FrameworkBody,
+    FrameworkMessage,
     Goodbye,
     Heartbeat,
     Hello,
@@ -69,6 +70,16 @@ def test_m1_the_first_event_is_subscribed() -> None:
 def test_m1_two_new_frameworks_get_different_ids() -> None:
     h = MasterHarness()
     assert h.framework().id != h.framework().id
+
+
+def test_m1_a_framework_that_never_heard_its_id_is_given_it_again() -> None:
+    h = MasterHarness()
+    f = h.framework()
+    given = f.id
+    f.disconnects()
+    f.info = replace(f.info, framework_id=FrameworkId(""))
+    f.connects()
+    assert f.id == given
 
 
 def test_m1_no_new_id_is_one_that_somebody_made_up() -> None:
@@ -128,14 +139,8 @@ def test_m2_calls_of_the_loser_are_not_heard() -> None:
     loser, (offer,) = f.session, f.offers
     assert loser is not None
     h.rival(f).connects()
-    h.receive(loser, _message(Decline((offer.offer_id,))))
+    h.receive(loser, FrameworkMessage(Decline((offer.offer_id,)), CallId("c")))
     assert not h.framework_books(f).filters
-
-
-def _message(body: FrameworkBody) -> object:
-    from fairlead.common.messages import FrameworkMessage  # noqa: PLC0415
-
-    return FrameworkMessage(body, CallId("c"))
 
 
 @pytest.mark.parametrize("is_alive", [True, False])
@@ -252,7 +257,7 @@ def test_m4_it_holds_across_any_number_of_failovers() -> None:
     f.disconnects()
     for _ in range(5):
         h.advance(11)
-        a.away = {f.id: replace(away, away_s=away.away_s + 11) for away in a.away.values()}
+        a.away = {f.id: replace(a.away[f.id], away_s=a.away[f.id].away_s + 11)}
         h.fail_over()
     assert ShutdownFramework(f.id) not in a.orders
     h.advance(5.1)
@@ -273,6 +278,19 @@ def test_m4_the_longest_absence_that_any_agent_reports_counts() -> None:
     assert not h.framework_books(f).is_ended
     h.advance(0.2)
     assert h.framework_books(f).is_ended
+
+
+def test_m4_a_stale_count_of_absence_ends_nothing_before_it_could_return() -> None:
+    """The agent was cut off when the framework came back, and tells a new leader first."""
+    h, a, f = running(failover_timeout_s=6)
+    h.fail_over(returns=False)
+    a.away = {f.id: FrameworkAway(f.id, 6.2, 6)}
+    a.connects()
+    h.advance(1)
+    f.connects()
+    h.advance(10)
+    assert h.believes(f, "t1").latest.state is TaskState.RUNNING
+    assert ShutdownFramework(f.id) not in a.orders
 
 
 def test_a_goodbye_leaves_as_a_broken_session_does() -> None:
@@ -308,7 +326,7 @@ def test_m5_the_removal_is_durable_before_anybody_hears_of_it() -> None:
 
 
 def test_m5_the_id_is_refused_afterwards() -> None:
-    h, _, f = running()
+    _, _, f = running()
     f.call(Teardown())
     f.connects()
     assert f.goodbyes[-1].code is Code.FRAMEWORK_REMOVED
@@ -316,7 +334,7 @@ def test_m5_the_id_is_refused_afterwards() -> None:
 
 
 def test_m5_the_id_is_refused_after_a_failover_too() -> None:
-    h, a, f = running()
+    h, _, f = running()
     f.call(Teardown())
     h.fail_over()
     f.connects()
@@ -342,7 +360,7 @@ def test_m5_updates_of_a_removed_framework_are_acknowledged_by_the_master() -> N
 
 
 def test_m5_agents_that_return_are_told_to_end_its_tasks() -> None:
-    h, a, f = running()
+    _, a, f = running()
     a.disconnects()
     f.call(Teardown())
     assert ShutdownFramework(f.id) not in a.orders
@@ -462,9 +480,9 @@ def test_m37_a_first_message_that_may_not_be_ends_its_session() -> None:
 def refused(info: FrameworkInfo, *, wishes: tuple[RoleWish, ...] = ()) -> tuple[Code, str]:
     h = MasterHarness()
     f = h.framework(connects=False)
-    f.session = h.open(f)
+    session = f.session = h.open(f)
     result = f.result(Subscribe(f.hello(), info, wishes))
-    assert f.session is None
+    assert f.session != session
     assert not h.master.books.frameworks
     return result.code, result.field
 

@@ -478,9 +478,7 @@ def test_of_two_lives_of_one_id_both_are_counted() -> None:
     again = replace(task("t1"), name="again")
     f.accept(offer, again)
     b.living[TaskId("t1")] = replace(b.living[TaskId("t1")], launch_uuid=LaunchUuid("u2"))
-    h.believes(f, "t1").launch = replace(
-        h.believes(f, "t1").launch, launch_uuid=LaunchUuid("u2")
-    )
+    h.believes(f, "t1").launch = replace(h.believes(f, "t1").launch, launch_uuid=LaunchUuid("u2"))
     a.connects()
     assert h.master.books.agents[a.id].used.cpus == 1000
     assert h.master.books.agents[b.id].used.cpus == 1000
