@@ -53,6 +53,7 @@ from fairlead.common.values import (
 
 from .calls import Kills
 from .conversation import Conversation
+from .ending import Ending
 from .events import (
     REFUSED_EXIT,
     UNAUTHENTICATED_EXIT,
@@ -84,7 +85,6 @@ FINAL = (Code.FRAMEWORK_REMOVED, Code.SUPERSEDED, Code.UNAUTHENTICATED, Code.VER
 """A session that ends so is not worth another attempt."""
 REFUSED_FOR_GOOD = (*FINAL, Code.INVALID, Code.UNSUPPORTED)
 """The same, of a Subscribe."""
-REFS_PER_CALL = 1000
 
 
 class Driver:
@@ -106,22 +106,16 @@ class Driver:
         self._talk = Conversation(instance_uuid, self._settings)
         self._link = self._talk.link
         self._ledger = Ledger(self._settings.ended_kept)
-        self._questions = Questions(self._settings)
+        self._questions = Questions(self._ledger, self._settings)
         self._wants = Wants(scheduler)
         self._launch_names = LaunchNames(instance_uuid)
         self._kills = Kills()
         self._offers: dict[str, AgentId] = {}
         self._events: deque[tuple[object, Acknowledge | None]] = deque()
         self._is_feeding = False
-        self._is_ending = False
-        """A Teardown is wanted, and not answered yet."""
-        self._is_teardown_due = False
-        self._has_ended = False
-        """A Teardown was answered: the master has nothing more to say to us."""
+        self._ending = Ending(self._settings.teardown_s)
         self.refused_with: Code | None = None
         """Why no master wants to hear of us any more, if so."""
-        self._stop: Stop | None = None
-        self._stop_at = 0.0
         self._events_of: Mapping[type, Callable[[Any], None]] = {
             SessionOpened: self._opened,
             Received: self._received,
@@ -160,7 +154,9 @@ class Driver:
             return []
         self._talk.begin_step(now)
         self._events_of[type(event)](event)
-        self._stop_if_ready()
+        stop = self._ending.ready(now)
+        if stop is not None and not self.is_stopped:
+            self._end(stop)
         return self._talk.actions
 
     def next_deadline(self) -> float | None:
@@ -168,7 +164,7 @@ class Driver:
         if self.is_stopped:
             return None
         due = [self._link.next_deadline(), self._questions.next_deadline()]
-        due.append(self._stop_at if self._stop else self.scheduler.next_deadline())
+        due.append(self._ending.next_deadline() or self.scheduler.next_deadline())
         return min((when for when in due if when is not None), default=None)
 
     @property
@@ -204,10 +200,7 @@ class Driver:
             self._close(Code.SILENT, "the master has been silent for too long")
         if self._link.is_heartbeat_due(now):
             self._talk.say(Heartbeat())
-        if self._questions.is_all_due(now):
-            self._ask_all()
-        if self._questions.is_unsettled_due(now):
-            self._ask_again()
+        self._questions.ask_what_is_due(self._talk)
         due = self.scheduler.next_deadline()
         if due is not None and due <= now:
             self._feed(Tick())
@@ -241,13 +234,13 @@ class Driver:
         self._link.subscribed(body.heartbeat_s)
         self.framework_id = body.framework_id
         self.epoch, self.cluster_id = body.epoch, body.cluster_id
-        if self._is_ending:
+        if self._ending.is_teardown_wanted:
             self._talk.call(Teardown())
             return
         for kill, is_first in self._kills.take_all():
             self._talk.call(kill, is_ours=not is_first)
         self._ledger.unsettle()
-        self._ask_all()
+        self._questions.ask_all(self._talk)
         self._feed(Subscribed(body.framework_id, body.epoch))
 
     def _closed(self, event: SessionClosed) -> None:
@@ -274,8 +267,8 @@ class Driver:
         self._offers.clear()
 
     def _refused_for_good(self, code: Code, message: str) -> None:
-        if code is Code.FRAMEWORK_REMOVED and (self._is_ending or self._has_ended):
-            self._end(self._stop or Stop())
+        if self._ending.is_expected(code):
+            self._end(self._ending.stop or Stop())
             return
         self.refused_with = code
         exit_code = UNAUTHENTICATED_EXIT if code is Code.UNAUTHENTICATED else REFUSED_EXIT
@@ -289,7 +282,7 @@ class Driver:
             return
         body, is_ours = waiting
         if isinstance(body, Teardown):
-            self._is_ending, self._has_ended = False, result.code is Code.OK
+            self._ending.answered(result.code)
         if isinstance(body, Kill) and self._ledger.living(body.task_id) is None:
             self._kills.forget(body.task_id)
         if result.code is Code.OK:
@@ -309,8 +302,8 @@ class Driver:
         """The call had no effect; of an accept that means that its launches never happen."""
         self._feed(CallRefused(body, result))
         if isinstance(body, Accept):
-            known = result.code is Code.REFUSED
-            reason = Reason.INVALID_OFFERS if known else Reason.INVALID_TASK
+            is_malformed = result.code in (Code.INVALID, Code.UNSUPPORTED)
+            reason = Reason.INVALID_TASK if is_malformed else Reason.INVALID_OFFERS
             for launch in launches_of(body):
                 self._drop(launch, reason, result.message)
 
@@ -328,25 +321,6 @@ class Driver:
         )
         self._status(status)
 
-    # --- asking
-
-    def _ask_all(self) -> None:
-        """Tell us of every task; and, by name, of those that a new master may not know."""
-        self._questions.began(self._now)
-        self._talk.call(Reconcile(), is_ours=True)
-        self._ask(tuple(self._ledger.refs()))
-
-    def _ask_again(self) -> None:
-        if refs := self._ledger.unsettled():
-            self._questions.asked_again(self._now)
-            self._ask(tuple(refs))
-        else:
-            self._questions.settled()
-
-    def _ask(self, refs: tuple[TaskRef, ...]) -> None:
-        for start in range(0, len(refs), REFS_PER_CALL):
-            self._talk.call(Reconcile(refs[start : start + REFS_PER_CALL]), is_ours=True)
-
     # --- the scheduler's turn
 
     def _feed(self, event: object, acknowledge: Acknowledge | None = None) -> None:
@@ -357,7 +331,7 @@ class Driver:
         self._is_feeding = True
         while self._events:
             event, acknowledge = self._events.popleft()
-            if self._stop is not None:
+            if self._ending.stop is not None:
                 continue  # it has had its last word; updates wait for whoever comes next
             for order in self.scheduler.step(event, self._now):
                 self._order(order)
@@ -366,8 +340,7 @@ class Driver:
                     self._talk.call(body)
                 if acknowledge is not None:
                     self._talk.say(acknowledge)
-                if self._is_teardown_due:
-                    self._is_teardown_due = False
+                if self._ending.take_due():
                     self._talk.call(Teardown())
         self._is_feeding = False
 
@@ -393,7 +366,7 @@ class Driver:
         acknowledge = None
         if status.update_uuid:
             acknowledge = Acknowledge(status.task_id, status.agent_id, status.update_uuid)
-        if self._stop is not None:
+        if self._ending.stop is not None:
             return
         news = self._ledger.judge(status)
         if status.state.is_terminal and self._ledger.living(status.task_id) is None:
@@ -442,31 +415,18 @@ class Driver:
             if ref.launch_uuid:
                 self._ledger.launched(ref, is_settled=False)
         if self.is_subscribed:
-            self._questions.reopened(self._now)
+            self._questions.ask_again_soon(self._now)
             self._talk.call(Reconcile(refs))
 
     def _tear_down(self, _call: Teardown) -> None:
-        """Said behind the acknowledgement of what led to it: it is the last word."""
-        self._is_ending = True
-        self._is_teardown_due = self.is_subscribed
-        if not self.framework_id and not self._link.is_open:
-            self._is_ending = False  # no master has ever heard of us
+        is_known = bool(self.framework_id) or self._link.is_open
+        self._ending.tear_down(is_subscribed=self.is_subscribed, is_known=is_known)
 
     def _record(self, record: Record) -> None:
         self._talk.actions.append(record)
 
     def _stop_ordered(self, stop: Stop) -> None:
-        if self._stop is None:
-            self._stop = stop
-            self._stop_at = self._now + self._settings.teardown_s
-
-    # --- the end
-
-    def _stop_if_ready(self) -> None:
-        if self._stop is None or self.is_stopped:
-            return
-        if not self._is_ending or self._now >= self._stop_at:
-            self._end(self._stop)
+        self._ending.order(stop, self._now)
 
     def _end(self, stop: Stop) -> None:
         if self.is_subscribed:
