@@ -19,6 +19,7 @@ from fairlead.common.errors import ConfigError, FairleadError
 from fairlead.common.home import Home
 from fairlead.common.processes import ProcessIdentity
 
+END_S = 30.0
 LET_GO = signal.SIGUSR1
 """Tells the supervisor to leave without ending anything: somebody else is about to."""
 
@@ -116,7 +117,11 @@ class Embedded:
         """End it, and return when nothing is left."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:  # its supervisor notices, and ends the rest
+            self._process.kill()
+            self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
 

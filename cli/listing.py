@@ -41,39 +41,44 @@ all_option = click.option("-a", "--all", "ended", is_flag=True, help="Those that
 def show(ctx: click.Context, output: str, watch: bool, shape: Shape, printer: Printer) -> None:
     """Print one state, or each new one until Ctrl-C."""
     place = place_of(ctx)
+    if not watch:
+        with connected(place) as client:
+            _print(shape(client.state()), output, printer)
+        return
     last = None
-    for state in _states(place, watch):
-        shaped = shape(state)
-        if shaped == last:
-            continue
-        last = shaped
-        if output == "json":
-            print(json.dumps(shaped, indent=None if watch else 2), flush=True)
-            continue
-        if watch and sys.stdout.isatty():
-            sys.stdout.write(CLEAR)
+    with suppress(KeyboardInterrupt):  # that is how one ends watching
+        for state in _changes(place):
+            shaped = shape(state)
+            if shaped != last:
+                if output == "table" and sys.stdout.isatty():
+                    sys.stdout.write(CLEAR)
+                _print(shaped, output, printer, indent=None)
+            last = shaped
+
+
+def _print(shaped: Any, output: str, printer: Printer, indent: int | None = 2) -> None:
+    if output == "json":
+        print(json.dumps(shaped, indent=indent))
+    else:
         printer(shaped)
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
-def _states(place: Place, watch: bool) -> Iterator[StateReply]:
+def _changes(place: Place) -> Iterator[StateReply]:
+    """The state, and again whenever it has changed."""
+    from .changes import merged
+
+    state: StateReply | None = None
+    shown_at = 0.0
     with connected(place) as client:
-        if not watch:
-            yield client.state()
-            return
-        from .changes import merged
-
-        state: StateReply | None = None
-        shown_at = 0.0
-        with suppress(KeyboardInterrupt):
-            for change in client.watch():
-                state = merged(state, change)
-                # Changes come in bursts, eyes do not: what waits is shown with what follows it.
-                pause_s = shown_at + REDRAW_S - time.monotonic()
-                if pause_s > 0:
-                    time.sleep(pause_s)
-                shown_at = time.monotonic()
-                yield state
+        for change in client.watch():
+            state = merged(state, change)
+            # Changes come in bursts, eyes do not: what waits is shown with what follows it.
+            pause_s = shown_at + REDRAW_S - time.monotonic()
+            if pause_s > 0:
+                time.sleep(pause_s)
+            shown_at = time.monotonic()
+            yield state
 
 
 def _table(name: str, empty: str) -> Printer:

@@ -23,6 +23,7 @@ from .quantities import BYTES, CPUS, GPUS, read_environment
 CPUS_MILLIS = MILLIS
 MEM_BYTES = 128 << 20
 SUBMIT_S = 10.0
+LAUNCH_S = 1.0
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -64,7 +65,8 @@ def run(
         _check_size(resources, state.agents)
         task = make_task(command, resources, env, name)
         if detach:
-            print(submit(client, state, task))
+            print(submit(client, state, task), flush=True)
+            _await_launch(client, task.task_id)
             return Exit.OK
     from .terminal import run_here
 
@@ -124,3 +126,12 @@ def submit(client: Client, state: StateReply, task: TaskInfo) -> TaskId:
                 ) from error
         time.sleep(0.2)
         state = client.state()
+
+
+def _await_launch(client: Client, task_id: TaskId) -> None:
+    """A moment, so that the next verb finds it; one that has to wait for room is left to wait."""
+    deadline = time.monotonic() + LAUNCH_S
+    while time.monotonic() < deadline:
+        if any(view.task_id == task_id for view in client.state().tasks):
+            return
+        time.sleep(0.03)

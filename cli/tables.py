@@ -7,11 +7,12 @@ control characters are shown, never sent to the terminal.
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from fairlead.common.resources import format_bytes
 
 Cell = Callable[[Mapping[str, Any]], str]
+GAP = 3  # between the columns of a rich table
 STYLES = {
     "CONNECTED": "green",
     "RUNNING": "green",
@@ -36,6 +37,8 @@ class Column:
     title: str
     cell: Cell
     is_number: bool = False
+    may_wrap: bool = False
+    """On a narrow terminal; names and states are never cut, people copy them."""
 
 
 def print_table(
@@ -73,11 +76,21 @@ def _print_rich(columns: Sequence[Column], texts: Sequence[Sequence[str]], out: 
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.is_number else "left")
+    needed = 0
+    for index, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if column.is_number else "left"
+        if column.may_wrap:
+            width = len(column.title)
+            table.add_column(column.title, justify=justify, overflow="fold", min_width=width)
+        else:
+            width = max(len(line[index]) for line in [[each.title for each in columns], *texts])
+            table.add_column(column.title, justify=justify, no_wrap=True, min_width=width)
+        needed += width + GAP
     for line in texts:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in line))
-    Console(file=out, highlight=False).print(table)
+    console = Console(file=out, highlight=False)
+    console.width = max(console.width, needed)
+    console.print(table)
 
 
 def visible(text: str) -> str:
@@ -132,16 +145,16 @@ AGENTS = (
     Column("MEM", used_bytes_of("mem_bytes"), is_number=True),
     Column("GPUS", used_of("gpus"), is_number=True),
     Column("BUSY", lambda row: f"{row['usage']['cpu_percent']:.0f}%", is_number=True),
-    Column("ISOLATION", field("isolation")),
-    Column("ADDRESS", field("address")),
+    Column("ISOLATION", field("isolation"), may_wrap=True),
+    Column("ADDRESS", field("address"), may_wrap=True),
     Column("ID", field("agent_id")),
 )
 FRAMEWORKS = (
     Column("NAME", field("name")),
     Column("STATE", field("state")),
-    Column("ROLES", lambda row: ", ".join(row["roles"])),
+    Column("ROLES", lambda row: ", ".join(row["roles"]), may_wrap=True),
     Column("TASKS", field("tasks"), is_number=True),
-    Column("USED", lambda row: amount(row["used"])),
+    Column("USED", lambda row: amount(row["used"]), may_wrap=True),
     Column("SHARE", lambda row: f"{100 * row['dominant_share']:.0f}%", is_number=True),
     Column("WANTS", field("wanted"), is_number=True),
     Column("ID", field("framework_id")),
@@ -153,13 +166,13 @@ TASKS = (
     Column("EXIT", ending, is_number=True),
     Column("AGENT", lambda row: row["agent"] or row["agent_id"]),
     Column("FRAMEWORK", lambda row: row["framework"] or row["framework_id"]),
-    Column("RESOURCES", amount),
-    Column("MESSAGE", field("message")),
+    Column("RESOURCES", amount, may_wrap=True),
+    Column("MESSAGE", field("message"), may_wrap=True),
 )
 OFFERS = (
     Column("OFFER", field("offer_id")),
     Column("AGENT", lambda row: row["agent"] or row["agent_id"]),
     Column("FRAMEWORK", lambda row: row["framework"] or row["framework_id"]),
     Column("ROLE", field("role")),
-    Column("RESOURCES", amount),
+    Column("RESOURCES", amount, may_wrap=True),
 )

@@ -14,6 +14,7 @@ import pytest
 from tests.support.command import Command, processes_of, sockets_of, until
 
 from fairlead.cli.cluster import Record, read_record, start_embedded
+from fairlead.common.errors import FairleadError
 from fairlead.common.home import Home
 from fairlead.common.processes import is_alive
 
@@ -84,13 +85,14 @@ def test_up_work_down(fairlead: Command) -> None:
     assert (gone.returncode, "fairlead up" in gone.stderr) == (69, True)
 
 
-def test_ctrl_c_in_the_foreground_ends_it(fairlead: Command) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_in_the_foreground_ends_it(fairlead: Command, signum: signal.Signals) -> None:
     with fairlead.started("up", *SMALL) as up:
         assert up.stdout is not None
         assert up.stdout.readline().startswith("Fairlead is up")
         task_id = fairlead.ok("run", "-d", "--", "sleep", "1000").strip()
         fairlead.until_task(task_id, "RUNNING")
-        os.killpg(up.pid, signal.SIGINT)  # a terminal tells the whole group
+        os.killpg(up.pid, signum)  # a terminal tells the whole group
         assert up.wait(30) == 0
         assert "ended 1 running tasks" in up.stdout.read()
     nothing_is_left(fairlead)
@@ -132,6 +134,68 @@ def test_daemons_that_are_killed_come_back_and_the_task_runs_on(fairlead: Comman
     until("the master answers", lambda: fairlead("tasks", "show", task_id).returncode == 0)
     assert fairlead.task(task_id)["pid"] == pid
     assert fairlead.until_task(task_id, "FAILED")["exit_code"] == 5
+
+
+def test_output_goes_on_over_a_killed_master_and_agent(fairlead: Command) -> None:
+    """Each line once, and the true exit code."""
+    fairlead.ok("up", "--detach", *SMALL)
+    program = "for i in $(seq 12); do echo $i; sleep 0.5; done; exit 9"
+    with fairlead.started("run", "--", "sh", "-c", program) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "1\n"
+        before = record_of(fairlead)
+        for name in ("master", "a1"):
+            os.kill(before.daemons[name].pid, signal.SIGKILL)
+        assert run.stdout.read() == "".join(f"{number}\n" for number in range(2, 13))
+        assert run.wait(15) == 9
+
+
+def test_down_ends_a_run_that_is_watched(fairlead: Command) -> None:
+    fairlead.ok("up", "--detach", *SMALL)
+    with fairlead.started("run", "--", "sh", "-c", "echo ready; exec sleep 1000") as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "ready\n"
+        assert fairlead.ok("down").startswith("ended 1 running tasks")
+        assert run.wait(15) == 71
+        assert run.stderr is not None
+        assert run.stderr.read().startswith("fairlead: the cluster was ended")
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing(fairlead: Command) -> None:
+    with fairlead.started("up", *SMALL) as up:
+        until("the supervisor runs", lambda: Home(fairlead.home).read_cluster() is not None)
+        os.killpg(up.pid, signal.SIGINT)
+        assert up.wait(20) in {0, 130}
+    nothing_is_left(fairlead)
+
+
+SCHEDULER = """
+from fairlead.common.ids import FrameworkId
+from fairlead.common.values import FrameworkInfo
+from fairlead.frameworks.kit.scheduler import SchedulerBase, Stop, Subscribed
+
+class Passing(SchedulerBase):
+    def __init__(self):
+        self.framework = FrameworkInfo(FrameworkId(""), "passing")
+
+    def step(self, event, now):
+        return [Stop("seen enough", 5)] if isinstance(event, Subscribed) else []
+"""
+
+
+def test_a_scheduler_is_run_by_name(
+    fairlead: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fairlead.ok("up", "--detach", *SMALL)
+    (tmp_path / "visitors.py").write_text(SCHEDULER)
+    monkeypatch.chdir(tmp_path)
+    done = fairlead("frameworks", "run", "visitors:Passing")
+    assert done.returncode == 5, done.stderr
+    rows = fairlead.json("frameworks", "list", "--all")
+    assert "passing" in {each["name"] for each in rows}
+    missing = fairlead("frameworks", "run", "no-such-scheduler")
+    assert missing.returncode == 66
+    assert missing.stderr.startswith("fairlead: no scheduler is called 'no-such-scheduler'")
 
 
 def test_a_stale_home_is_started_again_and_its_tasks_adopted(fairlead: Command) -> None:
@@ -184,9 +248,9 @@ def test_a_daemon_that_fails_at_the_start_says_why(fairlead: Command) -> None:
 
 
 def test_two_at_once(fairlead: Command) -> None:
-    with fairlead.started("up", "--detach", *SMALL) as one:
-        with fairlead.started("up", "--detach", *SMALL) as other:
-            codes = sorted([one.wait(60), other.wait(60)])
+    detached = ("up", "--detach", *SMALL)
+    with fairlead.started(*detached) as one, fairlead.started(*detached) as other:
+        codes = sorted([one.wait(60), other.wait(60)])
     assert codes == [0, 79]
     assert len(fairlead.json("agents", "list")) == 1
 
@@ -248,6 +312,12 @@ def test_an_embedded_cluster_goes_with_its_owner(fairlead: Command) -> None:
     cluster.stop()
     assert not cluster.home.exists()
     assert processes_of(cluster.home) == []
+
+
+def test_an_embedded_cluster_that_cannot_start_says_why(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FairleadError, match=r"no local cluster could be started .*exit code 64"):
+        start_embedded("--bogus")
+    assert capfd.readouterr().err.startswith("fairlead: no such option")
 
 
 OWNER = """

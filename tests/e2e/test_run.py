@@ -184,6 +184,30 @@ def test_many_at_once(fairlead: Command) -> None:
         assert (output, run.returncode) == (f"{number}\n", number)
 
 
+def test_a_detached_command_that_waits_can_be_taken_back(fairlead: Command) -> None:
+    filler = [fairlead.ok("run", "-d", "--cpus", "4", "--", "sleep", "1000").strip() for _ in "12"]
+    for task_id in filler:
+        fairlead.until_task(task_id, "RUNNING")
+    waiting = fairlead.ok("run", "-d", "--cpus", "4", "--", "true").strip()
+    assert fairlead.ok("tasks", "kill", waiting) == f"{waiting} had not started yet, and will not\n"
+    fairlead.ok("tasks", "kill", *filler)
+    for task_id in filler:
+        fairlead.until_task(task_id, "KILLED")
+    assert waiting not in fairlead.ok("tasks", "list", "--all")
+    assert fairlead("tasks", "kill", waiting).returncode == 66
+
+
+def test_a_waiting_command_can_be_interrupted(fairlead: Command) -> None:
+    filler = [fairlead.ok("run", "-d", "--cpus", "4", "--", "sleep", "1000").strip() for _ in "12"]
+    with fairlead.started("run", "--cpus", "4", "--", "true") as run:
+        time.sleep(1)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(10) == 128 + signal.SIGINT
+    fairlead.ok("tasks", "kill", *filler)
+    for task_id in filler:
+        fairlead.until_task(task_id, "KILLED")
+
+
 def test_nothing_to_run(fairlead: Command) -> None:
     done = fairlead("run")
     assert done.returncode == 64

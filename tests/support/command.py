@@ -82,8 +82,16 @@ class Command:
 
     def until_task(self, task_id: str, *states: str) -> Mapping[str, Any]:
         """The task when it is in one of these states."""
-        until(f"task {task_id} is {states}", lambda: self.task(task_id)["state"] in states)
-        return self.task(task_id)
+        seen: list[Mapping[str, Any]] = []
+
+        def is_there() -> bool:
+            seen[:] = [
+                each for each in self.json("tasks", "list", "-a") if each["task_id"] == task_id
+            ]
+            return bool(seen) and seen[0]["state"] in states
+
+        until(f"task {task_id} is {states}", is_there)
+        return seen[0]
 
     def running(self) -> list[Mapping[str, Any]]:
         """Tasks that have not ended."""

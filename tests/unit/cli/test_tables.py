@@ -68,3 +68,13 @@ def test_on_a_terminal_it_is_coloured_unless_asked_not_to(monkeypatch: pytest.Mo
     assert "\x1b[31m" in coloured.getvalue()
     assert "\x1b[31m" not in plain.getvalue()
     assert "FAILED" in plain.getvalue()
+
+
+def test_a_narrow_terminal_cuts_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    long = task("a-very-long-task-id-that-is-worth-copying", message="m" * 200)
+    out = Terminal()
+    rows = views.tasks(state(agent("a1"), framework("f"), long), ended=True)
+    tables.print_table(tables.TASKS, rows, "", out)
+    assert "a-very-long-task-id-that-is-worth-copying" in out.getvalue()
+    assert "RUNNING" in out.getvalue()
