@@ -387,6 +387,8 @@ class Driver:
             self._ledger.launched(TaskRef(launch.task.task_id, launch.launch_uuid, agent_id))
         if self.is_subscribed:
             self._talk.call(call)
+            if any(launches_of(call)):
+                self._wants.spend()
         else:
             message = "no master to accept from: the offers are void"
             self._refused(call, CallResult(CallId(""), Code.REFUSED, "offer_ids", message))

@@ -52,6 +52,10 @@ class Wants:
             self._demanded = demands
         return calls
 
+    def spend(self) -> None:
+        """An accept has left: the master takes its launches off the demand, so it is said anew."""
+        self._demanded = ()
+
     def ordered(self, order: Suppress | Revive, *, said: bool) -> None:
         """The scheduler said so itself; it holds after a failover too, and if it must wait."""
         roles = order.roles or self._scheduler.framework.roles

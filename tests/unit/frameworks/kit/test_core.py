@@ -544,8 +544,18 @@ def test_a_changed_demand_is_told_behind_the_accept_that_it_follows_from() -> No
     accept, demand = h.calls
     assert isinstance(accept, Accept)
     assert demand == SetDemand((RoleDemand(ROLE, ()),))
+
+
+def test_a_demand_is_told_anew_behind_each_accept_since_the_master_has_made_it_smaller() -> None:
+    scripted = Scripted()
+    scripted.demands = (RoleDemand(ROLE, (ONE,)),)
+    scripted.on(kit.OffersReceived, lambda event: [kit.accept(event.offers, one_cpu("t1"))])
+    h = Harness(scripted)
     h.offer()
-    assert isinstance(h.calls[-1], Accept)
+    assert [type(call) for call in h.calls] == [Accept, SetDemand]
+    scripted.on(kit.OffersReceived, lambda event: [kit.accept(event.offers)])
+    h.offer()
+    assert [type(call) for call in h.calls[2:]] == [Accept]
 
 
 def test_suppressed_wishes_are_told_when_they_change() -> None:
