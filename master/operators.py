@@ -52,8 +52,6 @@ class Operators:
         books.weights[call.role] = call.weight
         books.touched[f"roles/{call.role}"] = None
         self._context.record(f"weight/{call.role}", call)
-        for agent_id in books.agents:
-            books.dirty[agent_id] = None
         return DONE
 
     def _kill(self, call: KillAnyTask) -> Answer:

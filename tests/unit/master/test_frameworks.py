@@ -233,6 +233,16 @@ def test_m4_agents_are_told_of_the_absence_and_of_the_return() -> None:
     assert a.orders[-1] == FrameworkAway(f.id, back=True)
 
 
+def test_m4_an_agent_that_missed_the_return_is_told_when_it_registers() -> None:
+    _, a, f = running(failover_timeout_s=60)
+    f.disconnects()
+    a.disconnects()
+    f.connects()
+    assert a.away
+    a.connects()
+    assert not a.away
+
+
 def test_m4_a_timeout_of_nothing_ends_all_at_once() -> None:
     h, a, f = running(failover_timeout_s=0)
     f.disconnects()

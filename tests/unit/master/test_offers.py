@@ -164,6 +164,17 @@ def test_m11_a_changed_agent_is_offered_in_spite_of_a_refusal() -> None:
     assert f.offers
 
 
+def test_m11_filters_are_lost_with_the_session_on_purpose() -> None:
+    h = MasterHarness()
+    h.agent()
+    f = h.framework()
+    f.decline(refuse_s=3600)
+    f.disconnects()
+    f.connects()
+    h.tick()
+    assert f.offers
+
+
 def test_m12_revive_clears_filters_within_one_allocation() -> None:
     h = MasterHarness()
     h.agent()
@@ -217,6 +228,16 @@ def test_m13_a_silent_framework_is_told_that_its_offer_is_gone() -> None:
     h.advance(0.2)
     assert f.rescinded == [offer.offer_id]
     assert g.offers, "another framework gets the resources"
+
+
+def test_m13_an_offer_that_timed_out_was_refused() -> None:
+    h = MasterHarness()
+    h.agent()
+    f = h.framework()
+    h.advance(30.1)
+    assert not f.offers, "not again at once"
+    h.advance(1)
+    assert f.offers
 
 
 def test_m13_a_later_accept_is_invalid_offers() -> None:

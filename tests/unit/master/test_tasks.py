@@ -253,17 +253,28 @@ def test_m32_a_kill_right_after_a_failover_waits_for_the_agent() -> None:
     assert KillTask(f.id, TaskId("t1"), LaunchUuid("u-t1"), 3.0) in a.orders
 
 
-def test_m32_a_kill_that_waited_in_vain_hits_nobody_later() -> None:
+def test_m32_a_kill_that_waited_in_vain_is_forgotten() -> None:
     h, a, f = running()
     h.fail_over(returns=False)
     f.connects()
     f.kill("t1")
+    assert h.framework_books(f).early_kills
     a.connects()
+    assert not h.framework_books(f).early_kills
+
+
+def test_m32_a_kill_that_waits_does_not_hit_a_later_launch() -> None:
+    h, _, f = running()
+    b = h.agent()
+    h.fail_over(returns=False)
+    f.connects()
+    f.kill("t1")
+    b.connects()
     h.tick()
     f.launch(task("t1"))
-    a.disconnects()
-    a.connects()
-    assert not a.asked_to_kill()
+    b.disconnects()
+    b.connects()
+    assert not b.asked_to_kill()
 
 
 def test_m32_a_kill_of_what_an_unreachable_agent_may_bring_waits_if_the_agent_is_named() -> None:
@@ -464,6 +475,8 @@ def test_an_accept_that_an_agent_still_executes_is_not_offered() -> None:
     a.says(replace(whole, accepts=(progress,)))
     assert isinstance(whole, RegisterAgent)
     assert h.master.books.agents[a.id].free.cpus == 1000
+    a.connects()
+    assert h.master.books.agents[a.id].free.cpus == 4000, "by now it is done"
 
 
 def test_of_two_lives_of_one_id_both_are_counted() -> None:

@@ -1,0 +1,99 @@
+"""The books: sums that agree, and a check that would notice if they did not."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, task
+
+from fairlead.common.messages import AgentState
+from fairlead.common.resources import EMPTY, Resources
+from fairlead.master.books import anonymous
+from fairlead.master.settings import MasterSettings
+
+Corruption = Callable[[MasterHarness, AgentDouble, FrameworkDouble], None]
+
+
+def running() -> tuple[MasterHarness, AgentDouble, FrameworkDouble]:
+    h = MasterHarness(MasterSettings(offer_timeout_s=1000))
+    a = h.agent(cpus=4, gpus=2)
+    f = h.framework()
+    f.accept(f.offers[0], task("t1", gpus=1), refuse_s=0)
+    a.runs("t1")
+    h.advance(1.1)
+    assert f.offers
+    return h, a, f
+
+
+def test_used_offered_and_free_make_the_whole() -> None:
+    h, a, _ = running()
+    agent = h.master.books.agents[a.id]
+    assert agent.used.cpus == 1000
+    assert agent.offered.cpus == 3000
+    assert agent.free == EMPTY
+    assert agent.used + agent.offered == a.info.resources
+
+
+def test_a_role_holds_what_its_frameworks_hold() -> None:
+    h, _, f = running()
+    assert h.master.books.held[f.role] == anonymous(Resources.of(cpus=4, mem=8 * 2**30, gpus=2))
+    assert h.framework_books(f).held[f.role] == h.master.books.held[f.role]
+
+
+def test_capacity_counts_devices_not_their_names() -> None:
+    h, _, _ = running()
+    h.agent(cpus=1, gpus=2)
+    assert h.master.books.capacity.gpus == (("", 4000),)
+
+
+def corrupt_used(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    h.master.books.agents[a.id].used = EMPTY
+
+
+def corrupt_offered(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    h.master.books.agents[a.id].offered = EMPTY
+
+
+def corrupt_held(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    h.believes(f, "t1").held = Resources.of(cpus=2)
+
+
+def corrupt_role(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    h.master.books.held[f.role] = EMPTY
+
+
+def corrupt_state(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    h.master.books.agents[a.id].state = AgentState.DISCONNECTED
+
+
+def corrupt_session(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    h.framework_books(f).session = None
+
+
+def corrupt_promise(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    agent = h.master.books.agents[a.id]
+    agent.info = type(agent.info)(a.id, "host1", Resources.of(cpus=2))
+
+
+def corrupt_ended(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    h.framework_books(f).ended[h.believes(f, "t1").task_id] = h.believes(f, "t1")
+
+
+@pytest.mark.parametrize(
+    "corrupt",
+    [
+        corrupt_used,
+        corrupt_offered,
+        corrupt_held,
+        corrupt_role,
+        corrupt_state,
+        corrupt_session,
+        corrupt_promise,
+        corrupt_ended,
+    ],
+)
+def test_check_notices(corrupt: Corruption) -> None:
+    h, a, f = running()
+    h.master.check()
+    corrupt(h, a, f)
+    with pytest.raises((AssertionError, KeyError)):
+        h.master.check()
