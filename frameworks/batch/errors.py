@@ -12,4 +12,4 @@ class ServiceLostError(UnavailableError):
 
 
 class NoSuchWorkerError(FairleadError):
-    """No agent of the cluster can hold a worker of the size asked for."""
+    """There can be no worker of the size asked for: no agent holds one, or each ends at once."""

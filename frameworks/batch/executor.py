@@ -22,8 +22,9 @@ DEFAULT_MEM = 512 << 20
 class Executor(futures.Executor):
     """Runs calls in workers of a Fairlead cluster; used as `concurrent.futures` documents.
 
-    With no `address` it finds this user's running local cluster, or starts one for itself and
-    stops it at the end. `cpus`, `mem` (bytes) and `gpus` are those of one worker, which does one
+    `address` is that of a master, as in `fairlead --master`; FAIRLEAD_MASTER says the same. With
+    neither it finds this user's running local cluster, or starts one for itself and stops it at
+    the end. `cpus`, `mem` (bytes) and `gpus` are those of one worker, which does one
     call at a time. Calls travel in batches by themselves, so `chunksize` of `map` is not needed
     and has no effect, as with threads.
     """

@@ -79,7 +79,7 @@ class Job:
     async def start(self) -> None:
         """Returns when the service has welcomed us."""
         self._address = await self._links.listen()
-        await self._service.connect()
+        await self._service.connect_first()
 
     async def stop(self) -> None:
         """Hang up on everybody."""
@@ -130,6 +130,7 @@ class Job:
             if future.start():
                 future.forget_call()
                 future.set_exception(error)
+        self._tell_wants()
         self._check_finished()
 
     def filenos(self) -> list[int]:

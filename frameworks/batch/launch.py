@@ -12,7 +12,7 @@ from .sizes import size_to_fields
 
 def worker_command(service_address: str) -> list[str]:
     """What a worker's task runs."""
-    return [sys.executable, "-m", "fairlead.frameworks.batch.worker", service_address]
+    return [sys.executable, "-P", "-m", "fairlead.frameworks.batch.worker", service_address]
 
 
 def worker_pass(key: bytes, worker: str, size: Resources) -> WorkerPass:

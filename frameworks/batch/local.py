@@ -55,6 +55,9 @@ class LocalWorkers:
         self._wanted[size] = count
         self._start_missing(size)
 
+    def joined(self, worker: str, size: Resources) -> None:
+        """It was started here, so it is known."""
+
     def release(self, worker: str) -> None:
         """It exits by itself."""
 

@@ -2,14 +2,26 @@
 
 Pure, like every scheduler. The pool (`pool`) decides how many workers there should be, this how
 they come to be; `hosting` joins the two. A worker is a task; its key is a file in its sandbox.
+
+The service may be started again while its workers live on. Their tasks are *strangers* to the new
+life until they dial in and say their size; meanwhile it asks for no others in their place.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.common.ids import FrameworkId, TaskId
 from fairlead.common.resources import Resources
-from fairlead.common.values import Demand, FrameworkInfo, Offer, RoleDemand, TaskInfo
+from fairlead.common.values import (
+    Demand,
+    FrameworkInfo,
+    Offer,
+    RoleDemand,
+    TaskInfo,
+    TaskState,
+    TaskStatus,
+)
 from fairlead.frameworks.kit.scheduler import (
     Kill,
     OffersReceived,
@@ -18,6 +30,7 @@ from fairlead.frameworks.kit.scheduler import (
     SchedulerBase,
     SchedulerEvent,
     StatusReceived,
+    Subscribed,
     accept,
     decline,
 )
@@ -28,8 +41,13 @@ AWAY_S = 86400.0
 EXIT_S = 10.0
 """A worker that was told to exit has gone by then, or is killed."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-"""Before the next try, when workers end as soon as they are started."""
-QUICK_S = 2.0
+"""Before the next try, when workers end before they have dialled in."""
+HOPELESS = 4
+"""So many in a row that failed so: whoever waits for them is told."""
+SETTLE_S = 0.3
+"""A later life hears within this which workers of the one before are left."""
+STRANGER_S = 5.0
+"""They have dialled in by then, or are not counted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +56,14 @@ class WorkersWanted:
 
     size: Resources
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPresent:
+    """It has dialled in."""
+
+    worker: str
+    size: Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +80,34 @@ class WorkerEnded:
     worker: str
 
 
+@dataclass(frozen=True, slots=True)
+class WorkersFail:
+    """For the service: no worker of this size gets as far as dialling in."""
+
+    size: Resources
+    message: str
+
+
 @dataclass(slots=True)
 class _Worker:
     size: Resources
-    launched: float
     released: float | None = None
+    is_present: bool = False
+    is_unreachable: bool = False
     is_killed: bool = False
+
+    @property
+    def counts(self) -> bool:
+        return self.released is None and not self.is_unreachable
 
 
 @dataclass(slots=True)
-class _Pause:
-    until: float = 0.0
-    lasts_s: float = FIRST_PAUSE_S
+class _Trouble:
+    """With workers of one size, which end before they have dialled in."""
+
+    paused_until: float = 0.0
+    pause_s: float = FIRST_PAUSE_S
+    failures: int = 0
 
 
 @dataclass(slots=True)
@@ -79,9 +121,14 @@ class BatchScheduler(SchedulerBase):
     address: str
     prefix: str
     worker_task: Callable[[str, Resources], TaskInfo]
+    is_successor: bool = False
+    """An earlier life may have left workers."""
     _wanted: dict[Resources, int] = field(default_factory=dict)
     _workers: dict[str, _Worker] = field(default_factory=dict)
-    _pauses: dict[Resources, _Pause] = field(default_factory=dict)
+    _strangers: dict[str, float] = field(default_factory=dict)
+    """Tasks of an earlier life, and when they were first heard of."""
+    _settled_at: float | None = None
+    _troubles: dict[Resources, _Trouble] = field(default_factory=dict)
     _started: int = 0
     _now: float = 0.0
 
@@ -91,49 +138,71 @@ class BatchScheduler(SchedulerBase):
 
     @property
     def demands(self) -> Sequence[RoleDemand]:  # type: ignore[override]
-        """The workers that are missing, but for sizes whose workers end at once."""
-        missing = tuple(
-            Demand(size, count)
-            for size in self._wanted
-            if (count := self.missing(size)) > 0 and self._pause(size).until <= self._now
-        )
-        return (RoleDemand(self.framework.roles[0], missing),)
+        """The workers that are missing, as far as it makes sense to start them now."""
+        wanted = tuple(Demand(size, count) for size, count in self._demanded().items())
+        return (RoleDemand(self.framework.roles[0], wanted),)
 
     def missing(self, size: Resources) -> int:
         """How many workers of this size are still to be launched."""
-        have = sum(w.size == size and w.released is None for w in self._workers.values())
+        have = sum(worker.size == size and worker.counts for worker in self._workers.values())
         return max(0, self._wanted.get(size, 0) - have)
 
     def step(self, event: SchedulerEvent, now: float) -> list[SchedulerAction]:
+        before = self._demanded()
         self._now = now
-        match event:
-            case WorkersWanted(size=size, count=count):
-                is_more = count > self._wanted.get(size, 0)
-                self._wanted[size] = count
-                # Refusals were of a time when less was wanted.
-                return [Revive()] if is_more and self.missing(size) else []
-            case WorkerReleased(worker=name):
-                if (worker := self._workers.get(name)) is not None:
-                    worker.released = now
-            case OffersReceived(offers=offers):
-                return [self._use(offer) for offer in offers]
-            case StatusReceived(status=status) if status.state.is_terminal:
-                self._ended(status.task_id)
-                return [WorkerEnded(status.task_id)]
-        return self._kill_overdue()
+        actions = self._handle(event)
+        actions += self._kill_overdue()
+        after = self._demanded()
+        if any(count > before.get(size, 0) for size, count in after.items()):
+            actions.append(Revive())  # refusals were of a time when less was wanted
+        return actions
 
     def next_deadline(self) -> float | None:
-        due = [
-            w.released + EXIT_S for w in self._workers.values() if w.released and not w.is_killed
-        ]
-        due += [p.until for size, p in self._pauses.items() if self.missing(size)]
-        return min((at for at in due if at > self._now), default=None)
+        return min((at for at in self._deadlines() if at > self._now), default=None)
+
+    # Events
+
+    def _handle(self, event: SchedulerEvent) -> list[SchedulerAction]:
+        match event:
+            case WorkersWanted(size, count):
+                self._wanted[size] = count
+                if not count:
+                    del self._wanted[size]
+            case WorkerPresent(name, size):
+                self._present(name, size)
+            case WorkerReleased(name):
+                if (worker := self._workers.get(name)) is not None:
+                    worker.released = self._now
+            case OffersReceived(offers):
+                return [self._use(offer) for offer in offers]
+            case StatusReceived(status) if status.state.is_terminal:
+                return self._ended(status)
+            case StatusReceived(status):
+                self._seen(status)
+            case Subscribed() if self._settled_at is None:
+                self._settled_at = self._now + (SETTLE_S if self.is_successor else 0.0)
+        return []
+
+    def _present(self, name: str, size: Resources) -> None:
+        self._troubles.pop(size, None)
+        if name in self._workers:
+            self._workers[name].is_present = True
+        elif not self._is_ours(name):  # ours would be known, had its task not ended already
+            self._strangers.pop(name, None)
+            self._workers[name] = _Worker(size, is_present=True)
+
+    def _seen(self, status: TaskStatus) -> None:
+        name = status.task_id
+        if (worker := self._workers.get(name)) is not None:
+            worker.is_unreachable = status.state is TaskState.UNREACHABLE
+        elif not self._is_ours(name):
+            self._strangers.setdefault(name, self._now)
 
     def _use(self, offer: Offer) -> SchedulerAction:
         """As many missing workers as fit."""
         left, tasks = offer.resources, []
-        for size in self._wanted:
-            for _ in range(self.missing(size)):
+        for size, count in self._demanded().items():
+            for _ in range(count):
                 if (picked := left.pick(size)) is None:
                     break
                 left -= picked
@@ -143,22 +212,27 @@ class BatchScheduler(SchedulerBase):
     def _next_worker(self, size: Resources) -> TaskInfo:
         self._started += 1
         name = f"worker-{self.prefix}-{self._started}"
-        self._workers[name] = _Worker(size, self._now)
+        self._workers[name] = _Worker(size)
         return self.worker_task(name, size)
 
-    def _ended(self, name: str) -> None:
-        worker = self._workers.pop(name, None)
-        if worker is None or worker.released is not None:
-            return
-        pause = self._pause(worker.size)
-        if self._now - worker.launched >= QUICK_S:
-            pause.lasts_s = FIRST_PAUSE_S
-            return
-        pause.until = self._now + pause.lasts_s
-        pause.lasts_s = min(2 * pause.lasts_s, LONGEST_PAUSE_S)
-
-    def _pause(self, size: Resources) -> _Pause:
-        return self._pauses.setdefault(size, _Pause())
+    def _ended(self, status: TaskStatus) -> list[SchedulerAction]:
+        self._strangers.pop(status.task_id, None)
+        ended: list[SchedulerAction] = [WorkerEnded(status.task_id)]
+        worker = self._workers.pop(status.task_id, None)
+        if worker is None or worker.released is not None or worker.is_present:
+            return ended
+        trouble = self._troubles.setdefault(worker.size, _Trouble())
+        trouble.paused_until = self._now + trouble.pause_s
+        trouble.pause_s = min(2 * trouble.pause_s, LONGEST_PAUSE_S)
+        trouble.failures += status.state is TaskState.FAILED
+        if trouble.failures < HOPELESS:
+            return ended
+        trouble.failures = 0
+        message = (
+            f"workers end as soon as they are started, the last one {status.message}: "
+            f"see what it said with fairlead tasks logs --stderr {status.task_id}"
+        )
+        return [*ended, WorkersFail(worker.size, message)]
 
     def _kill_overdue(self) -> list[SchedulerAction]:
         kills: list[SchedulerAction] = []
@@ -168,3 +242,39 @@ class BatchScheduler(SchedulerBase):
                 worker.is_killed = True
                 kills.append(Kill(TaskId(name)))
         return kills
+
+    # The books
+
+    def _demanded(self) -> dict[Resources, int]:
+        """How many workers of which size to start now."""
+        if self._is_settling():
+            return {}
+        have = Counter(worker.size for worker in self._workers.values() if worker.counts)
+        return {
+            size: count - have[size]
+            for size, count in self._wanted.items()
+            if count > have[size] and not self._is_paused(size)
+        }
+
+    def _is_settling(self) -> bool:
+        """Whether workers of an earlier life may still turn up."""
+        if self.is_successor and (self._settled_at is None or self._now < self._settled_at):
+            return True
+        return any(self._now < since + STRANGER_S for since in self._strangers.values())
+
+    def _is_paused(self, size: Resources) -> bool:
+        return size in self._troubles and self._now < self._troubles[size].paused_until
+
+    def _is_ours(self, name: str) -> bool:
+        return name.startswith(f"worker-{self.prefix}-")
+
+    def _deadlines(self) -> Iterator[float]:
+        for worker in self._workers.values():
+            if worker.released is not None and not worker.is_killed:
+                yield worker.released + EXIT_S
+        for size, trouble in self._troubles.items():
+            if self.missing(size):
+                yield trouble.paused_until
+        yield from (since + STRANGER_S for since in self._strangers.values())
+        if self._settled_at is not None:
+            yield self._settled_at

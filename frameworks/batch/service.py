@@ -48,6 +48,9 @@ class WorkerSource(Protocol):
     def want(self, size: Resources, count: int) -> None:
         """Let there be no fewer workers of this size, as soon as possible."""
 
+    def joined(self, worker: str, size: Resources) -> None:
+        """It has dialled in; perhaps again, or one that an earlier service had."""
+
     def release(self, worker: str) -> None:
         """It was told to exit; see to it, and do not replace it."""
 
@@ -231,6 +234,7 @@ class BatchService:
                     self._workers[name].channel.close()
                 self._workers[name] = _Worker(channel, fields["leases"], fields["job"])
                 logger.info("batch.worker_joined worker=%s size=%s", name, size)
+                self._source.joined(name, size)
                 self._step(WorkerJoined(name, size, fields["job"]))
             case Kind.ENDED:
                 self._on_lease_ended(name, **fields)

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_RESTART_S = 5.0
+"""A local cluster has started a service again by then that was only just killed."""
 
 
 class LinkUser(Protocol):
@@ -57,6 +59,19 @@ class ServiceLink:
     def is_up(self) -> bool:
         """The service knows us."""
         return self._channel is not None and self._welcome is None
+
+    async def connect_first(self) -> None:
+        """Dial until welcomed; an error for people if nobody is there and nobody will be."""
+        loop = asyncio.get_running_loop()
+        patience_s = _RESTART_S if self._find().home is not None else 0.0
+        deadline = loop.time() + patience_s
+        while True:
+            try:
+                return await self.connect()
+            except UnavailableError:
+                if loop.time() >= deadline:
+                    raise
+            await asyncio.sleep(_FIRST_PAUSE_S)
 
     async def connect(self) -> None:
         """Dial once and be welcomed; else an error for people."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import json
 import os
 import pickle
 import signal
@@ -406,12 +407,23 @@ def test_a_wrong_token_is_refused(batch: LocalBatch, fairlead_home: Path) -> Non
         Executor()
 
 
+def test_nobody_where_the_home_says_is_said(batch: LocalBatch, fairlead_home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    published = fairlead_home / "frameworks" / "batch.json"
+    published.write_text(json.dumps({"address": f"127.0.0.1:{free}"}))
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match=f"no batch service answers at 127.0.0.1:{free}"):
+        Executor()
+    assert time.monotonic() - began > 1  # it might have been about to be started again
+
+
 def test_nobody_at_the_address_is_said(batch: LocalBatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         free = server.getsockname()[1]
-    with pytest.raises(UnavailableError, match=f"no batch service answers at 127.0.0.1:{free}"):
+    with pytest.raises(UnavailableError, match=f"no master answers at 127.0.0.1:{free}"):
         Executor(address=f"127.0.0.1:{free}")
-    with pytest.raises(ConfigError, match="'nonsense' is not an address"):
+    with pytest.raises(ConfigError, match="'nonsense' is not the address of a master"):
         Executor(address="nonsense")
 
 
@@ -464,7 +476,7 @@ def test_keys_are_neither_in_arguments_nor_environment_nor_left_in_the_sandbox(
         return arguments, dict(os.environ), [path.name for path in Path().iterdir()]
 
     arguments, environment, files = executor.submit(look).result(PATIENCE_S)
-    assert arguments[1:] == ["-m", "fairlead.frameworks.batch.worker", batch.address]
+    assert arguments[1:] == ["-P", "-m", "fairlead.frameworks.batch.worker", batch.address]
     assert not [name for name in environment if "KEY" in name or "TOKEN" in name]
     assert sorted(files) == ["stderr", "stdout"]
 
