@@ -209,6 +209,15 @@ def _stop(choose: Callable[[Target], Process | None]) -> Fault:
     return strike
 
 
+def _restart(target: Target) -> bool:
+    process = _framework(target)
+    if process is None:
+        return False
+    assert isinstance(process, FrameworkNode)
+    process.restart()
+    return True
+
+
 def _long_absence(target: Target) -> bool:
     """An agent stays away until it is called unreachable, and perhaps longer."""
     process = _agent(target)
@@ -340,6 +349,7 @@ KINDS: Mapping[str, tuple[int, Fault]] = {
     "crash framework": (3, _crash(_framework)),
     "master dies between actions": (4, _fuse(_master)),
     "agent dies between actions": (6, _fuse(_agent)),
+    "restart framework": (2, _restart),
     "framework dies between actions": (4, _fuse(_framework)),
     "master dies at a commit": (2, _mine(_master)),
     "agent dies at a commit": (6, _mine(_agent)),

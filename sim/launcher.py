@@ -74,8 +74,7 @@ class Launcher:
     def recovered(self) -> list[Recovered]:
         """What runs, and what ended and was not forgotten."""
         return [
-            Recovered(c.launch_uuid, c.pid, c.start_time, c.exit)
-            for c in self._containers.values()
+            Recovered(c.launch_uuid, c.pid, c.start_time, c.exit) for c in self._containers.values()
         ]
 
     # --- what befalls them

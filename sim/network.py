@@ -231,9 +231,7 @@ class Network:
         end.out.swallows = True
         far = end.far
         self._clock.after(0.0, lambda: self._end(end, Code.SLOW_CONSUMER, reason))
-        self._clock.at(
-            end.out.stalled_until, lambda: self._end(far, Code.SLOW_CONSUMER, reason)
-        )
+        self._clock.at(end.out.stalled_until, lambda: self._end(far, Code.SLOW_CONSUMER, reason))
 
     def _lose_some(self, lane: Lane) -> None:
         """Of what a dead process had sent, a first part still arrives."""

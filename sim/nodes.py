@@ -168,6 +168,8 @@ class FrameworkNode(Process):
         self._leader = leader
         self.scheduler = scheduler
         self.has_stopped = False
+        self.comes_back = False
+        """Set: when it stops, it was only to be restarted."""
         scheduler.on_event = self._witness
         self.core = Driver(scheduler, name, memory.framework_id, settings)
         self.begin(self.core)
@@ -177,10 +179,15 @@ class FrameworkNode(Process):
             case DriverDial():
                 self.stage.network.dial(self, self._leader(self.host))
             case Stop(message):
-                self.has_stopped = True
+                self.has_stopped = not self.comes_back
                 self.die(message or "stopped")
             case _:
                 super().perform(action)
+
+    def restart(self) -> None:
+        """Whoever runs it wants it to end in good order, and starts it again."""
+        self.comes_back = True
+        self.feed(Stop("to be restarted"))
 
     def _witness(self, event: object) -> None:
         if isinstance(event, StatusReceived):

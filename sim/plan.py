@@ -1,4 +1,4 @@
-"""Draws a world from a seed: who is in it, what they want, how patient they are, how rough it is."""
+"""Draws a world from a seed: who is in it, what they want, how patient and how rough it is."""
 
 from dataclasses import dataclass
 from random import Random
@@ -85,12 +85,12 @@ def _agent(random: Random, number: int) -> AgentInfo:
     # Where the gpus are there is room for long tasks beside those that need one.
     cpus = 8 if count else random.choice((4, 6, 8))
     mem = (16 if count else random.choice((8, 16))) * GIB
-    gpus = {GpuId(f"gpu-{number}-{index}"): 1.0 for index in range(count)}
+    gpus = {f"gpu-{number}-{index}": 1.0 for index in range(count)}
     return AgentInfo(
         AgentId(""),
         f"agent-{number}",
         Resources.of(cpus, mem, 100 * GIB, gpus),
-        gpus=tuple(Gpu(gpu_id, "fake", 16 * GIB) for gpu_id in gpus),
+        gpus=tuple(Gpu(GpuId(name), "fake", 16 * GIB) for name in gpus),
         name=f"agent-{number}",
     )
 

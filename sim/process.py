@@ -5,10 +5,10 @@ continued as by SIGSTOP and SIGCONT, and killed between any two actions.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from fairlead.common.ids import SessionId
 from fairlead.common.messages import (
@@ -34,7 +34,7 @@ MAX_TICKS_AT_ONCE = 100
 class Core(Protocol):
     """What all cores have in common."""
 
-    def step(self, event: object, now: float) -> list[object]: ...
+    def step(self, event: Any, now: float) -> Sequence[object]: ...
 
     def next_deadline(self) -> float | None: ...
 
@@ -91,9 +91,9 @@ class Process:
 
     # --- as its core sees it
 
-    def begin(self, core: Core, actions: list[object] | None = None) -> None:
+    def begin(self, core: Core) -> None:
         self._core = core
-        self._act(actions or [])
+        self._arm()
 
     def time(self) -> float:
         """Its own monotonic clock, which starts anywhere."""
@@ -117,6 +117,11 @@ class Process:
     def may_write(self) -> bool:
         """Whether the disk still takes what this process writes."""
         return True
+
+    def check(self) -> None:
+        """The books of the core balance, or AssertionError."""
+        assert self._core is not None
+        self._core.check()
 
     # --- as the network sees it
 
@@ -163,7 +168,7 @@ class Process:
             return
         self.is_stopped = False
         self.stage.auditor.resumed(self.stage.clock.now, self.name)
-        while self._inbox and self.is_alive and not self.is_stopped:
+        while self._inbox and not self.is_stopped:  # whoever dies meanwhile has emptied it
             self._inbox.popleft()()
         if self.is_alive:
             self._arm()
@@ -195,22 +200,21 @@ class Process:
         count(journal.events, f"{self.kind}: {name_of(event)}")
         try:
             actions = self._core.step(event, self.time())
-            self._check()
+            self._check_in_turn()
         except Exception as error:
             raise CoreFailedError(f"{error!r} in {self.name} at {event!r}") from error
         self._act(actions)
 
-    def _check(self) -> None:
+    def _check_in_turn(self) -> None:
         every = self.stage.check_every
         self._unchecked += 1
         if every and self._unchecked >= every:
             self._unchecked = 0
-            assert self._core is not None
-            self._core.check()
+            self.check()
 
-    def _act(self, actions: list[object]) -> None:
+    def _act(self, actions: Sequence[object]) -> None:
         stage = self.stage
-        if any(type(action) is Record for action in actions) and self.is_mined:
+        if self.is_mined and any(isinstance(action, Record) for action in actions):
             self.is_mined = False
             delay = stage.random.uniform(0.0, 0.012)
             stage.clock.after(delay, lambda: self.die("while a commit is under way"))

@@ -131,6 +131,8 @@ class Replayable:
                 return list(self._status(status))
             case Tick():
                 return [*self._answer(now), *self.tick(now)]
+            case _:
+                return ()
         return ()
 
     def next_deadline(self) -> float | None:
@@ -300,5 +302,5 @@ class Service(Replayable):
 
 
 def _lives(attempt: Attempt) -> bool:
-    """An agent that lost its disk with its id never comes back; nobody can say more of its tasks."""
+    """An agent that lost its id before it was durable never comes back under it."""
     return attempt.state is not TaskState.UNREACHABLE

@@ -7,7 +7,16 @@ from enum import Enum
 from fairlead.common.resources import Resources
 
 _ENVELOPES = ("FrameworkMessage", "AgentMessage", "MasterToFramework", "MasterToAgent")
-_NOISE = ("host", "wall_time", "utilisation", "attributes", "hostname", "software", "hello", "agent")
+_NOISE = (
+    "host",
+    "wall_time",
+    "utilisation",
+    "attributes",
+    "hostname",
+    "software",
+    "hello",
+    "agent",
+)
 
 
 def brief(thing: object) -> str:

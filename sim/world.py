@@ -240,9 +240,10 @@ class World:
         if master is None or not master.is_alive or self._deposed_alive():
             return "there is not exactly one master"
         books = master.core.books
-        connected = [a.info.hostname for a in books.agents.values() if a.state is CONNECTED]
-        for name in self._hosts:
-            if connected.count(name) != 1:
+        connected = [a.instance_uuid for a in books.agents.values() if a.state is CONNECTED]
+        for name, machine in self._hosts.items():
+            node = machine.node
+            if node is None or not node.is_alive or connected.count(node.name) != 1:
                 return f"{name} is not registered"
         for name, host in self._frameworks.items():
             if host.has_stopped:
@@ -267,9 +268,9 @@ class World:
                     "books equal reality",
                     f"{agent.info.hostname} runs {used}, the master believes {agent.used}",
                 )
-        for process in [master, *self.agents(), *self.frameworks()]:
+        for process in [master, *processes]:
             if process.is_alive:
-                process.core.check()
+                process.check()
 
     # --- starts
 

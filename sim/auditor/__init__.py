@@ -130,9 +130,7 @@ class Auditor:
 
     # --- side effects
 
-    def container_started(
-        self, host: str, launch_uuid: LaunchUuid, resources: Resources
-    ) -> None:
+    def container_started(self, host: str, launch_uuid: LaunchUuid, resources: Resources) -> None:
         self._containers.started(host, launch_uuid, resources)
 
     def container_signalled(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
+from fairlead.common.ids import FrameworkId, GpuId, LaunchUuid, TaskId
 from fairlead.common.messages import MasterToAgent, RegisterAgent, RunAccept
 from fairlead.common.resources import MILLIS, Resources
 from fairlead.common.values import Launch
@@ -99,9 +99,7 @@ class Containers:
         if order is None or order.host != host:
             raise ViolationError("what runs was ordered", f"{uuid} starts on {host} by nobody")
         if uuid in self._started:
-            raise ViolationError(
-                "one container per launch", f"{uuid} starts again, on {host}"
-            )
+            raise ViolationError("one container per launch", f"{uuid} starts again, on {host}")
         if not order.resources.covers(resources) or not resources.covers(order.resources):
             raise ViolationError(
                 "what was ordered runs", f"{uuid} has {resources}, ordered: {order.resources}"
@@ -133,7 +131,7 @@ class Containers:
     def _check_room(self, host: str) -> None:
         capacity = self._capacity[host]
         cpus = mem = disk = 0
-        devices: dict[str, int] = {}
+        devices: dict[GpuId, int] = {}
         for running in self._running.values():
             if running.order.host == host:
                 held = running.resources
@@ -147,7 +145,7 @@ class Containers:
             )
         there = dict(capacity.gpus)
         for device, millis in devices.items():
-            if millis > min(MILLIS, there.get(device, 0)):  # type: ignore[call-overload]
+            if millis > min(MILLIS, there.get(device, 0)):
                 raise ViolationError("no resource twice", f"{host} runs {millis} of gpu {device!r}")
 
     # --- at the end
@@ -158,6 +156,4 @@ class Containers:
         )
 
     def living(self) -> list[tuple[LaunchUuid, FrameworkId, TaskId]]:
-        return [
-            (uuid, r.order.framework_id, r.order.task_id) for uuid, r in self._running.items()
-        ]
+        return [(uuid, r.order.framework_id, r.order.task_id) for uuid, r in self._running.items()]

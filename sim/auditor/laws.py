@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from fairlead.common.ids import AgentId, FrameworkId
 from fairlead.common.messages import FrameworkAway
 
-
 NEVER = float("inf")
 LATE_S = 45.0
 """So long it may take until an agent hears that a framework is back."""
@@ -100,7 +99,6 @@ class Facts:
                 return True
         contact = self.last_contact.get(framework_id, now)
         return now - contact >= self.limits.get(framework_id, NEVER) - 0.001
-
 
     def must_end(self, framework_id: FrameworkId, now: float) -> bool:
         if framework_id in self.ended:

@@ -44,9 +44,7 @@ class _Framework:
     link: int
     roles: tuple[Role, ...]
     suppressed: dict[Role, None] = field(default_factory=dict)
-    filters: dict[tuple[Role, AgentId], list[tuple[Resources, float]]] = field(
-        default_factory=dict
-    )
+    filters: dict[tuple[Role, AgentId], list[tuple[Resources, float]]] = field(default_factory=dict)
 
 
 class Offers:

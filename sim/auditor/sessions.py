@@ -59,7 +59,8 @@ class Sessions:
             return
         if calls.pop(result.call_id, None) is None:
             raise ViolationError(
-                "a call has one answer", f"{link.server} answers {result.call_id!r} unasked or twice"
+                "a call has one answer",
+                f"{link.server} answers {result.call_id!r} unasked or twice",
             )
 
     def heard(self, now: float, link: Link) -> None:

@@ -1,4 +1,4 @@
-"""Laws about what frameworks are told of their tasks, and about updates and their acknowledgement."""
+"""Laws about what frameworks are told of their tasks, and about updates and acknowledgements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

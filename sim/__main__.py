@@ -1,0 +1,82 @@
+"""`python -m fairlead.sim`: live one seed, a range of seeds, or fresh seeds until told to stop."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+from .tally import Tally
+from .world import Report, simulate
+
+PROGRESS_EVERY = 100
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _options(argv)
+    tally = Tally()
+    try:
+        for seed in _seeds(options):
+            report = simulate(seed, options.check_every)
+            tally.add(report)
+            if report.failure:
+                _print_failure(report)
+                if not options.until_told:
+                    break
+            elif options.seed is not None:
+                print(f"seed {seed}: digest {report.digest}\n{report.settings}")
+            elif tally.lives % PROGRESS_EVERY == 0:
+                print(f"{tally.lives} lives, up to seed {seed}; failed: {tally.failed or 'none'}")
+    except KeyboardInterrupt:
+        print("told to stop")
+    print("\n".join(tally.lines()))
+    return 1 if tally.failed else 0
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m fairlead.sim", description=__doc__)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--seed", type=int, help="this one life")
+    which.add_argument("--seeds", type=_range, metavar="FROM-TO", help="these lives")
+    which.add_argument(
+        "--until-told",
+        type=int,
+        nargs="?",
+        const=1_000_000,
+        metavar="FROM",
+        help="seed after seed, until Ctrl-C",
+    )
+    parser.add_argument(
+        "--check-every",
+        type=int,
+        default=1,
+        metavar="STEPS",
+        help="how often a core's books are checked; 0: only at the end",
+    )
+    return parser.parse_args(argv)
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not (dash and first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 1-200")
+    return int(first), int(last)
+
+
+def _seeds(options: argparse.Namespace) -> Iterator[int]:
+    if options.seed is not None:
+        yield options.seed
+    elif options.seeds is not None:
+        yield from range(options.seeds[0], options.seeds[1] + 1)
+    else:
+        yield from count(options.until_told)
+
+
+def _print_failure(report: Report) -> None:
+    print("\n".join(report.last_lines))
+    print(f"seed {report.seed} FAILED after {report.virtual_s:.3f} s: {report.failure}")
+    print(report.settings)
+    print(f"again: python -m fairlead.sim --seed {report.seed}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
