@@ -186,8 +186,9 @@ def _would_take(run: _Run, candidate: _Candidate, agent: Agent, offered: Resourc
     minimums = wish.minimum_offers if wish is not None else ()
     if minimums and not any(offered.covers(minimum) for minimum in minimums):
         return False
-    filters = framework.filters.get((role, agent.info.agent_id), ())
-    return not any(f.until >= run.now and f.refused.covers(offered) for f in filters)
+    refusals = framework.filters.get((role, agent.info.agent_id))
+    filters = refusals.filters if refusals is not None else ()
+    return not any(f.until > run.now and f.refused.covers(offered) for f in filters)
 
 
 def _most(candidate: _Candidate, agent: Agent, free: Resources) -> Resources:

@@ -106,6 +106,15 @@ class Filter:
 
 
 @dataclass(slots=True)
+class Refusals:
+    """The filters of one framework and role on one agent, and when they are looked at."""
+
+    filters: list[Filter] = field(default_factory=list)
+    look_at: dict[float, None] = field(default_factory=dict)
+    """Of the timers that are set."""
+
+
+@dataclass(slots=True)
 class Framework:
     """A framework, its session if it has one, and what it holds and wants."""
 
@@ -123,7 +132,7 @@ class Framework:
     wishes: dict[Role, RoleWish] = field(default_factory=dict)
     demands: dict[Role, list[Demand]] = field(default_factory=dict)
     """A role that is missing here has stated nothing; an empty list wants nothing."""
-    filters: dict[tuple[Role, AgentId], list[Filter]] = field(default_factory=dict)
+    filters: dict[tuple[Role, AgentId], Refusals] = field(default_factory=dict)
     refusals: int = 0
     """Fitting offers refused in a row."""
     allocations: int = 0

@@ -150,7 +150,7 @@ class Frameworks:
         framework.instance_uuid = call.hello.instance_uuid
         framework.attempt = call.hello.attempt
         framework.heard = context.awake
-        framework.filters.clear()
+        self._offers.forget_filters(framework, (role for role, _ in framework.filters))
         framework.wishes = {wish.role: wish for wish in call.wishes}
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
         framework.demands = {wanted.role: _open(wanted) for wanted in call.demands}
@@ -200,9 +200,15 @@ class Frameworks:
     def _set_demand(self, framework: Framework, call: SetDemand) -> Answer:
         if (trouble := _bad_demands(framework.info, call.demands)) is not None:
             return trouble
+        is_more = False
         for wanted in call.demands:
-            framework.demands[wanted.role] = _open(wanted)
-        self._context.books.want(framework)
+            before, after = framework.demands.get(wanted.role), _open(wanted)
+            is_more = is_more or _is_more(before, after)
+            framework.demands[wanted.role] = after
+        if is_more:
+            self._context.books.want(framework)
+        else:
+            self._context.books.touch_framework(framework.framework_id)
         return DONE
 
     def _kill(self, framework: Framework, call: Kill) -> Answer:
@@ -358,6 +364,14 @@ def _open(wanted: RoleDemand) -> list[Demand]:
 def _strange_role(framework: Framework, roles: tuple[Role, ...]) -> Answer | None:
     strange = [role for role in roles if role not in framework.info.roles]
     return (Code.INVALID, "roles", f"{strange[0]!r} is none of its roles") if strange else None
+
+
+def _is_more(before: list[Demand] | None, after: list[Demand]) -> bool:
+    """Whether there may be something to offer that was not wanted before."""
+    if before is None:
+        return bool(after)
+    room = {(wanted.each, wanted.constraints): wanted.count for wanted in before}
+    return any(room.get((wanted.each, wanted.constraints), 0) < wanted.count for wanted in after)
 
 
 def _bad_role(info: FrameworkInfo, roles: list[Role], name: str) -> Answer | None:

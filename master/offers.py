@@ -8,7 +8,7 @@ from fairlead.common.resources import Resources
 from fairlead.common.values import Offer
 
 from .allocator import Grant, allocate
-from .books import Agent, Filter, Framework, HeldOffer
+from .books import Agent, Filter, Framework, HeldOffer, Refusals
 from .constraints import attributes_of
 from .context import Context
 
@@ -90,14 +90,23 @@ class Offers:
         framework = context.books.frameworks[offer.framework_id]
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         until = context.now + lasts
-        filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
-        filters[:] = [
+        refusals = framework.filters.setdefault((offer.role, offer.agent_id), Refusals())
+        refusals.filters = [
             known
-            for known in filters
+            for known in refusals.filters
             if known.until > (until if refused.covers(known.refused) else context.now)
         ]
-        filters.append(Filter(refused, until))
-        context.timers.at(until, "filter", offer.framework_id, offer.role, offer.agent_id)
+        refusals.filters.append(Filter(refused, until))
+        self._look_again(framework, offer.role, offer.agent_id, refusals)
+
+    def _look_again(
+        self, framework: Framework, role: Role, agent_id: AgentId, refusals: Refusals
+    ) -> None:
+        """When the first of them expires, or before: an earlier look sets the next timer."""
+        first = min(known.until for known in refusals.filters)
+        if all(when > first for when in refusals.look_at):
+            refusals.look_at[first] = None
+            self._context.timers.at(first, "filter", framework.framework_id, role, agent_id)
 
     def give_back(self, held: HeldOffer) -> None:
         """Not taken: a demand that it was to serve is open again, on whatever agent."""
@@ -134,15 +143,16 @@ class Offers:
 
     def forget_filters(self, framework: Framework, roles: Iterable[Role]) -> None:
         wanted = tuple(roles)
-        for role, agent_id in tuple(framework.filters):
+        for (role, _), refusals in framework.filters.items():
             if role in wanted:
-                del framework.filters[role, agent_id]
+                refusals.filters = []
 
     def forget_refusals_of(self, agent_id: AgentId) -> None:
         """The agent is another than the one that was refused."""
         for framework in self._context.books.frameworks.values():
-            for role in framework.info.roles:
-                framework.filters.pop((role, agent_id), None)
+            for (_, refused_id), refusals in framework.filters.items():
+                if refused_id == agent_id:
+                    refusals.filters = []
 
     # --- timers
 
@@ -162,11 +172,15 @@ class Offers:
 
     def filter_due(self, framework: Framework, role: Role, agent_id: AgentId) -> None:
         """A refusal has expired: the agent is looked at again."""
-        filters = framework.filters.get((role, agent_id))
-        if filters is None:
+        now, books = self._context.now, self._context.books
+        refusals = framework.filters.get((role, agent_id))
+        if refusals is None:
             return
-        filters[:] = [f for f in filters if f.until > self._context.now]
-        if not filters:
+        refusals.look_at = {when: None for when in refusals.look_at if when > now}
+        refusals.filters = [known for known in refusals.filters if known.until > now]
+        if refusals.filters:
+            self._look_again(framework, role, agent_id, refusals)
+        elif not refusals.look_at:
             del framework.filters[role, agent_id]
-        if agent_id in self._context.books.agents:
-            self._context.books.dirty[agent_id] = None
+        if agent_id in books.agents:
+            books.dirty[agent_id] = None

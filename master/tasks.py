@@ -127,7 +127,8 @@ class Tasks:
         elif known.is_terminal and not is_over:
             # We have told its framework that it ended, and that is never taken back.
             self._hold_stray(agent, report.latest, report.resources)
-            body = KillTask(known.framework_id, known.task_id, report.launch_uuid)
+            grace_s = report.task.kill_grace_s
+            body = KillTask(known.framework_id, known.task_id, report.launch_uuid, grace_s)
             self._context.to_agent(agent, body)
             return known
         self._believe(framework, known, report)

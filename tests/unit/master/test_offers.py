@@ -74,8 +74,8 @@ def test_m11_no_decline_is_longer_than_a_year() -> None:
     h.agent()
     f = h.framework()
     f.decline(refuse_s=10 * 365 * 86400)
-    filters = next(iter(h.framework_books(f).filters.values()))
-    assert filters[0].until == h.now + 365 * 86400
+    refusals = next(iter(h.framework_books(f).filters.values()))
+    assert refusals.filters[0].until == h.now + 365 * 86400
 
 
 def test_m11_what_an_accept_does_not_use_is_filtered() -> None:
@@ -173,6 +173,24 @@ def test_m11_filters_are_lost_with_the_session_on_purpose() -> None:
     f.connects()
     h.tick()
     assert f.offers
+
+
+def test_refusals_for_a_year_leave_one_timer_however_many() -> None:
+    h = MasterHarness()
+    a = h.agent()
+    f = h.framework()
+    for n in range(40):
+        f.accept(f.offers[0], task(f"t{n}", cpus=1), refuse_s=365 * 86400)
+        f.call(Revive())
+        h.tick()
+        f.decline(refuse_s=1)
+        a.finishes(f"t{n}")
+        h.tick()
+        h.advance(1.1)
+    a.disconnects()
+    f.disconnects()
+    h.advance(100)
+    assert len(h.master._context.timers._heap) < 25
 
 
 def test_m12_revive_clears_filters_within_one_allocation() -> None:
