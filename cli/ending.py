@@ -4,15 +4,17 @@ A process is known by its recorded identity, or by the mark that launchers give,
 so that no stranger is ever hit. Works whatever is dead already.
 """
 
+import fcntl
 import signal
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from fairlead.common.errors import FairleadError
 from fairlead.common.home import AgentHome, Home
-from fairlead.common.processes import ProcessIdentity, is_alive, send_signal
+from fairlead.common.processes import ProcessIdentity, identity_of, is_alive, send_signal
 
 from .cluster import LET_GO, is_supervised, read_record
 
@@ -42,11 +44,34 @@ def take_down(home: Home) -> Ended:
     """End everything that runs in this home; works whatever is dead already."""
     ended = release(home)
     record = read_record(home)
-    if record is not None:
-        ended += Ended(processes=end(record.daemons.values()))
+    daemons = [] if record is None else list(record.daemons.values())
+    # Daemons may also have been started by hand; those hold the locks of what they write.
+    daemons += [each for each in holders(home).values() if each not in daemons]
+    ended += Ended(processes=end(daemons))
     ended += end_launchers(agents_of(home))
     forget(home)
     return ended
+
+
+def holders(home: Home) -> dict[str, ProcessIdentity]:
+    """The daemons that run in this home, whoever started them, by the file that each holds."""
+    files = [home.registry, *(agent.checkpoint for agent in agents_of(home))]
+    files += sorted((home.path / "frameworks").glob("*.db"))
+    held = {str(path.relative_to(home.path)): holder_of(path) for path in files}
+    return {name: identity for name, identity in held.items() if identity is not None}
+
+
+def holder_of(path: Path) -> ProcessIdentity | None:
+    """Whoever has the store at this path open; its lock file names it."""
+    try:
+        with path.with_name(path.name + ".lock").open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return identity_of(int(lock.read(32)))
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def forget(home: Home) -> None:

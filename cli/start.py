@@ -21,7 +21,7 @@ from fairlead.common.home import Home
 from fairlead.common.messages import AgentState, StateReply
 
 from .cluster import Record, read_record, take_lock
-from .ending import Ended, agents_of, end, end_launchers, forget
+from .ending import Ended, agents_of, end, end_launchers, forget, holders
 from .exits import Exit
 from .plan import FRAMEWORKS
 from .problems import CommandError
@@ -68,7 +68,16 @@ def take_home(home: Home) -> tuple[int, Record | None]:
             Exit.ALREADY_RUNNING,
             hint="see it: fairlead status; end it: fairlead down; another beside it: --home DIR",
         )
-    return lock, read_record(home)
+    record = read_record(home)
+    if record is None and (held := holders(home)):
+        os.close(lock)
+        names = ", ".join(f"{name} (pid {each.pid})" for name, each in held.items())
+        raise CommandError(
+            f"daemons that were started by hand run in {home.path} and hold {names}",
+            Exit.ALREADY_RUNNING,
+            hint="end them: fairlead down; or start a cluster beside it: --home DIR",
+        )
+    return lock, record
 
 
 def clear_remains(home: Home, stale: Record | None, agents: Sequence[str]) -> None:

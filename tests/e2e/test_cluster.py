@@ -224,6 +224,20 @@ def test_down_ends_what_is_left_when_all_daemons_are_dead(fairlead: Command) -> 
     nothing_is_left(fairlead)
 
 
+def test_daemons_that_were_started_by_hand(fairlead: Command) -> None:
+    with fairlead.started("master") as master, fairlead.started("agent", "--rack", "r7") as agent:
+        until(
+            "the agent is there", lambda: '"r7"' in fairlead("agents", "list", "-o", "json").stdout
+        )
+        done = fairlead("up")
+        assert done.returncode == 79
+        assert f"pid {master.pid}" in done.stderr
+        assert fairlead("run", "--", "echo", "hi").stdout == "hi\n"
+        assert fairlead.ok("down") == "ended 0 running tasks, stopped 3 processes\n"
+        assert (master.wait(10), agent.wait(10)) == (0, 0)
+    nothing_is_left(fairlead)
+
+
 def test_a_port_in_use(fairlead: Command) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
