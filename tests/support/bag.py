@@ -87,6 +87,8 @@ class Bag(SchedulerBase):
                 self._want()
             case End():
                 return [Teardown(), Stop()]
+            case _:
+                pass
         return []
 
     def _use(self, offer: Offer) -> object:

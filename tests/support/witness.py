@@ -6,6 +6,7 @@ A task waits at a pipe of its own until it is released, at no cost, and ends wit
 import errno
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -56,7 +57,7 @@ class Witness:
     def release(self, *names: str) -> None:
         """Let these end; they must be there."""
         for name in names:
-            until(f"{name} waits to be released", lambda name=name: self._released(name))
+            until(f"{name} waits to be released", partial(self._released, name))
 
     def _released(self, name: str) -> bool:
         try:
