@@ -8,6 +8,7 @@ from fairlead.common.messages import (
     AcceptProgress,
     AgentRegistered,
     FrameworkAway,
+    Hello,
     KillTask,
     MasterToAgent,
     Record,
@@ -19,6 +20,7 @@ from fairlead.common.values import AgentTask, FrameworkInfo, TaskStatus
 KINDS: Mapping[str, type] = {
     "identity": AgentRegistered,
     "epoch": MasterToAgent,
+    "place": Hello,
     "framework": FrameworkInfo,
     "accept": RunAccept,
     "progress": AcceptProgress,

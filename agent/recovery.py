@@ -1,16 +1,19 @@
 """How an agent's core comes back: records on one side, containers that were found on the other.
 
 A task whose container runs goes on and nobody is told. One that ended meanwhile gets its true
-end; one that is nowhere to be found is GONE. What was booked and never started is started now.
+end; one that is nowhere to be found is GONE. What was booked and never started is started now;
+in another place than before nobody can say that it never was, so there it is GONE as well.
 """
 
 from collections.abc import Mapping, Sequence
 
 from fairlead.common.ids import FrameworkId, LaunchUuid
 from fairlead.common.messages import (
+    PROTOCOL_VERSION,
     AcceptProgress,
     AgentRegistered,
     FrameworkAway,
+    Hello,
     KillTask,
     MasterToAgent,
     RunAccept,
@@ -41,6 +44,7 @@ class Recovery:
         self._absences = absences
         self._reserved: dict[str, Resources] = {}
         """By accepts, when they were interrupted."""
+        self._is_elsewhere = False
 
     def run(self, records: Mapping[str, object], containers: Sequence[Recovered]) -> None:
         groups: dict[str, dict[str, object]] = {}
@@ -48,6 +52,7 @@ class Recovery:
             kind, _, rest = key.partition("/")
             groups.setdefault(kind, {})[rest] = records[key]
         self._identity(groups)
+        self._look_around(groups.get("place", {}))
         self._ended(groups.get("ended", {}))
         self._tasks(groups)
         self._accepts_under_way(groups)
@@ -70,6 +75,18 @@ class Recovery:
         for value in groups.get("framework", {}).values():
             assert isinstance(value, FrameworkInfo), f"recorded as a framework: {value!r}"
             context.frameworks[value.framework_id] = value
+
+    def _look_around(self, places: Mapping[str, object]) -> None:
+        """What started under a lost boot or pid namespace left no trace here."""
+        context = self._context
+        here = context.settings.place_id
+        if here in places:
+            return
+        self._is_elsewhere = bool(places)
+        hello = Hello(PROTOCOL_VERSION, context.settings.software, context.instance_uuid, 0)
+        context.record(f"place/{here}", hello)
+        for place in places:
+            context.record(f"place/{place}", None)
 
     def _ended(self, group: Mapping[str, object]) -> None:
         for number, value in group.items():
@@ -145,7 +162,7 @@ class Recovery:
         context = self._context
         if context.launches[task.launch_uuid] != task.key:
             found = None
-        if task.state is TaskState.STAGING and found is None:
+        if task.state is TaskState.STAGING and found is None and not self._is_elsewhere:
             if task.kill is None:
                 self._life.order(task)
             else:

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fairlead.common import clock
+from fairlead.common import clock, processes
 from fairlead.common.errors import ConfigError, FairleadError, UnavailableError
 from fairlead.common.home import Home
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
@@ -306,6 +306,7 @@ def _settings(settings: AgentSettings, sandboxes: Path) -> AgentSettings:
         software=settings.software or version("fairlead"),
         sandboxes=str(sandboxes),
         boot_id=clock.boot_id(),
+        place_id=f"{clock.boot_id()}.{processes.pid_namespace()}",
         wall_offset_s=clock.wall() - clock.boottime(),
     )
 

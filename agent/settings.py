@@ -10,6 +10,8 @@ class AgentSettings:
     software: str = ""
     sandboxes: str = "sandboxes"
     boot_id: str = ""
+    place_id: str = ""
+    """Where containers are looked for: another boot or pid namespace is another place."""
     wall_offset_s: float = 0.0
     silent_s: float = 10.0
     heartbeat_s: float = 2.0

@@ -21,9 +21,14 @@ NEVER = float("inf")
 class Peer(Protocol):
     """A process as the network sees it; what it hears it may put off while it is stopped."""
 
-    name: str
-    host: str
-    is_alive: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def is_alive(self) -> bool: ...
 
     def new_session(self) -> SessionId: ...
 

@@ -55,6 +55,7 @@ class AgentHost:
     launcher: Launcher
     offset: float
     boots: int = 1
+    places: int = 1
     lives: int = 0
     node: AgentNode | None = None
 
@@ -128,6 +129,7 @@ class World:
         host = self._hosts.get(process.host)
         if host is not None and silently:
             host.boots += 1
+            host.places += 1
             host.offset = self._dice.uniform(0.0, 1000.0)
         process.on_death = lambda _why: self._restart(process, away_s)
         process.die(why, silently=silently)
@@ -313,7 +315,9 @@ class World:
     def _start_agent(self, host: AgentHost) -> None:
         host.lives += 1
         settings = AgentSettings(
-            boot_id=f"{host.info.name}-{host.boots}", silent_s=self.plan.silent_s
+            boot_id=f"{host.info.name}-{host.boots}",
+            place_id=f"{host.info.name}-{host.places}",
+            silent_s=self.plan.silent_s,
         )
         node = AgentNode(
             self._stage,

@@ -18,7 +18,7 @@ def test_there_and_back() -> None:
 
 
 def test_each_kind_that_the_core_records_is_known() -> None:
-    h = AgentHarness().registered().launch("t1", "t2").kill("t1").away(1, 10)
+    h = AgentHarness().crash().registered().launch("t1", "t2").kill("t1").away(1, 10)
     h.confirms = False
     h.launch("t3").exits("t2").acknowledge("t2", 1).acknowledge("t2", 2)
     rows = dict(checkpoint.encode(Record(key, value)) for key, value in h.records.items())

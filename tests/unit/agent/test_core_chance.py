@@ -112,7 +112,8 @@ def judge(h: AgentHarness, seed: int) -> None:
     assert h.running() == [], f"seed {seed}"
     assert len(h.starts) == len(set(h.starts)), f"seed {seed}: started twice"
     left = {key.split("/")[0] for key in h.records}
-    assert left <= {"identity", "epoch", "framework", "ended", "away"}, f"seed {seed}: {left}"
+    kept = {"identity", "epoch", "place", "framework", "ended", "away"}
+    assert left <= kept, f"seed {seed}: {left}"
     ends: dict[str, object] = {}
     for update in h.all_updates():
         for status in (update.status, update.latest):

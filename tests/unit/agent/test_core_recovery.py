@@ -6,6 +6,7 @@ import pytest
 from tests.support.agent_harness import F1, TERM, AgentHarness, final_states, launch
 
 from fairlead.agent.events import ContainerExited
+from fairlead.agent.settings import AgentSettings
 from fairlead.common.ids import LaunchUuid, TaskId
 from fairlead.common.messages import FrameworkAway
 from fairlead.common.values import Reason, TaskState
@@ -110,6 +111,23 @@ def test_after_a_reboot_an_absence_is_at_least_what_this_boot_lasts() -> None:
     )
 
 
+@pytest.mark.parametrize("place", ["here", "elsewhere"])
+def test_what_was_booked_starts_unless_it_may_have_run_in_another_place(place: str) -> None:
+    """Found by the simulator: a reboot between a start and its record made it start twice."""
+    h = AgentHarness(settings=AgentSettings(place_id="here")).crash().registered()
+    h.confirms = False
+    h.run([launch("t1")])
+    h.confirms = True
+    h.settings = AgentSettings(place_id=place)
+    h.crash().registered()
+    if place == "here":
+        assert h.updates() == ["t1 RUNNING"]
+    else:
+        assert h.updates() == ["t1 GONE"]
+        assert h.running() == []
+        assert [key for key in h.records if key.startswith("place/")] == ["place/elsewhere"]
+
+
 def test_a_secret_survives_only_until_the_start() -> None:
     h = AgentHarness().registered()
     h.confirms = False
@@ -180,7 +198,8 @@ def test_a_crash_between_any_two_actions_changes_no_outcome(
         terminal = [each for each in h.updates() if each.split()[1] in ("FINISHED", "KILLED")]
         assert len(terminal) == len(set(terminal)), f"crash at {crash_at}: {terminal}"
         left = {key.split("/")[0] for key in h.records}
-        assert left <= {"identity", "epoch", "framework", "ended", "away"}, f"{crash_at}: {left}"
+        kept = {"identity", "epoch", "place", "framework", "ended", "away"}
+        assert left <= kept, f"{crash_at}: {left}"
         sequences: dict[str, int] = {}
         for update in h.all_updates():
             before = sequences.get(update.status.task_id, 0)
