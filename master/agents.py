@@ -119,7 +119,7 @@ class Agents:
         agent_id = agent.info.agent_id
         body = AgentRegistered(agent_id, context.cluster_id, interval)
         context.to_agent(agent, body)
-        books.count_capacity()
+        books.count(agent)
         self._take_in(agent, call)
         agent.look_at = context.now + interval
         context.timers.at(agent.look_at, "agent", agent_id)
@@ -286,7 +286,7 @@ class Agents:
             if not task.is_terminal:
                 self._tasks.decide(task, TaskState.UNREACHABLE, Reason.AGENT_UNREACHABLE, message)
         context.record(f"unreachable/{agent.info.agent_id}", _lasting(agent.info))
-        context.books.count_capacity()
+        context.books.count(agent)
         context.books.touch_agent(agent.info.agent_id)
         self._tasks.answer_questions(agent)
 

@@ -17,6 +17,7 @@ Mesos, which with stated demand hands the first framework more than its share.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heapreplace
 
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources
@@ -150,20 +151,28 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
             candidate.wants, candidate.here = candidate.served, EMPTY
             yield Grant(agent, candidate.framework, candidate.role, here, fits_demand)
     run.role_here.clear()
+    run.candidates = [c for c in run.candidates if c.wants is None or c.wants]
 
 
 def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -> None:
-    """Bit by bit to whoever is furthest below its share, until nobody fits."""
+    """Bit by bit to whoever is furthest below its share, until nobody fits.
+
+    Shares only grow meanwhile, so a rank that still holds when it comes to the top is the lowest.
+    """
     whole = free
     run.role_here.clear()
     for candidate in willing:
         candidate.here, candidate.served = EMPTY, candidate.wants
-    hungry = list(willing)
+    hungry = [(_rank(run, candidate), candidate) for candidate in willing]
+    heapify(hungry)
     while hungry and free:
-        candidate = min(hungry, key=lambda c: _rank(run, c))
+        rank, candidate = hungry[0]
+        if (rank_now := _rank(run, candidate)) != rank:  # others of its role got something
+            heapreplace(hungry, (rank_now, candidate))
+            continue
         bit = _next_bit(candidate, agent, free, whole)
         if not bit:
-            hungry.remove(candidate)
+            heappop(hungry)
             continue
         free = free - bit
         candidate.here += bit

@@ -77,6 +77,8 @@ class Agent:
     attempt: int = 0
     look_at: float = 0.0
     """When its silence is judged next."""
+    counted: Resources = EMPTY
+    """Its part of the cluster's capacity."""
     used: Resources = EMPTY
     offered: Resources = EMPTY
     usage: HostUsage = HostUsage()
@@ -90,6 +92,11 @@ class Agent:
     def free(self) -> Resources:
         """What may be offered; an agent that shrank under its tasks has less, never below none."""
         return self.info.resources.without(self.used).without(self.offered)
+
+    @property
+    def capacity(self) -> Resources:
+        """What the cluster has while this agent is not given up; device names stripped."""
+        return EMPTY if self.state is AgentState.UNREACHABLE else anonymous(self.info.resources)
 
     @property
     def is_expected(self) -> bool:
@@ -248,13 +255,10 @@ class Books:
         self.held[role] = self.held.get(role, EMPTY).without(was) + now
         self.touched[f"roles/{role}"] = None
 
-    def count_capacity(self) -> None:
-        """After an agent came, changed or was given up."""
-        self.capacity = total(
-            anonymous(agent.info.resources)
-            for agent in self.agents.values()
-            if agent.state is not AgentState.UNREACHABLE
-        )
+    def count(self, agent: Agent) -> None:
+        """After it came, changed or was given up."""
+        was, agent.counted = agent.counted, agent.capacity
+        self.capacity = self.capacity.without(was) + agent.counted
 
     def want(self, framework: Framework) -> None:
         """This framework may want more: every agent with something free is looked at again."""
@@ -287,6 +291,8 @@ class Books:
             self.check_agent(agent_id, agent)
         for framework_id, framework in self.frameworks.items():
             self._check_framework(framework_id, framework)
+        counted = total(agent.capacity for agent in self.agents.values())
+        assert self.capacity == counted, f"the capacity is {counted}, not {self.capacity}"
         sums = total(anonymous(framework_sum(f)) for f in self.frameworks.values())
         assert sums.vector == total(self.held.values()).vector, "roles do not add up"
         for offer_id, held in self.offers.items():

@@ -117,7 +117,8 @@ class Master:
                 books.weights[value.role] = value.weight
             elif isinstance(value, FrameworkInfo):
                 books.removed[value.framework_id] = None
-        books.count_capacity()
+        for agent in books.agents.values():
+            books.count(agent)
         return master
 
     @property

@@ -5,16 +5,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.support.master_harness import CLUSTER, MasterHarness, task
 
 from fairlead.common.ids import Role, SessionId, TaskId
 from fairlead.common.messages import (
+    AgentBody,
     AgentState,
+    FrameworkBody,
+    OperatorBody,
+    RegisterAgent,
     SessionClosed,
     SetWeight,
     ShutdownFramework,
+    Subscribe,
     Teardown,
     Tick,
 )
@@ -252,3 +258,9 @@ def test_task_ids_of_two_reigns_do_not_meet() -> None:
     accepts = {known.accept_id for known in a.living.values()}
     assert len(accepts) == 2
     assert set(a.living) == {TaskId("t1"), TaskId("t2")}
+
+
+def test_m37_every_message_of_the_protocol_has_a_handler() -> None:
+    known = set(MasterHarness().master.handlers()) | {Subscribe, RegisterAgent}
+    for bodies in (FrameworkBody, AgentBody, OperatorBody):
+        assert set(get_args(bodies)) <= known
