@@ -45,9 +45,9 @@ def main() -> int:
     """Prints JSON: the address, or what is wrong and what to do about it."""
     home, master = sys.argv[1:]
     try:
-        answer = {"address": ask(Home(home), master)}
+        answer: dict[str, str] = {"address": ask(Home(home), master)}
     except FairleadError as error:
-        answer = {"error": error.message, "hint": error.hint}
+        answer = {"kind": type(error).__name__, "error": error.message, "hint": error.hint}
     sys.stdout.write(json.dumps(answer))
     return 0
 

@@ -6,6 +6,7 @@ Futures are completed in this thread, and their callbacks run in it.
 import asyncio
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections import deque
@@ -37,6 +38,7 @@ class Driver:
         self._is_awake = False
         self._is_closing = False
         self._cancels_queued = False
+        self._abandons = False
         self._ready: Future[None] = Future()
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="fairlead-executor")
@@ -71,10 +73,14 @@ class Driver:
         self._inbox.append(call_id)
         self._wake()
 
-    def close(self, *, cancel_queued: bool = False) -> None:
-        """Finish what was submitted, or is running, then end. Nothing is submitted after this."""
+    def close(self, *, cancel_queued: bool = False, abandon: bool = False) -> None:
+        """Finish what was submitted, or is running, then end. Nothing is submitted after this.
+
+        With `abandon` nothing is finished: what runs is ended.
+        """
         self._is_closing = True
         self._cancels_queued |= cancel_queued
+        self._abandons |= abandon
         self._wake()
 
     def join(self) -> None:
@@ -135,7 +141,7 @@ class Driver:
         if calls or cancelled:
             self._job.take(calls, cancelled)
         if self._is_closing and not self._inbox:
-            self._job.close(cancel_queued=self._cancels_queued)
+            self._job.close(cancel_queued=self._cancels_queued, abandon=self._abandons)
 
     def _on_failed(self, error: BaseException) -> None:
         if not self._ready.done():
@@ -150,10 +156,13 @@ _living: weakref.WeakSet[Driver] = weakref.WeakSet()
 
 
 def _end_all() -> None:
-    """At the interpreter's end: what was submitted is still done, as the standard library does."""
+    """At the interpreter's end: what was submitted is still done, as the standard library does.
+
+    Unless Ctrl-C is why it ends. The standard library's workers hear that themselves.
+    """
     drivers = list(_living)
     for driver in drivers:
-        driver.close()
+        driver.close(abandon=getattr(sys, "last_type", None) is KeyboardInterrupt)
     for driver in drivers:
         driver.join()
 

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
+from types import TracebackType
 from typing import Any
 
 from fairlead.common.resources import Resources
@@ -113,6 +114,17 @@ class Executor(futures.Executor):
             self._driver.close(cancel_queued=cancel_futures)
         if wait and not self._driver.is_copy:
             self._driver.join()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        """As documented; but Ctrl-C ends the calls that run, like those of a process pool."""
+        if kind is KeyboardInterrupt:
+            self._driver.close(abandon=True)
+        return super().__exit__(kind, error, traceback)
 
     def _check_usable(self) -> None:
         if self._is_shut_down:

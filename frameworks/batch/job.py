@@ -113,9 +113,12 @@ class Job:
         if cancelled:
             self._on_cancelled(cancelled)
 
-    def close(self, *, cancel_queued: bool) -> None:
-        """No more calls will come."""
+    def close(self, *, cancel_queued: bool, abandon: bool) -> None:
+        """No more calls will come; with `abandon` nobody waits for those that run either."""
         self._is_closing = True
+        if abandon:
+            self.fail_all(ServiceLostError("the program was interrupted while the call ran"))
+            return
         if cancel_queued:
             self._on_cancelled([n for n, future in self._futures.items() if future.cancel()])
         self._check_finished()

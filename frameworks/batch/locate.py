@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fairlead.common import clock
-from fairlead.common.errors import ConfigError, FairleadError, UnavailableError
+from fairlead.common.errors import (
+    ConfigError,
+    FairleadError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from fairlead.common.home import Home
 from fairlead.common.processes import ProcessIdentity, is_alive
 
@@ -22,6 +27,7 @@ START_S = 20.0
 """A cluster that is being started serves batch calls by then, or something is wrong."""
 ASK_S = 20.0
 LOOK_S = 0.01
+_KINDS = {kind.__name__: kind for kind in (ConfigError, UnauthenticatedError, UnavailableError)}
 
 
 def _nothing() -> None:
@@ -78,7 +84,7 @@ def _service_of(master: str, home: Home) -> Service:
     except ValueError:
         raise FairleadError(f"cannot ask the master at {master}: {asked.stderr}") from None
     if "address" not in answer:
-        raise UnavailableError(answer["error"], hint=answer["hint"])
+        raise _KINDS.get(answer["kind"], FairleadError)(answer["error"], hint=answer["hint"])
     return Service(answer["address"], service_key(home.token()))
 
 

@@ -59,7 +59,11 @@ def test_a_master_that_is_named_is_asked(
 
 
 def test_what_the_asking_found_wrong_is_said(answers: dict[str, dict[str, str]]) -> None:
-    answers["127.0.0.1:5050"] = {"error": "nobody is there", "hint": "go there"}
+    answers["127.0.0.1:5050"] = {
+        "kind": "UnavailableError",
+        "error": "nobody is there",
+        "hint": "go there",
+    }
     with pytest.raises(UnavailableError, match="nobody is there") as caught:
         locate.service_for("127.0.0.1:5050")
     assert caught.value.hint == "go there"
