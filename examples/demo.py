@@ -4,6 +4,7 @@ Everything is done as a person would: with the `fairlead` command and the exampl
 home of its own that is removed at the end.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -16,38 +17,65 @@ from pathlib import Path
 HERE = Path(__file__).parent
 FAIRLEAD = str(Path(sys.executable).with_name("fairlead"))
 LIMIT_S = 240.0
+TAIL = 2000
 
 
 class DemoFailedError(Exception):
     """A command did not do what it is shown for."""
 
 
-def show(*command: str, expect: int = 0) -> None:
-    """Run a command before the reader's eyes."""
-    words = [Path(command[0]).name, *(quoted(word) for word in command[1:])]
-    print(f"\n$ {' '.join(words)}", flush=True)
-    code = subprocess.run(command, timeout=LIMIT_S, check=False).returncode
-    if code != expect:
-        raise DemoFailedError(f"{' '.join(words)} ended with {code}, not {expect}")
+def say(text: str) -> None:
+    """What comes next."""
+    print(f"\n\n# {text}", flush=True)
+
+
+def show(*command: str, expect: int = 0) -> str:
+    """Run a command before the reader's eyes; what it printed."""
+    words = " ".join([Path(command[0]).name, *(quoted(word) for word in command[1:])])
+    print(f"\n$ {words}", flush=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False)
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        print(f"(it ended with exit code {done.returncode})", flush=True)
+    if done.returncode != expect:
+        raise DemoFailedError(f"{words} ended with {done.returncode}, not {expect}")
+    return done.stdout
 
 
 def quoted(word: str) -> str:
-    """As a person would type it."""
+    """As a person would type it, from where we stand."""
+    if word.startswith("/"):
+        return os.path.relpath(word)
     return f"'{word}'" if any(c in word for c in " $;'\"") else word
 
 
-def fairlead(*words: str, expect: int = 0) -> None:
-    show(FAIRLEAD, *words, expect=expect)
+def fairlead(*words: str, expect: int = 0) -> str:
+    return show(FAIRLEAD, *words, expect=expect)
 
 
-def story() -> None:
-    """What there is to see."""
-    fairlead("up", "--detach", "--agents", "2", "--gpus", "fake:2")
+def story(identifiers: Sequence[str]) -> None:
+    """What there is to see; the words are options of that example."""
+    say("A cluster on this machine: one master, two agents that share it, GPUs to play with.")
+    # Each agent has its share of the machine; less than one cpu would be too little for a worker.
+    share = [] if len(os.sched_getaffinity(0)) > 1 else ["--cpus", "1"]
+    fairlead("up", "--detach", "--agents", "2", *share, "--gpus", "fake:2")
+
+    say("A program as a task: its output, its resources, its exit code.")
     fairlead("run", "--", "echo", "hello from a task")
-    fairlead("run", "--gpus", "1", "--", "sh", "-c", "echo I may use $FAIRLEAD_GPUS")
-    fairlead("run", "--", "sh", "-c", "echo and I fail; exit 7", expect=7)
-    fairlead("run", "-d", "--name", "sleeper", "--", "sleep", "600")
-    show(sys.executable, str(HERE / "identifiers.py"), "--check")
+    fairlead("run", "--gpus", "1", "--", "sh", "-c", "echo I may use GPU $FAIRLEAD_GPUS")
+    fairlead("run", "--", "sh", "-c", "echo I fail; exit 7", expect=7)
+
+    say("A task that is left to the cluster, looked at, and killed.")
+    detached = ("run", "-d", "--name", "sleeper", "--", "sh", "-c", "echo good night; sleep 600")
+    sleeper = fairlead(*detached).strip()
+    fairlead("tasks", "list")
+    fairlead("tasks", "logs", sleeper)
+    fairlead("tasks", "kill", sleeper)
+
+    say("Real work: an Executor counts the identifiers in Python's standard library, in parallel.")
+    show(sys.executable, str(HERE / "identifiers.py"), *identifiers)
+
+    say("What the cluster knows of all this: the workers of the Executor were tasks too.")
     fairlead("agents", "list")
     fairlead("frameworks", "list")
     fairlead("tasks", "list", "--all")
@@ -66,27 +94,47 @@ def left_over(home: str) -> Sequence[str]:
     return mine
 
 
+def explain(trouble: str, home: str) -> None:
+    """What a person needs who has to find out why."""
+    print(f"\ndemo: {trouble}; the cluster's logs are:", file=sys.stderr)
+    for log in sorted(Path(home, "logs").glob("*.log")):
+        print(f"--- {log.name}\n{log.read_text(errors='replace')[-TAIL:]}", file=sys.stderr)
+
+
+def play(home: str, identifiers: Sequence[str]) -> int:
+    """The story and its end, whatever happens in between; the exit code."""
+    code = 0
+    try:
+        story(identifiers)
+    except (DemoFailedError, subprocess.TimeoutExpired) as error:
+        explain(str(error), home)
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    try:
+        say("The end: everything is stopped, and nothing is left behind.")
+        fairlead("down")
+    except (DemoFailedError, subprocess.TimeoutExpired) as error:
+        explain(str(error), home)
+        code = 1
+    if remains := left_over(home):
+        print("demo: still running:", *remains, sep="\n  ", file=sys.stderr)
+        code = 1
+    return code
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--files", help="count in no more than so many files")
+    files = parser.parse_args().files
     started = time.monotonic()
     home = tempfile.mkdtemp(prefix="fairlead-demo-")
     os.environ["FAIRLEAD_HOME"] = home
     os.environ.pop("FAIRLEAD_MASTER", None)
-    code = 0
-    try:
-        story()
-    except (DemoFailedError, subprocess.TimeoutExpired) as error:
-        print(f"demo: {error}; the cluster's logs are:", file=sys.stderr)
-        for log in sorted(Path(home, "logs").glob("*.log")):
-            print(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}", file=sys.stderr)
-        code = 1
-    finally:
-        fairlead("down")
-    if remains := left_over(home):
-        print("demo: still running:", *remains, sep="\n  ", file=sys.stderr)
-        code = 1
+    code = play(home, ["--check", *(["--files", files] if files else [])])
     shutil.rmtree(home)
     if code == 0:
-        print(f"\nThat was the demo; it took {time.monotonic() - started:.0f} s and left nothing.")
+        print(f"\nThat was the demo; it took {time.monotonic() - started:.0f} s.")
     return code
 
 
