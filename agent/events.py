@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fairlead.common.ids import FrameworkId, LaunchUuid, Role
 from fairlead.common.messages import (
     CloseSession,
+    Code,
     Received,
     Record,
     Send,
@@ -140,6 +141,7 @@ class Exit:
     """End this process, not the tasks, with one line."""
 
     message: str
+    code: Code
 
 
 Action = (

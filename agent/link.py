@@ -35,6 +35,7 @@ from .updates import Updates
 _FOR_GOOD = {
     Code.AGENT_REMOVED: "the master has removed this agent",
     Code.VERSION: "the master speaks another version of the protocol",
+    Code.UNAUTHENTICATED: "the master refuses this agent, whose home is not that of its cluster",
 }
 
 
@@ -79,6 +80,7 @@ class Link:
         """Of a session that we ended ourselves we have drawn the consequences already."""
         if event.session == self._context.session:
             self._lost(event.session)
+            self._exit_if_final(event.code, event.message)
         elif event.session != self._closed and self._is_dialing:
             self._is_dialing = False
             self._dial_later()
@@ -152,8 +154,11 @@ class Link:
         assert session is not None, "only a session can be ended"
         self._context.do(CloseSession(session, goodbye.code, goodbye.message))
         self._lost(session)
-        if goodbye.code in _FOR_GOOD:
-            self._context.do(Exit(f"{_FOR_GOOD[goodbye.code]}: {goodbye.message}"))
+        self._exit_if_final(goodbye.code, goodbye.message)
+
+    def _exit_if_final(self, code: Code, message: str) -> None:
+        if code in _FOR_GOOD:
+            self._context.do(Exit(f"{_FOR_GOOD[code]}: {message}", code))
 
     def _registered(self, answer: AgentRegistered) -> None:
         context = self._context

@@ -215,8 +215,10 @@ class AgentServer:
             case StartContainer() | SignalContainer() | DestroyContainer() | ForgetContainer():
                 assert self._containers is not None, "no order comes before the start"
                 self._containers.perform(action)
-            case Exit(message):
-                raise FairleadError(message)
+            case Exit(message, code):
+                error = FairleadError(message)
+                error.code = code
+                raise error
             case _:
                 raise AssertionError(f"no way to perform {action!r}")
 

@@ -209,10 +209,10 @@ class AgentHarness:
     def away(self, away_s: float, limit_s: float, *, back: bool = False) -> "AgentHarness":
         return self.says(FrameworkAway(F1, away_s, limit_s, back))
 
-    def hangs_up(self) -> "AgentHarness":
+    def hangs_up(self, code: Code = Code.UNSPECIFIED, message: str = "") -> "AgentHarness":
         """The session breaks."""
         assert self.session is not None, "there is no session to break"
-        self._queue.append(SessionClosed(self.session))
+        self._queue.append(SessionClosed(self.session, code, message))
         self.session = None
         return self.settle()
 

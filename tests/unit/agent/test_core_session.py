@@ -172,6 +172,15 @@ def test_goodbyes_of_a_master() -> None:
     assert h.exit_message == ""
     h.says(Goodbye(Code.AGENT_REMOVED, "marked gone"))
     assert h.exit_message == "the master has removed this agent: marked gone"
+
+
+def test_a_refused_token_ends_the_agent_and_no_task() -> None:
+    h = AgentHarness().registered().launch("t1")
+    h.hangs_up(Code.SHUTTING_DOWN).registered()
+    assert h.exit_message == ""
+    h.hangs_up(Code.UNAUTHENTICATED, "the token of this call is wrong")
+    assert h.exit_message.endswith("not that of its cluster: the token of this call is wrong")
+    assert h.processes[LaunchUuid("u-t1")].exit is None
     assert h.running() == ["u-t1"]
 
 
