@@ -37,7 +37,7 @@ from fairlead.common.rpc import FRAMEWORK_SESSION
 from fairlead.common.session import Callbacks, Session
 from fairlead.common.store import Store
 
-from .core import Driver
+from .core import FINAL, Driver
 from .events import Dial, DriverEvent, DriverSettings, Happened, Perform
 from .identity import Identity
 from .scheduler import Scheduler, Stop
@@ -291,7 +291,8 @@ class FrameworkRunner:
         self._trouble = message
         if code is not Code.OK and self.stopped is None and not self._is_complaining:
             self._is_complaining = True  # once, not at each attempt
-            _log.warning("no master: %s; trying again", message or code.name)
+            what_next = "" if code in FINAL else "; trying again"
+            _log.warning("no master: %s%s", message or code.name, what_next)
         self._put(SessionClosed(number, code, message))
 
     async def _leave(self) -> None:
