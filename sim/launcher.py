@@ -90,7 +90,8 @@ class Launcher:
 
     def vanish(self, *, told: bool) -> None:
         """All end and nobody knows how; with the whole host, nobody is left to be told."""
-        self._boots += 1
+        if not told:
+            self._boots += 1  # what was asked of a launcher is asked again of the one after it
         for container in list(self._containers.values()):
             if container.is_running:
                 self._end(container, None, None, told=told)

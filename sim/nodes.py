@@ -25,7 +25,7 @@ from fairlead.common.values import AgentInfo, HostUsage, Usage
 from fairlead.frameworks.kit.core import Driver
 from fairlead.frameworks.kit.events import Dial as DriverDial
 from fairlead.frameworks.kit.events import DriverSettings
-from fairlead.frameworks.kit.scheduler import StatusReceived, Stop
+from fairlead.frameworks.kit.scheduler import StatusReceived, Stop, Subscribed
 from fairlead.master.core import Master, ReceivedInvalid
 from fairlead.master.settings import MasterSettings
 
@@ -172,6 +172,9 @@ class FrameworkNode(Process):
         """Set: when it stops, it was only to be restarted."""
         scheduler.on_event = self._witness
         self.core = Driver(scheduler, name, memory.framework_id, settings)
+        # Beside its id a framework keeps the epoch: no former leader's word counts.
+        self.core.epoch, self.core.cluster_id = memory.epoch, memory.cluster_id
+        self._memory = memory
         self.begin(self.core)
 
     def perform(self, action: object) -> None:
@@ -192,3 +195,5 @@ class FrameworkNode(Process):
     def _witness(self, event: object) -> None:
         if isinstance(event, StatusReceived):
             self.stage.auditor.told(self.name, event.status)
+        elif isinstance(event, Subscribed):
+            self._memory.epoch, self._memory.cluster_id = event.epoch, self.core.cluster_id

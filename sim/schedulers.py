@@ -77,6 +77,8 @@ class Memory:
     """A framework's own database."""
 
     framework_id: str = ""
+    epoch: int = 0
+    cluster_id: str = ""
     lives: int = 0
     launches: int = 0
     attempts: dict[TaskId, Attempt] = field(default_factory=dict)

@@ -22,7 +22,8 @@ from .plan import Plan, draw, framework_info
 from .process import CoreFailedError, Process, Stage
 from .schedulers import LEAVE, Bag, Memory, Replayable, Service
 
-REST_S = 5.0
+REST_S = 8.0
+"""All is settled once it has been for so long: longer than the longest that is under way."""
 GUEST_LIMIT_S = 6.0
 GUEST_AWAY_S = 15.0
 ADMINISTRATOR_S = 45.0
@@ -195,7 +196,6 @@ class World:
         self.clock.run_until(self.plan.faults_end)
         self._calm()
         self._settle()
-        self.clock.run_until(self.now + REST_S)
         self._judge()
 
     def _fault(self) -> None:
@@ -225,9 +225,12 @@ class World:
     def _settle(self) -> None:
         limit = self.now + self.plan.settle_s
         self.later(ADMINISTRATOR_S, self._end_who_left)
-        while reason := self._unsettled():
-            if self.now >= limit:
-                raise ViolationError("everything finishes", reason)
+        settled_since = self.now
+        while self.now < settled_since + REST_S:
+            if reason := self._unsettled():
+                settled_since = self.now
+                if self.now >= limit:
+                    raise ViolationError("everything finishes", reason)
             self.clock.run_until(self.now + 1.0)
 
     def _end_who_left(self) -> None:
