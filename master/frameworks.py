@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from fairlead.common.ids import CallId, FrameworkId, Role, SessionId
+from fairlead.common.ids import CallId, FrameworkId, SessionId
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
     Accept,
@@ -28,17 +28,13 @@ from fairlead.common.messages import (
     Suppress,
     Teardown,
 )
-from fairlead.common.values import Demand, FrameworkInfo, RoleDemand, RoleWish
 
 from .accepts import DONE, Accepts, Answer
 from .books import Framework
-from .constraints import unsupported
 from .context import Context
 from .offers import Offers
 from .tasks import Tasks
-
-MAX_DEMANDS = 1000
-"""Per role; each may stand for any number of tasks."""
+from .wants import bad_demands, bad_wishes, is_more, open_part, strange_role
 
 
 class Frameworks:
@@ -129,7 +125,7 @@ class Frameworks:
         if info.framework_id in self._context.books.removed or (known and known.is_ended):
             message = f"framework {info.framework_id} was torn down; subscribe without an id"
             return Code.FRAMEWORK_REMOVED, "framework.framework_id", message
-        return _bad_wishes(info, call.wishes) or _bad_demands(info, call.demands)
+        return bad_wishes(info, call.wishes) or bad_demands(info, call.demands)
 
     def _known_or_new(self, call: Subscribe) -> Framework:
         info, books = call.framework, self._context.books
@@ -153,7 +149,7 @@ class Frameworks:
         self._offers.forget_filters(framework, (role for role, _ in framework.filters))
         framework.wishes = {wish.role: wish for wish in call.wishes}
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
-        framework.demands = {wanted.role: _open(wanted) for wanted in call.demands}
+        framework.demands = {wanted.role: open_part(wanted) for wanted in call.demands}
         context.sessions[session] = framework
         if framework.away_since is not None:
             framework.away_since = None
@@ -181,7 +177,7 @@ class Frameworks:
 
     def _revive(self, framework: Framework, call: Revive) -> Answer:
         roles = call.roles or framework.info.roles
-        if (strange := _strange_role(framework, roles)) is not None:
+        if (strange := strange_role(framework, roles)) is not None:
             return strange
         self._offers.forget_filters(framework, roles)
         for role in roles:
@@ -191,21 +187,21 @@ class Frameworks:
 
     def _suppress(self, framework: Framework, call: Suppress) -> Answer:
         roles = call.roles or framework.info.roles
-        if (strange := _strange_role(framework, roles)) is not None:
+        if (strange := strange_role(framework, roles)) is not None:
             return strange
         for role in roles:
             framework.suppressed[role] = None
         return DONE
 
     def _set_demand(self, framework: Framework, call: SetDemand) -> Answer:
-        if (trouble := _bad_demands(framework.info, call.demands)) is not None:
+        if (trouble := bad_demands(framework.info, call.demands)) is not None:
             return trouble
-        is_more = False
+        grows = False
         for wanted in call.demands:
-            before, after = framework.demands.get(wanted.role), _open(wanted)
-            is_more = is_more or _is_more(before, after)
+            before, after = framework.demands.get(wanted.role), open_part(wanted)
+            grows = grows or is_more(before, after)
             framework.demands[wanted.role] = after
-        if is_more:
+        if grows:
             self._context.books.want(framework)
         else:
             self._context.books.touch_framework(framework.framework_id)
@@ -355,51 +351,3 @@ class Frameworks:
             return
         framework.look_at = context.now + left
         context.timers.at(framework.look_at, "framework", framework.framework_id)
-
-
-def _open(wanted: RoleDemand) -> list[Demand]:
-    return [demand for demand in wanted.demands if demand.count and demand.each]
-
-
-def _strange_role(framework: Framework, roles: tuple[Role, ...]) -> Answer | None:
-    strange = [role for role in roles if role not in framework.info.roles]
-    return (Code.INVALID, "roles", f"{strange[0]!r} is none of its roles") if strange else None
-
-
-def _is_more(before: list[Demand] | None, after: list[Demand]) -> bool:
-    """Whether there may be something to offer that was not wanted before."""
-    if before is None:
-        return bool(after)
-    room = {(wanted.each, wanted.constraints): wanted.count for wanted in before}
-    return any(room.get((wanted.each, wanted.constraints), 0) < wanted.count for wanted in after)
-
-
-def _bad_role(info: FrameworkInfo, roles: list[Role], name: str) -> Answer | None:
-    for index, role in enumerate(roles):
-        if role not in info.roles:
-            return Code.INVALID, f"{name}[{index}].role", f"{role!r} is none of its roles"
-        if role in roles[:index]:
-            return Code.INVALID, f"{name}[{index}].role", f"names {role!r} twice"
-    return None
-
-
-def _bad_wishes(info: FrameworkInfo, wishes: tuple[RoleWish, ...]) -> Answer | None:
-    for index, wish in enumerate(wishes):
-        if wish.keep_apart:
-            return Code.UNSUPPORTED, f"wishes[{index}].keep_apart", "not in this version"
-        if unsupported(wish.constraints) is not None:
-            return Code.UNSUPPORTED, f"wishes[{index}].constraints", "a test not in this version"
-    return _bad_role(info, [wish.role for wish in wishes], "wishes")
-
-
-def _bad_demands(info: FrameworkInfo, demands: tuple[RoleDemand, ...]) -> Answer | None:
-    for index, wanted in enumerate(demands):
-        if len(wanted.demands) > MAX_DEMANDS:
-            return Code.INVALID, f"demands[{index}].demands", f"more than {MAX_DEMANDS} kinds"
-        for position, demand in enumerate(wanted.demands):
-            field = f"demands[{index}].demands[{position}]"
-            if demand.gang:
-                return Code.UNSUPPORTED, f"{field}.gang", "not in this version"
-            if unsupported(demand.constraints) is not None:
-                return Code.UNSUPPORTED, f"{field}.constraints", "a test not in this version"
-    return _bad_role(info, [wanted.role for wanted in demands], "demands")

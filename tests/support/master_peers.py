@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from fairlead.common.ids import AgentId, CallId, FrameworkId, LaunchUuid, Role, TaskId, UpdateUuid
+from fairlead.common.ids import (
+    AgentId,
+    CallId,
+    FrameworkId,
+    LaunchUuid,
+    OfferId,
+    Role,
+    TaskId,
+    UpdateUuid,
+)
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
     Accept,
@@ -295,7 +304,7 @@ class FrameworkDouble(Peer):
         self.demands = tuple(demands)
         self.wishes = tuple(wishes)
         self.subscribed: Subscribed | None = None
-        self.open_offers: dict[str, Offer] = {}
+        self.open_offers: dict[OfferId, Offer] = {}
         self.seen_offers: list[Offer] = []
         self.rescinded: list[str] = []
         self.statuses: list[TaskStatus] = []

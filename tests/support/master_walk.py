@@ -119,7 +119,7 @@ class Walk:
     def a_framework_suppresses_or_revives(self) -> None:
         framework = self.some_framework()
         if framework is not None:
-            framework.call(self.random.choice([Suppress(), Revive(), Revive()]))
+            framework.call(Suppress() if self.random.random() < 0.3 else Revive())
 
     def a_framework_kills(self) -> None:
         framework = self.some_framework()
@@ -134,8 +134,8 @@ class Walk:
             framework.asks(*self.random.sample(refs, min(2, len(refs))))
 
     def a_framework_breaks_or_returns(self) -> None:
-        framework = self.random.choice(self.h.frameworks)
-        self.break_or_return(framework)
+        if self.h.frameworks:
+            self.break_or_return(self.random.choice(self.h.frameworks))
 
     def a_framework_is_torn_down(self) -> None:
         framework = self.some_framework()
@@ -196,7 +196,8 @@ class Walk:
 
     def come_to_an_end(self) -> None:
         """The faults are off: every task ends, and everything is free."""
-        for peer in (*self.h.agents, *self.h.frameworks):
+        peers: list[AgentDouble | FrameworkDouble] = [*self.h.agents, *self.h.frameworks]
+        for peer in peers:
             peer.is_silent = False
             if peer.session is None:
                 self.break_or_return(peer)

@@ -1,0 +1,69 @@
+"""What a framework says that it wants, judged before it is believed: roles, wishes, demands."""
+
+from collections import Counter
+
+from fairlead.common.ids import Role
+from fairlead.common.messages import Code
+from fairlead.common.resources import Resources
+from fairlead.common.values import Constraints, Demand, FrameworkInfo, RoleDemand, RoleWish
+
+from .accepts import Answer
+from .books import Framework
+from .constraints import unsupported
+
+MAX_DEMANDS = 1000
+"""Per role; each may stand for any number of tasks."""
+
+
+def open_part(wanted: RoleDemand) -> list[Demand]:
+    return [demand for demand in wanted.demands if demand.count and demand.each]
+
+
+def strange_role(framework: Framework, roles: tuple[Role, ...]) -> Answer | None:
+    strange = [role for role in roles if role not in framework.info.roles]
+    return (Code.INVALID, "roles", f"{strange[0]!r} is none of its roles") if strange else None
+
+
+def is_more(before: list[Demand] | None, after: list[Demand]) -> bool:
+    """Whether there may be something to offer that was not wanted before."""
+    if before is None:
+        return bool(after)
+    return bool(_counts(after) - _counts(before))
+
+
+def _counts(demands: list[Demand]) -> Counter[tuple[Resources, Constraints]]:
+    counts: Counter[tuple[Resources, Constraints]] = Counter()
+    for wanted in demands:
+        counts[wanted.each, wanted.constraints] += wanted.count
+    return counts
+
+
+def _bad_role(info: FrameworkInfo, roles: list[Role], name: str) -> Answer | None:
+    for index, role in enumerate(roles):
+        if role not in info.roles:
+            return Code.INVALID, f"{name}[{index}].role", f"{role!r} is none of its roles"
+        if role in roles[:index]:
+            return Code.INVALID, f"{name}[{index}].role", f"names {role!r} twice"
+    return None
+
+
+def bad_wishes(info: FrameworkInfo, wishes: tuple[RoleWish, ...]) -> Answer | None:
+    for index, wish in enumerate(wishes):
+        if wish.keep_apart:
+            return Code.UNSUPPORTED, f"wishes[{index}].keep_apart", "not in this version"
+        if unsupported(wish.constraints) is not None:
+            return Code.UNSUPPORTED, f"wishes[{index}].constraints", "a test not in this version"
+    return _bad_role(info, [wish.role for wish in wishes], "wishes")
+
+
+def bad_demands(info: FrameworkInfo, demands: tuple[RoleDemand, ...]) -> Answer | None:
+    for index, wanted in enumerate(demands):
+        if len(wanted.demands) > MAX_DEMANDS:
+            return Code.INVALID, f"demands[{index}].demands", f"more than {MAX_DEMANDS} kinds"
+        for position, demand in enumerate(wanted.demands):
+            field = f"demands[{index}].demands[{position}]"
+            if demand.gang:
+                return Code.UNSUPPORTED, f"{field}.gang", "not in this version"
+            if unsupported(demand.constraints) is not None:
+                return Code.UNSUPPORTED, f"{field}.constraints", "a test not in this version"
+    return _bad_role(info, [wanted.role for wanted in demands], "demands")
