@@ -117,10 +117,14 @@ class Offers:
         launches = [op for op in call.operations if isinstance(op, Launch)]
         if not held or len(held) < len(offers):
             return
+        left: Resources = total(offer.resources for offer in held)
         for launch in launches:
             self._accepted[launch.launch_uuid] = None
-        if not launches:
-            self._filter(now, held[0], total(o.resources for o in held), call.refuse_s)
+            picked = left.pick(launch.task.resources)
+            if picked is None:
+                return  # the master answers for it; what is left over is not known here
+            left = left - picked
+        self._filter(now, held[0], left, call.refuse_s)
 
     def revived(self, link: Link, call: Revive) -> None:
         framework = self._frameworks.get(link.framework_id)

@@ -248,6 +248,13 @@ def test_filters_are_honoured_until_they_end_or_are_cleared(court: Court) -> Non
     court.offer("o4", ONE)
 
 
+def test_what_an_accept_leaves_over_is_filtered_too(court: Court) -> None:
+    court.offer("o1", Resources.of(cpus=3))
+    court.launch("u1", ONE, "o1")
+    with pytest.raises(ViolationError, match="filters are honoured"):
+        court.offer("o2", Resources.of(cpus=2))
+
+
 def test_who_is_suppressed_is_offered_nothing(court: Court) -> None:
     court.call(Suppress())
     with pytest.raises(ViolationError, match="who is suppressed"):
