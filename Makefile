@@ -63,4 +63,5 @@ sim: venv ## one simulated cluster life; SEED=n chooses it
 	$(BIN)/python -m fairlead.sim --seed $(SEED)
 
 bench: venv ## what README claims, measured
+	$(BIN)/python benchmarks/first_result.py
 	$(BIN)/python benchmarks/sessions.py
