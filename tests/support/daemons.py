@@ -88,6 +88,9 @@ class Daemons:
     def lives(self, name: str) -> bool:
         return self._running[name].poll() is None
 
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
+
     def log(self, name: str) -> str:
         path = self.home.log(name)
         return path.read_text(errors="replace") if path.exists() else ""
