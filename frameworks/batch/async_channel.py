@@ -173,7 +173,9 @@ class ChannelListener:
 
     def closed(self, channel: AsyncChannel, error: Exception | None) -> None:
         self._strangers.pop(channel, None)
-        logger.warning("batch.caller_refused reason=%s", error or "it hung up")
+        # A worker whose lease ends while it dials only hangs up; that is nobody's concern.
+        level = logging.WARNING if isinstance(error, FrameError) else logging.INFO
+        logger.log(level, "batch.caller_refused reason=%s", error or "it hung up")
 
 
 async def dial(

@@ -264,7 +264,7 @@ class Job:
                 logger.warning("batch.service_said_unknown kind=%s", kind)
 
     def service_lost(self) -> None:
-        logger.warning("batch.service_lost job is going on without")
+        logger.info("batch.service_lost job is going on without")
         self._away = asyncio.get_running_loop().call_later(_AWAY_S, self._on_away)
 
     def _on_away(self) -> None:
