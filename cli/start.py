@@ -115,8 +115,18 @@ def await_answers(tether: Tether, plan: Plan) -> StateReply:
     raise CommandError(
         f"the cluster did not come up within {START_S:.0f} s: {missing}",
         Exit.NOT_STARTED,
-        hint=f"look into {plan.home.logs}",
+        hint=_why(plan, missing),
     )
+
+
+def _why(plan: Plan, missing: str) -> str:
+    """What the first agent that is not there said last, which may well be the reason."""
+    late = [plan.home.log(name) for name in plan.agents if f"agent {name}," in f"{missing},"]
+    for log in late:
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        if lines:
+            return f"{log} ends with: {lines[-1]}"
+    return f"look into {plan.home.logs}"
 
 
 def check(word: Mapping[str, Any], home: Home) -> None:
