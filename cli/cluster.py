@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,12 @@ class Embedded:
         self._process = process
         self.home = home
         self.address = address
+        _embedded.add(self)
+
+    def let_go(self) -> None:
+        """In a forked copy of the owner: the pipe is the original's, and closes with that."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def stop(self) -> None:
         """End it, and return when nothing is left."""
@@ -124,6 +131,18 @@ class Embedded:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+_embedded: weakref.WeakSet[Embedded] = weakref.WeakSet()
+
+
+def _let_all_go() -> None:
+    for each in list(_embedded):
+        each.let_go()
+    _embedded.clear()
+
+
+os.register_at_fork(after_in_child=_let_all_go)
 
 
 def start_embedded(*options: str) -> Embedded:

@@ -133,7 +133,6 @@ class Job:
             if future.start():
                 future.forget_call()
                 future.set_exception(error)
-        self._tell_wants()
         self._check_finished()
 
     def filenos(self) -> list[int]:
@@ -260,6 +259,7 @@ class Job:
                 self._step(GiveBack(fields["count"]))
             case Kind.UNAVAILABLE:
                 self.fail_all(NoSuchWorkerError(fields["message"]))
+                self._tell_wants()
             case _:
                 logger.warning("batch.service_said_unknown kind=%s", kind)
 

@@ -412,6 +412,28 @@ def processes_below(environment: Mapping[str, str]) -> list[str]:
     return processes_of(Path(environment["TMPDIR"]) / "fairlead-")
 
 
+FORKING = """
+import os, time
+from fairlead.frameworks.batch import Executor
+with Executor() as executor:
+    executor.submit(abs, -1).result()
+    if not os.fork():
+        time.sleep({seconds})
+        os._exit(0)
+"""
+
+
+def test_a_forked_copy_keeps_no_embedded_cluster_alive(nowhere: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING.format(seconds=GONE_S)], env=nowhere, process_group=0
+    ) as program:
+        began = time.monotonic()
+        assert program.wait(LIMIT_S) == 0
+        assert time.monotonic() - began < GONE_S
+        assert left_in(nowhere) == []
+        os.killpg(program.pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("begin", ["with Executor() as executor:", "if executor := Executor():"])
 def test_ctrl_c_ends_a_program_and_the_calls_that_run(nowhere: dict[str, str], begin: str) -> None:
     with subprocess.Popen(
