@@ -77,7 +77,7 @@ def test_a_failed_life_prints_its_seed_its_settings_and_the_last_events(
     assert "FAILED" in said
     assert "filters are honoured" in said
     assert "again: python -m fairlead.sim --seed " in said
-    assert len(said.splitlines()) > 200
+    assert said.count(" -> ") + said.count(" <- ") > 20
 
 
 # --- planted bugs: each is caught by the auditor alone, the cores' own checks being off
