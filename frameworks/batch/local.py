@@ -58,6 +58,9 @@ class LocalWorkers:
     def joined(self, worker: str, size: Resources) -> None:
         """It was started here, so it is known."""
 
+    def left(self, worker: str) -> None:
+        """When its process ends that is noticed here."""
+
     def release(self, worker: str) -> None:
         """It exits by itself."""
 

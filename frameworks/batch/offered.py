@@ -13,6 +13,7 @@ from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 
 from .scheduler import (
     BatchScheduler,
+    WorkerAbsent,
     WorkerEnded,
     WorkerPresent,
     WorkerReleased,
@@ -58,6 +59,9 @@ class OfferedWorkers:
 
     def joined(self, worker: str, size: Resources) -> None:
         self._feed(WorkerPresent(worker, size))
+
+    def left(self, worker: str) -> None:
+        self._feed(WorkerAbsent(worker))
 
     def release(self, worker: str) -> None:
         self._feed(WorkerReleased(worker))

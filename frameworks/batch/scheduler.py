@@ -48,6 +48,8 @@ SETTLE_S = 0.3
 """A later life hears within this which workers of the one before are left."""
 STRANGER_S = 5.0
 """They have dialled in by then, or are not counted on."""
+ABSENT_S = 5.0
+"""A worker that hung up dials again within this, or is replaced whatever its agent says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,13 @@ class WorkerPresent:
 
     worker: str
     size: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerAbsent:
+    """Its connection has ended. So may its task have, if its agent is there to say so."""
+
+    worker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +102,13 @@ class _Worker:
     size: Resources
     released: float | None = None
     is_present: bool = False
+    absent_since: float | None = None
     is_unreachable: bool = False
     is_killed: bool = False
 
-    @property
-    def counts(self) -> bool:
-        return self.released is None and not self.is_unreachable
+    def counts(self, now: float) -> bool:
+        is_lost = self.absent_since is not None and now >= self.absent_since + ABSENT_S
+        return self.released is None and not self.is_unreachable and not is_lost
 
 
 @dataclass(slots=True)
@@ -144,8 +154,7 @@ class BatchScheduler(SchedulerBase):
 
     def missing(self, size: Resources) -> int:
         """How many workers of this size are still to be launched."""
-        have = sum(worker.size == size and worker.counts for worker in self._workers.values())
-        return max(0, self._wanted.get(size, 0) - have)
+        return max(0, self._wanted.get(size, 0) - self._have()[size])
 
     def step(self, event: SchedulerEvent, now: float) -> list[SchedulerAction]:
         before = self._demanded()
@@ -170,6 +179,9 @@ class BatchScheduler(SchedulerBase):
                     del self._wanted[size]
             case WorkerPresent(name, size):
                 self._present(name, size)
+            case WorkerAbsent(name):
+                if (worker := self._workers.get(name)) is not None:
+                    worker.absent_since = self._now
             case WorkerReleased(name):
                 if (worker := self._workers.get(name)) is not None:
                     worker.released = self._now
@@ -187,6 +199,7 @@ class BatchScheduler(SchedulerBase):
         self._troubles.pop(size, None)
         if name in self._workers:
             self._workers[name].is_present = True
+            self._workers[name].absent_since = None
         elif not self._is_ours(name):  # ours would be known, had its task not ended already
             self._strangers.pop(name, None)
             self._workers[name] = _Worker(size, is_present=True)
@@ -249,12 +262,16 @@ class BatchScheduler(SchedulerBase):
         """How many workers of which size to start now."""
         if self._is_settling():
             return {}
-        have = Counter(worker.size for worker in self._workers.values() if worker.counts)
+        have = self._have()
         return {
             size: count - have[size]
             for size, count in self._wanted.items()
             if count > have[size] and not self._is_paused(size)
         }
+
+    def _have(self) -> Counter[Resources]:
+        workers = self._workers.values()
+        return Counter(worker.size for worker in workers if worker.counts(self._now))
 
     def _is_settling(self) -> bool:
         """Whether workers of an earlier life may still turn up."""
@@ -272,6 +289,8 @@ class BatchScheduler(SchedulerBase):
         for worker in self._workers.values():
             if worker.released is not None and not worker.is_killed:
                 yield worker.released + EXIT_S
+            if worker.absent_since is not None:
+                yield worker.absent_since + ABSENT_S
         for size, trouble in self._troubles.items():
             if self.missing(size):
                 yield trouble.paused_until

@@ -51,6 +51,9 @@ class WorkerSource(Protocol):
     def joined(self, worker: str, size: Resources) -> None:
         """It has dialled in; perhaps again, or one that an earlier service had."""
 
+    def left(self, worker: str) -> None:
+        """Its connection has ended."""
+
     def release(self, worker: str) -> None:
         """It was told to exit; see to it, and do not replace it."""
 
@@ -184,6 +187,7 @@ class BatchService:
             if worker is not None and worker.channel is channel:
                 del self._workers[name]
                 self._tell_ended(name, worker.job, worker.leases, None, 0)
+                self._source.left(name)
                 self._step(WorkerLost(name))
         else:
             driver = self._drivers.get(name)

@@ -16,6 +16,7 @@ from fairlead.common.messages import (
 from fairlead.common.resources import Resources
 from fairlead.common.values import Command, TaskInfo, TaskState, TaskStatus
 from fairlead.frameworks.batch.scheduler import (
+    ABSENT_S,
     EXIT_S,
     FIRST_PAUSE_S,
     HOPELESS,
@@ -23,6 +24,7 @@ from fairlead.frameworks.batch.scheduler import (
     SETTLE_S,
     STRANGER_S,
     BatchScheduler,
+    WorkerAbsent,
     WorkerEnded,
     WorkerPresent,
     WorkerReleased,
@@ -245,6 +247,22 @@ def test_an_unreachable_worker_is_replaced_and_welcome_back() -> None:
     h.status("worker-p-1", TaskState.UNREACHABLE)
     assert demanded(h.take_calls()) == [(ONE, 1)]
     h.status("worker-p-1", TaskState.RUNNING)
+    assert demanded(h.take_calls()) == []
+
+
+def test_a_worker_that_hung_up_is_replaced_unless_it_dials_again() -> None:
+    """Nobody says that its task has ended: its agent may be away."""
+    h = wanted_and_present(2)
+    h.happen(WorkerAbsent("worker-p-1"))
+    h.happen(WorkerAbsent("worker-p-2"))
+    h.pass_time(ABSENT_S / 2)
+    h.happen(WorkerPresent("worker-p-1", ONE))
+    assert h.take_calls() == []
+    h.pass_time(ABSENT_S / 2)
+    calls = h.take_calls()
+    assert kinds(calls) == [Revive, SetDemand]
+    assert demanded(calls) == [(ONE, 1)]
+    h.happen(WorkerPresent("worker-p-2", ONE))
     assert demanded(h.take_calls()) == []
 
 
