@@ -31,8 +31,11 @@ class ClaimPage:
     def recall(self, upto: int) -> int:
         """For the parent: no call from the returned one on, before `upto`, will be claimed."""
         numbers = self._numbers
-        # First before upto: what was recalled earlier stays recalled at every moment.
-        numbers[_FIRST] = numbers[_CLAIMED]
+        # What was recalled earlier stays recalled at every moment: the child may just have claimed
+        # one of those and not looked yet. Only a range that it has left behind is given up.
+        claimed = numbers[_CLAIMED]
+        if claimed > numbers[_UPTO]:
+            numbers[_FIRST] = claimed
         numbers[_UPTO] = upto
         time.sleep(_SETTLE_S)
         return numbers[_CLAIMED]

@@ -131,7 +131,9 @@ def test_an_agent_that_was_killed_finds_everything_again(fairlead_home: Path) ->
         assert known["stays"].state is TaskState.RUNNING
         assert known["stays"].pid == pid
         assert psutil.pid_exists(pid)
-        assert [task.task.task_id for task in registration.ended] == ["ended"]
+        # Whether the acknowledgement was recorded before the crash is chance.
+        brought = {task.task.task_id for task in (*registration.ended, *registration.tasks)}
+        assert brought == {"stays", "ends", "ended"}
         assert (await master.ended("ends")).exit_code == 6
         (agent.sandbox("stays") / "stop").touch()
         assert (await master.ended("stays")).exit_code == 5

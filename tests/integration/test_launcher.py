@@ -275,7 +275,9 @@ def test_signals_are_as_a_fresh_program_expects_them(work_dir: Path) -> None:
         await session.start("a", "grep", "^Sig[BI]", "/proc/self/status")
         await session.ended("a")
         masks = dict(line.split() for line in (work_dir / "a.out").read_text().splitlines())
-        assert {int(mask, 16) for mask in masks.values()} == {0}, masks
+        # 32 and 33 are glibc's own: no program can change what it inherited there.
+        changeable = ~(0b11 << 31)
+        assert {int(mask, 16) & changeable for mask in masks.values()} == {0}, masks
 
     converse(work_dir, conversation)
 
