@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from .protocol import split_address
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_S = 5.0
+_LAST_WORDS_S = 2.0
+"""So long may a channel that is being closed take to write what was sent."""
 _STRANGERS = 256
 """So many connections may be shaking hands at once; for another one the oldest is closed."""
 
@@ -36,6 +39,7 @@ class AsyncChannel(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._error: Exception | None = None
         self._was_open = False
+        self._gone = asyncio.Event()
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
@@ -60,6 +64,18 @@ class AsyncChannel(asyncio.BufferedProtocol):
         self._error = self._error or error
         if self._transport is not None:
             self._transport.close()
+
+    async def hang_up(self) -> None:
+        """Close, and return when its socket has been let go of."""
+        self.close()
+        if self._transport is None:
+            return
+        try:
+            await asyncio.wait_for(self._gone.wait(), _LAST_WORDS_S)
+        except TimeoutError:
+            if self._transport is not None:
+                self._transport.abort()
+                await self._gone.wait()
 
     def fileno(self) -> int:
         """Of its socket; -1 when it is closed."""
@@ -99,6 +115,7 @@ class AsyncChannel(asyncio.BufferedProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._transport = None
+        self._gone.set()
         self._user.closed(self, self._error or exc)
 
     def _flush(self) -> None:
@@ -133,6 +150,7 @@ class ChannelListener:
         self._limit = limit
         self._read_size = read_size
         self._strangers: dict[AsyncChannel, None] = {}  # oldest first
+        self._accepted: weakref.WeakSet[AsyncChannel] = weakref.WeakSet()
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -150,6 +168,12 @@ class ChannelListener:
         for stranger in list(self._strangers):
             stranger.close()
 
+    async def stop(self) -> None:
+        """Hang up on everybody that was ever accepted."""
+        self.close()
+        await asyncio.sleep(0)  # whoever was being accepted just now
+        await asyncio.gather(*(channel.hang_up() for channel in list(self._accepted)))
+
     def fileno(self) -> int:
         return self._server.sockets[0].fileno() if self._server else -1
 
@@ -159,6 +183,7 @@ class ChannelListener:
         if len(self._strangers) >= _STRANGERS:
             next(iter(self._strangers)).close()
         self._strangers[channel] = None
+        self._accepted.add(channel)
         return channel
 
     # As the user of channels that are not open yet

@@ -83,14 +83,11 @@ class Job:
 
     async def stop(self) -> None:
         """Hang up on everybody."""
-        self._links.close()
-        self._service.close()
         self._endings.close()
         for timer in (self._tick, self._want_less, self._away):
             if timer is not None:
                 timer.cancel()
-        for _ in range(3):  # closed transports let go of their sockets in the next rounds
-            await asyncio.sleep(0)
+        await asyncio.gather(self._links.stop(), self._service.stop())
 
     async def wait_finished(self) -> None:
         """Until `close` was called and all calls are done."""

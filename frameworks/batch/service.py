@@ -93,15 +93,9 @@ class BatchService:
 
     async def stop(self) -> None:
         """Hang up on everybody; leases go on, workers look for a successor for a while."""
-        self._listener.close()
+        await self._listener.stop()
         if self._tick is not None:
             self._tick.cancel()
-        channels = [driver.channel for driver in self._drivers.values()]
-        channels += [worker.channel for worker in self._workers.values()]
-        for channel in channels:
-            channel.close()
-        for _ in range(3):  # closed transports let go of their sockets in the next rounds
-            await asyncio.sleep(0)
 
     @property
     def drivers(self) -> int:

@@ -109,13 +109,13 @@ class ServiceLink:
         if self._channel is not None and self._welcome is None:
             self._channel.send(kind, fields)
 
-    def close(self) -> None:
+    async def stop(self) -> None:
         """For good."""
         self._is_closing = True
         if self._redialling is not None:
             self._redialling.cancel()
         if self._channel is not None:
-            self._channel.close()
+            await self._channel.hang_up()
 
     def fileno(self) -> int:
         return self._channel.fileno() if self._channel is not None else -1

@@ -102,10 +102,8 @@ class WorkerLinks:
         if worker in self._links:
             self._links[worker].channel.close()
 
-    def close(self) -> None:
-        self._listener.close()
-        for link in self._links.values():
-            link.channel.close()
+    async def stop(self) -> None:
+        await self._listener.stop()
 
     def filenos(self) -> list[int]:
         channels = [link.channel.fileno() for link in self._links.values()]
