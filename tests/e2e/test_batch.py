@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +16,20 @@ import pytest
 from tests.support.command import Command, processes_of, running_cluster, until
 
 from fairlead.cli.cluster import read_record
-from fairlead.common.client import connect_sync
+from fairlead.common.client import SyncClient, connect_sync
 from fairlead.common.errors import ConfigError, UnauthenticatedError, UnavailableError
 from fairlead.common.home import Home
-from fairlead.common.messages import AgentState, StateQuery, StateReply, TaskView
-from fairlead.common.rpc import GET_STATE
+from fairlead.common.messages import Code
+from fairlead.common.operators import (
+    AgentState,
+    FrameworkView,
+    OperatorCall,
+    StateQuery,
+    StateReply,
+    TaskView,
+    TeardownFramework,
+)
+from fairlead.common.rpc import GET_STATE, OPERATE
 from fairlead.common.values import TaskState
 from fairlead.frameworks.batch import Executor, NoSuchWorkerError, NotPicklableError, pywren
 
@@ -67,19 +77,31 @@ def seen_by(seconds: float) -> Callable[[int], tuple[int, int]]:
     return look
 
 
-def state_of(fairlead: Command) -> StateReply:
+@contextmanager
+def master_of(fairlead: Command) -> Iterator[SyncClient]:
     home = Home(fairlead.home)
     leader = home.read_leader()
     assert leader is not None
     with connect_sync(leader.address, home.token()) as client:
-        return client.call(GET_STATE, StateQuery())
+        yield client
+
+
+def state_of(fairlead: Command) -> StateReply:
+    with master_of(fairlead) as master:
+        return master.call(GET_STATE, StateQuery())
+
+
+def batch_of(state: StateReply) -> FrameworkView:
+    views = [view for view in state.frameworks if view.framework.name == "batch"]
+    (batch,) = [view for view in views if not view.is_ended]
+    return batch
 
 
 def workers(fairlead: Command, *, ended: bool = False) -> dict[str, TaskView]:
     """The tasks of the batch framework by id: those that run, or those that have ended."""
     state = state_of(fairlead)
-    (batch,) = [view.framework for view in state.frameworks if view.framework.name == "batch"]
-    ours = [view for view in state.tasks if view.framework_id == batch.framework_id]
+    framework_id = batch_of(state).framework.framework_id
+    ours = [view for view in state.tasks if view.framework_id == framework_id]
     return {view.task_id: view for view in ours if view.latest.state.is_terminal == ended}
 
 
@@ -122,8 +144,7 @@ def test_map_equals_the_builtin_on_workers_that_are_tasks(
         assert view.latest.state is TaskState.RUNNING
         assert view.agent_id in {each.agent.agent_id for each in state.agents}
         assert (view.resources.cpus, view.resources.mem) == (1000, 512 << 20)
-    (batch,) = [view for view in state.frameworks if view.framework.name == "batch"]
-    assert (batch.used.cpus, batch.tasks) == (2000, 2)
+    assert (batch_of(state).used.cpus, batch_of(state).tasks) == (2000, 2)
 
 
 def by_command(fairlead: Command, view: TaskView) -> None:
@@ -216,6 +237,19 @@ def test_an_executor_may_be_made_while_the_service_is_away(fairlead: Command) ->
     with Executor(max_workers=1) as executor:
         assert executor.submit(abs, -3).result(LIMIT_S) == 3
     until("it runs again", lambda: runs_again(fairlead, "frameworks", killed))
+
+
+def test_a_framework_that_is_torn_down_begins_anew(fairlead: Command, executor: Executor) -> None:
+    results = executor.map(seen_by(0.002), range(1000))
+    seen = [next(results) for _ in range(100)]
+    before = batch_of(state_of(fairlead)).framework.framework_id
+    with master_of(fairlead) as master:
+        reply = master.call(OPERATE, OperatorCall(TeardownFramework(before)))
+    assert reply.result.code is Code.OK
+    seen += results
+    assert [n for n, _ in seen] == list(range(1000))
+    assert batch_of(state_of(fairlead)).framework.framework_id != before
+    assert len({pid for _, pid in seen}) > 2
 
 
 # Bad input
