@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from fairlead.common import wire
 from fairlead.common.errors import FairleadError, RegistryError
+from fairlead.common.events import Record
 from fairlead.common.messages import (
     AcceptProgress,
     AgentRegistered,
@@ -11,7 +12,6 @@ from fairlead.common.messages import (
     Hello,
     KillTask,
     MasterToAgent,
-    Record,
     RunAccept,
 )
 from fairlead.common.outbox import Change

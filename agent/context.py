@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from fairlead.common.events import Record, Send
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, SessionId, TaskId
 from fairlead.common.messages import (
     AgentBody,
@@ -16,9 +17,7 @@ from fairlead.common.messages import (
     Heartbeat,
     KillTask,
     MasterToAgent,
-    Record,
     RunAccept,
-    Send,
 )
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (

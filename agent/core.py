@@ -7,17 +7,14 @@ one `context`; `recovery` builds it again from what was recorded.
 
 from collections.abc import Mapping, Sequence
 
+from fairlead.common.events import Received, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import FrameworkId, LaunchUuid, SessionId, TaskId
 from fairlead.common.messages import (
     AcknowledgeUpdate,
     FrameworkAway,
     KillTask,
-    Received,
     RunAccept,
-    SessionClosed,
-    SessionOpened,
     ShutdownFramework,
-    Tick,
 )
 from fairlead.common.resources import EMPTY
 from fairlead.common.values import AgentInfo, AgentTask, TaskState

@@ -8,16 +8,10 @@ from typing import Any
 
 from fairlead.common.client import Client, connect
 from fairlead.common.errors import FairleadError, InvalidFieldError
+from fairlead.common.events import Received, SessionClosed, SessionOpened
 from fairlead.common.home import Home
 from fairlead.common.ids import SessionId
-from fairlead.common.messages import (
-    AgentMessage,
-    Code,
-    Goodbye,
-    Received,
-    SessionClosed,
-    SessionOpened,
-)
+from fairlead.common.messages import AgentMessage, Code, Goodbye
 from fairlead.common.rpc import AGENT_SESSION
 from fairlead.common.session import Callbacks, Session
 

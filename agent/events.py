@@ -5,10 +5,8 @@ The agent's shell makes the one and performs the other; the simulator does the s
 
 from dataclasses import dataclass
 
-from fairlead.common.ids import FrameworkId, LaunchUuid, Role
-from fairlead.common.messages import (
+from fairlead.common.events import (
     CloseSession,
-    Code,
     Received,
     Record,
     Send,
@@ -16,6 +14,8 @@ from fairlead.common.messages import (
     SessionOpened,
     Tick,
 )
+from fairlead.common.ids import FrameworkId, LaunchUuid, Role
+from fairlead.common.messages import Code
 from fairlead.common.resources import Resources
 from fairlead.common.values import HostUsage, TaskInfo, Usage
 

@@ -7,20 +7,18 @@ highest ever seen; that epoch is durable before anything said under it is carrie
 import zlib
 from collections.abc import Iterator
 
+from fairlead.common.events import CloseSession, Send, SessionClosed
 from fairlead.common.ids import SessionId
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
     AgentHeartbeat,
     AgentMessage,
     AgentRegistered,
-    CloseSession,
     Code,
     Goodbye,
     Hello,
     MasterToAgent,
     RegisterAgent,
-    Send,
-    SessionClosed,
     TaskUsage,
     ToAgentBody,
 )

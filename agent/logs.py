@@ -13,7 +13,7 @@ from fairlead.common.errors import (
     UnavailableError,
 )
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
-from fairlead.common.messages import LogChunk, LogQuery
+from fairlead.common.operators import LogChunk, LogQuery
 from fairlead.common.values import AgentTask
 
 from .sandboxes import check_inside

@@ -19,9 +19,9 @@ from typing import Any
 
 from fairlead.common import clock, processes
 from fairlead.common.errors import ConfigError, FairleadError, UnavailableError
+from fairlead.common.events import CloseSession, Send, Tick
 from fairlead.common.home import Home
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
-from fairlead.common.messages import CloseSession, Send, Tick
 from fairlead.common.outbox import Outbox
 from fairlead.common.rpc import READ_LOG
 from fairlead.common.server import Server

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fairlead.common.messages import StateReply, TaskView
+from fairlead.common.operators import StateReply, TaskView
 from fairlead.common.resources import Resources, total
 
 from .supervisor import Plan

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from fairlead.common.messages import StateReply
+from fairlead.common.operators import StateReply
 
 from .exits import Exit
 from .problems import CommandError

@@ -18,8 +18,8 @@ from fairlead.common.errors import (
     UnavailableError,
 )
 from fairlead.common.home import Home
-from fairlead.common.messages import (
-    Code,
+from fairlead.common.messages import Code
+from fairlead.common.operators import (
     LogChunk,
     LogQuery,
     OperatorBody,

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from fairlead.common.messages import StateReply
+from fairlead.common.operators import StateReply
 
 from .client import Place, connected, locate
 from .options import cluster_options, home_of, master_of, output_option

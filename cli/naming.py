@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fairlead.common.errors import ConfigError, NotFoundError
-from fairlead.common.messages import StateReply, TaskView
+from fairlead.common.operators import StateReply, TaskView
 
 MOST_NAMED = 5
 

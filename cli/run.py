@@ -10,7 +10,7 @@ import click
 
 from fairlead.common.errors import UnavailableError
 from fairlead.common.ids import ANY_GPU, TaskId
-from fairlead.common.messages import AgentView, StateReply, SubmitCommand
+from fairlead.common.operators import AgentView, StateReply, SubmitCommand
 from fairlead.common.resources import MILLIS, Resources
 from fairlead.common.values import Command, TaskInfo
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from fairlead.common.errors import FairleadError
 from fairlead.common.home import Home
-from fairlead.common.messages import AgentState, StateReply
+from fairlead.common.operators import AgentState, StateReply
 
 from .cluster import Record, read_record, take_lock
 from .ending import Ended, agents_of, end, end_launchers, forget, holders

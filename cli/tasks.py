@@ -9,13 +9,7 @@ import click
 
 from fairlead.common.errors import FairleadError, NotFoundError
 from fairlead.common.ids import TaskId
-from fairlead.common.messages import (
-    KillAnyTask,
-    LogQuery,
-    StateReply,
-    TaskView,
-    WithdrawCommand,
-)
+from fairlead.common.operators import KillAnyTask, LogQuery, StateReply, TaskView, WithdrawCommand
 
 from .client import Client, connected
 from .listing import place_of

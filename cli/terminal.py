@@ -17,7 +17,7 @@ from typing import Any
 
 from fairlead.common.client import Client, connect
 from fairlead.common.errors import FairleadError, NotFoundError
-from fairlead.common.messages import LogQuery, StateQuery
+from fairlead.common.operators import LogQuery, StateQuery
 from fairlead.common.rpc import GET_STATE, READ_LOG
 from fairlead.common.values import Reason, TaskInfo, TaskStatus
 from fairlead.frameworks.commands.run import (

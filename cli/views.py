@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fairlead.common.messages import AgentView, FrameworkView, StateReply, TaskView
+from fairlead.common.operators import AgentView, FrameworkView, StateReply, TaskView
 from fairlead.common.resources import MILLIS, Resources
 from fairlead.common.values import HostUsage, Offer, TaskState, Usage
 

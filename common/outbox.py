@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .messages import Record
+from .events import Record
 
 Change = tuple[str, bytes | None]
 

@@ -14,18 +14,8 @@ from fairlead.protos import agent_pb2, framework_pb2
 
 from . import wire
 from .errors import InvalidFieldError, RemoteProtocolError
-from .messages import (
-    AgentMessage,
-    FrameworkMessage,
-    LogChunk,
-    LogQuery,
-    MasterToAgent,
-    MasterToFramework,
-    OperatorCall,
-    OperatorReply,
-    StateQuery,
-    StateReply,
-)
+from .messages import AgentMessage, FrameworkMessage, MasterToAgent, MasterToFramework
+from .operators import LogChunk, LogQuery, OperatorCall, OperatorReply, StateQuery, StateReply
 from .session import Invalid
 
 Request = TypeVar("Request")

@@ -11,7 +11,6 @@ from fairlead.common.messages import (
     AgentHeartbeat,
     AgentMessage,
     AgentRegistered,
-    AgentState,
     Code,
     FrameworkAway,
     Goodbye,
@@ -20,6 +19,7 @@ from fairlead.common.messages import (
     ShutdownFramework,
     TaskUpdated,
 )
+from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY
 from fairlead.common.values import AgentInfo, FrameworkInfo, Reason, TaskState
 

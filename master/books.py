@@ -7,7 +7,8 @@ The one place where held quantities change, so that the sums always agree; `chec
 from dataclasses import dataclass, field
 
 from fairlead.common.ids import ANY_GPU, AgentId, FrameworkId, OfferId, Role, SessionId, TaskId
-from fairlead.common.messages import AgentState, Kill
+from fairlead.common.messages import Kill
+from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import (
     AgentInfo,

@@ -4,15 +4,13 @@ import heapq
 from collections.abc import Container
 from dataclasses import dataclass, field
 
+from fairlead.common.events import CloseSession, Record, Send
 from fairlead.common.ids import FrameworkId, SessionId
 from fairlead.common.messages import (
-    CloseSession,
     Code,
     Goodbye,
     MasterToAgent,
     MasterToFramework,
-    Record,
-    Send,
     ToAgentBody,
     ToFrameworkBody,
 )

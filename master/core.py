@@ -9,20 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.common.events import CloseSession, Received, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, Role, SessionId
-from fairlead.common.messages import (
-    AgentMessage,
-    AgentState,
-    CloseSession,
-    Code,
-    FrameworkMessage,
-    OperatorCall,
-    Received,
-    SessionClosed,
-    SessionOpened,
-    SetWeight,
-    Tick,
-)
+from fairlead.common.messages import AgentMessage, Code, FrameworkMessage
+from fairlead.common.operators import AgentState, OperatorCall, SetWeight
 from fairlead.common.values import AgentInfo, FrameworkInfo
 
 from .accepts import Accepts

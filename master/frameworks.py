@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from fairlead.common.events import Send
 from fairlead.common.ids import CallId, FrameworkId, SessionId
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
@@ -20,7 +21,6 @@ from fairlead.common.messages import (
     MasterToFramework,
     Reconcile,
     Revive,
-    Send,
     SetDemand,
     ShutdownFramework,
     Subscribe,

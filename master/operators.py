@@ -3,16 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fairlead.common.events import Send
 from fairlead.common.ids import SessionId
-from fairlead.common.messages import (
-    CallResult,
-    Code,
+from fairlead.common.messages import CallResult, Code, Kill
+from fairlead.common.operators import (
     ExplainFramework,
-    Kill,
     KillAnyTask,
     OperatorCall,
     OperatorReply,
-    Send,
     SetWeight,
     TeardownFramework,
 )

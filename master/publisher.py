@@ -10,11 +10,10 @@ from typing import assert_never
 
 from fairlead.common import clock, wire
 from fairlead.common.errors import UnavailableError
-from fairlead.common.messages import (
+from fairlead.common.messages import Code, Goodbye
+from fairlead.common.operators import (
     AgentView,
-    Code,
     FrameworkView,
-    Goodbye,
     RoleView,
     StateQuery,
     StateReply,

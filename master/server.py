@@ -12,13 +12,8 @@ from collections import deque
 
 from fairlead.common import clock, wire
 from fairlead.common.errors import InvalidFieldError, UnavailableError
-from fairlead.common.home import Home, Leader
-from fairlead.common.ids import CallId, SessionId
-from fairlead.common.messages import (
+from fairlead.common.events import (
     CloseSession,
-    Code,
-    OperatorCall,
-    OperatorReply,
     Received,
     Record,
     Send,
@@ -26,6 +21,10 @@ from fairlead.common.messages import (
     SessionOpened,
     Tick,
 )
+from fairlead.common.home import Home, Leader
+from fairlead.common.ids import CallId, SessionId
+from fairlead.common.messages import Code
+from fairlead.common.operators import OperatorCall, OperatorReply
 from fairlead.common.outbox import Change, Outbox
 from fairlead.common.rpc import AGENT_SESSION, FRAMEWORK_SESSION, GET_STATE, OPERATE, WATCH_STATE
 from fairlead.common.server import Server

@@ -10,13 +10,13 @@ from itertools import islice
 from fairlead.common.ids import AgentId, FrameworkId, TaskId, UpdateUuid
 from fairlead.common.messages import (
     AcknowledgeUpdate,
-    AgentState,
     Code,
     Kill,
     KillTask,
     StatusUpdated,
     TaskUpdated,
 )
+from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (
     AgentTask,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from fairlead.common.ids import AgentId, FrameworkId, OfferId, Role, TaskId
-from fairlead.common.messages import AgentView, FrameworkView, RoleView, TaskView
+from fairlead.common.operators import AgentView, FrameworkView, RoleView, TaskView
 from fairlead.common.resources import EMPTY
 from fairlead.common.values import Offer, RoleDemand
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from fairlead.common.messages import Record
+from fairlead.common.events import Record
 
 from .clock import Clock, Timer
 

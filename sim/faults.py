@@ -8,12 +8,7 @@ from random import Random
 from typing import Protocol
 
 from fairlead.common.ids import FrameworkId, Role
-from fairlead.common.messages import (
-    ExplainFramework,
-    KillAnyTask,
-    SetWeight,
-    TeardownFramework,
-)
+from fairlead.common.operators import ExplainFramework, KillAnyTask, SetWeight, TeardownFramework
 from fairlead.frameworks.kit.events import Happened
 
 from .launcher import Launcher

@@ -15,12 +15,9 @@ from fairlead.agent.events import (
     UsageMeasured,
 )
 from fairlead.agent.settings import AgentSettings
+from fairlead.common.events import Received
 from fairlead.common.ids import CallId, FrameworkId, SessionId
-from fairlead.common.messages import (
-    OperatorBody,
-    OperatorCall,
-    Received,
-)
+from fairlead.common.operators import OperatorBody, OperatorCall
 from fairlead.common.values import AgentInfo, HostUsage, Usage
 from fairlead.frameworks.kit.core import Driver
 from fairlead.frameworks.kit.events import Dial as DriverDial

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
-from fairlead.common.ids import SessionId
-from fairlead.common.messages import (
+from fairlead.common.events import (
     CloseSession,
-    Code,
     Received,
     Record,
     Send,
@@ -21,6 +19,8 @@ from fairlead.common.messages import (
     SessionOpened,
     Tick,
 )
+from fairlead.common.ids import SessionId
+from fairlead.common.messages import Code
 
 from .auditor import Auditor
 from .clock import Clock, Timer

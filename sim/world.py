@@ -6,7 +6,7 @@ from random import Random
 
 from fairlead.agent.settings import AgentSettings
 from fairlead.common.ids import FrameworkId
-from fairlead.common.messages import AgentState, TeardownFramework
+from fairlead.common.operators import AgentState, TeardownFramework
 from fairlead.common.values import AgentInfo
 from fairlead.frameworks.kit.events import DriverSettings, Happened
 

@@ -11,7 +11,7 @@ import sys
 from fairlead.common.client import connect_sync
 from fairlead.common.errors import FairleadError, UnauthenticatedError, UnavailableError
 from fairlead.common.home import Home
-from fairlead.common.messages import StateQuery
+from fairlead.common.operators import StateQuery
 from fairlead.common.rpc import GET_STATE
 
 from .scheduler import NAME

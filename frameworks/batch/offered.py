@@ -5,7 +5,7 @@ import logging
 
 from fairlead.common.client import connect
 from fairlead.common.errors import FairleadError
-from fairlead.common.messages import StateQuery
+from fairlead.common.operators import StateQuery
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import GET_STATE
 from fairlead.frameworks.commands.fits import why_never_fits

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from fairlead.common.messages import AgentView
+from fairlead.common.operators import AgentView
 from fairlead.common.resources import MILLIS, Resources, format_bytes
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fairlead.common.errors import UnavailableError
-from fairlead.common.messages import (
+from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
     FrameworkView,

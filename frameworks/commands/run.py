@@ -7,8 +7,9 @@ session, and the master ends the task after `FAILOVER_S`.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fairlead.common.events import Tick
 from fairlead.common.ids import FrameworkId, Role, TaskId
-from fairlead.common.messages import Kill, Teardown, Tick
+from fairlead.common.messages import Kill, Teardown
 from fairlead.common.values import FrameworkInfo, Reason, TaskInfo, TaskState, TaskStatus
 from fairlead.frameworks.kit.events import LOST_EXIT, REFUSED_EXIT
 from fairlead.frameworks.kit.scheduler import (

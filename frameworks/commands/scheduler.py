@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fairlead.common.events import Record
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId
-from fairlead.common.messages import (
-    Accept,
+from fairlead.common.messages import Accept, Kill, Reconcile
+from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
-    Kill,
-    Reconcile,
-    Record,
     SubmitCommand,
     SubmittedCommand,
     WithdrawCommand,

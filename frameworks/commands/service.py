@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fairlead.common import wire
 from fairlead.common.errors import InvalidFieldError, UnavailableError
 from fairlead.common.home import Home
-from fairlead.common.messages import (
+from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
     SubmitCommand,

@@ -2,8 +2,9 @@
 
 from collections import deque
 
+from fairlead.common.events import CloseSession, Send
 from fairlead.common.ids import CallId, SessionId
-from fairlead.common.messages import CloseSession, Code, FrameworkBody, FrameworkMessage, Send
+from fairlead.common.messages import Code, FrameworkBody, FrameworkMessage
 
 from .calls import Calls
 from .events import DriverAction, DriverSettings

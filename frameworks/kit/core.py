@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from fairlead.common import messages
+from fairlead.common.events import Received, Record, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import AgentId, CallId, FrameworkId
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
@@ -30,18 +31,13 @@ from fairlead.common.messages import (
     MasterToFramework,
     OffersMade,
     OffersRescinded,
-    Received,
     Reconcile,
-    Record,
     Revive,
     Revoke,
-    SessionClosed,
-    SessionOpened,
     StatusUpdated,
     Subscribe,
     Suppress,
     Teardown,
-    Tick,
 )
 from fairlead.common.values import (
     Launch,

@@ -20,11 +20,8 @@ from typing import Protocol
 from fairlead.common import clock, wire
 from fairlead.common.client import Client, connect
 from fairlead.common.errors import FairleadError, InvalidFieldError, UnavailableError
-from fairlead.common.home import Home
-from fairlead.common.ids import SessionId
-from fairlead.common.messages import (
+from fairlead.common.events import (
     CloseSession,
-    Code,
     Received,
     Record,
     Send,
@@ -32,6 +29,9 @@ from fairlead.common.messages import (
     SessionOpened,
     Tick,
 )
+from fairlead.common.home import Home
+from fairlead.common.ids import SessionId
+from fairlead.common.messages import Code
 from fairlead.common.outbox import Change, Outbox
 from fairlead.common.rpc import FRAMEWORK_SESSION
 from fairlead.common.session import Callbacks, Session

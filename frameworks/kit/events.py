@@ -5,7 +5,7 @@ Its shell performs them, the simulator too.
 
 from dataclasses import dataclass
 
-from fairlead.common.messages import (
+from fairlead.common.events import (
     CloseSession,
     Received,
     Record,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fairlead.common.events import Record, Tick
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import (
     Accept,
@@ -16,11 +17,9 @@ from fairlead.common.messages import (
     Decline,
     Kill,
     Reconcile,
-    Record,
     Revive,
     Suppress,
     Teardown,
-    Tick,
 )
 from fairlead.common.resources import Resources
 from fairlead.common.values import (

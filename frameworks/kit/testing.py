@@ -13,6 +13,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from fairlead.common.events import (
+    CloseSession,
+    Received,
+    Record,
+    Send,
+    SessionClosed,
+    SessionOpened,
+    Tick,
+)
 from fairlead.common.ids import (
     AgentId,
     FrameworkId,
@@ -26,7 +35,6 @@ from fairlead.common.messages import (
     Accept,
     Acknowledge,
     CallResult,
-    CloseSession,
     Code,
     Decline,
     FrameworkBody,
@@ -36,17 +44,11 @@ from fairlead.common.messages import (
     MasterToFramework,
     OffersMade,
     OffersRescinded,
-    Received,
     Reconcile,
-    Record,
-    Send,
-    SessionClosed,
-    SessionOpened,
     StatusUpdated,
     Subscribe,
     Subscribed,
     Teardown,
-    Tick,
     ToFrameworkBody,
 )
 from fairlead.common.resources import Resources

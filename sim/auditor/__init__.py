@@ -22,12 +22,10 @@ from fairlead.common.messages import (
     FrameworkMessage,
     Goodbye,
     Kill,
-    KillAnyTask,
     MasterToAgent,
     MasterToFramework,
     OffersMade,
     OffersRescinded,
-    OperatorCall,
     RegisterAgent,
     Revive,
     RunAccept,
@@ -37,8 +35,8 @@ from fairlead.common.messages import (
     Suppress,
     TaskUpdated,
     Teardown,
-    TeardownFramework,
 )
+from fairlead.common.operators import KillAnyTask, OperatorCall, TeardownFramework
 from fairlead.common.resources import Resources
 from fairlead.common.values import Launch, TaskState, TaskStatus
 

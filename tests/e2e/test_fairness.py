@@ -18,7 +18,8 @@ from tests.support.witness import SMALL, Witness
 
 from fairlead.common.home import Home
 from fairlead.common.ids import FrameworkId, Role
-from fairlead.common.messages import Code, RoleView, SetWeight, TeardownFramework
+from fairlead.common.messages import Code
+from fairlead.common.operators import RoleView, SetWeight, TeardownFramework
 from fairlead.common.resources import Resources
 from fairlead.common.values import Reason, TaskInfo, TaskState
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts

@@ -32,7 +32,6 @@ from fairlead.common.messages import (
     AgentBody,
     AgentHeartbeat,
     AgentRegistered,
-    AgentState,
     Code,
     Goodbye,
     KillTask,
@@ -40,9 +39,8 @@ from fairlead.common.messages import (
     RegisterAgent,
     RunAccept,
     ShutdownFramework,
-    StateQuery,
-    StateReply,
 )
+from fairlead.common.operators import AgentState, StateQuery, StateReply
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import GET_STATE
 from fairlead.common.session import Session

@@ -26,7 +26,8 @@ from fairlead.common.errors import (
     UnavailableError,
 )
 from fairlead.common.ids import TaskId
-from fairlead.common.messages import AgentHeartbeat, Code, LogQuery
+from fairlead.common.messages import AgentHeartbeat, Code
+from fairlead.common.operators import LogQuery
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import READ_LOG
 from fairlead.common.values import Reason, TaskState

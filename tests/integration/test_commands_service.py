@@ -20,16 +20,12 @@ from fairlead.common.errors import (
 )
 from fairlead.common.home import Home
 from fairlead.common.ids import TaskId
-from fairlead.common.messages import (
-    Accept,
-    Acknowledge,
-    Code,
+from fairlead.common.messages import Accept, Acknowledge, Code, Goodbye, Subscribe
+from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
     FrameworkView,
-    Goodbye,
     SubmitCommand,
-    Subscribe,
     WithdrawCommand,
 )
 from fairlead.common.resources import Resources

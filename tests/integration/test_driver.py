@@ -12,17 +12,10 @@ from tests.support.schedulers import Scripted, one_cpu
 from tests.support.sessions import TOKEN, run, until
 
 from fairlead.common.errors import UnavailableError
+from fairlead.common.events import Record
 from fairlead.common.home import Home
 from fairlead.common.ids import FrameworkId
-from fairlead.common.messages import (
-    Accept,
-    Acknowledge,
-    Code,
-    Goodbye,
-    Record,
-    Subscribe,
-    Teardown,
-)
+from fairlead.common.messages import Accept, Acknowledge, Code, Goodbye, Subscribe, Teardown
 from fairlead.common.store import Store
 from fairlead.common.values import FrameworkInfo, TaskState
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts

@@ -29,12 +29,10 @@ from fairlead.common.errors import (
     UnavailableError,
 )
 from fairlead.common.ids import CallId, FrameworkId, TaskId
-from fairlead.common.messages import (
-    CallResult,
-    Code,
+from fairlead.common.messages import CallResult, Code, MasterToFramework
+from fairlead.common.operators import (
     LogChunk,
     LogQuery,
-    MasterToFramework,
     OperatorCall,
     OperatorReply,
     StateQuery,

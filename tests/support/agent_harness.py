@@ -27,6 +27,15 @@ from fairlead.agent.events import (
 )
 from fairlead.agent.settings import AgentSettings
 from fairlead.common import wire
+from fairlead.common.events import (
+    CloseSession,
+    Received,
+    Record,
+    Send,
+    SessionClosed,
+    SessionOpened,
+    Tick,
+)
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, SessionId, TaskId
 from fairlead.common.messages import (
     AcceptEnded,
@@ -35,23 +44,16 @@ from fairlead.common.messages import (
     AgentHeartbeat,
     AgentMessage,
     AgentRegistered,
-    CloseSession,
     Code,
     FrameworkAway,
     Goodbye,
     Heartbeat,
     KillTask,
     MasterToAgent,
-    Received,
-    Record,
     RegisterAgent,
     RunAccept,
-    Send,
-    SessionClosed,
-    SessionOpened,
     ShutdownFramework,
     TaskUpdated,
-    Tick,
     ToAgentBody,
 )
 from fairlead.common.resources import EMPTY, Resources, total

@@ -20,13 +20,13 @@ from fairlead.common.messages import (
     AgentRegistered,
     Goodbye,
     KillTask,
-    LogQuery,
     MasterToAgent,
     RegisterAgent,
     RunAccept,
     TaskUpdated,
     ToAgentBody,
 )
+from fairlead.common.operators import LogQuery
 from fairlead.common.resources import Resources, total
 from fairlead.common.rpc import AGENT_SESSION, READ_LOG
 from fairlead.common.server import Server

@@ -11,7 +11,7 @@ from tests.support.command import Command, processes_of, until
 from fairlead.common.client import SyncClient, connect_sync
 from fairlead.common.errors import FairleadError
 from fairlead.common.home import Home
-from fairlead.common.messages import (
+from fairlead.common.operators import (
     AgentState,
     AgentView,
     FrameworkView,

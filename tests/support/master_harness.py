@@ -8,24 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.support.master_peers import HEARTBEAT_S, AgentDouble, FrameworkDouble, demand, gib, task
 
-from fairlead.common.ids import AgentId, FrameworkId, Role, SessionId
-from fairlead.common.messages import (
-    CallResult,
+from fairlead.common.events import (
     CloseSession,
-    Code,
-    MasterToAgent,
-    MasterToFramework,
-    OperatorBody,
-    OperatorCall,
-    OperatorReply,
     Received,
     Record,
     Send,
     SessionClosed,
     SessionOpened,
-    SetDemand,
     Tick,
 )
+from fairlead.common.ids import AgentId, FrameworkId, Role, SessionId
+from fairlead.common.messages import CallResult, Code, MasterToAgent, MasterToFramework, SetDemand
+from fairlead.common.operators import OperatorBody, OperatorCall, OperatorReply
 from fairlead.common.resources import Resources, total
 from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, RoleDemand, RoleWish
 from fairlead.master.books import Framework, Task

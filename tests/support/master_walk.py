@@ -17,7 +17,8 @@ if __name__ == "__main__":
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import Role
-from fairlead.common.messages import Revive, SetDemand, SetWeight, Suppress, Teardown
+from fairlead.common.messages import Revive, SetDemand, Suppress, Teardown
+from fairlead.common.operators import SetWeight
 from fairlead.common.values import RoleDemand, TaskState
 
 STEPS = 150

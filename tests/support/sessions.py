@@ -10,12 +10,7 @@ import grpc
 
 from fairlead.common import rpc
 from fairlead.common.client import Client, connect
-from fairlead.common.messages import (
-    Code,
-    FrameworkMessage,
-    Heartbeat,
-    MasterToFramework,
-)
+from fairlead.common.messages import Code, FrameworkMessage, Heartbeat, MasterToFramework
 from fairlead.common.server import Server
 from fairlead.common.session import DEFAULT_LIMITS, Callbacks, Limits, Session
 

@@ -1,13 +1,7 @@
 """States of made-up clusters, as operators see them, in few words."""
 
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId
-from fairlead.common.messages import (
-    AgentState,
-    AgentView,
-    FrameworkView,
-    StateReply,
-    TaskView,
-)
+from fairlead.common.operators import AgentState, AgentView, FrameworkView, StateReply, TaskView
 from fairlead.common.resources import Resources
 from fairlead.common.values import (
     AgentInfo,

@@ -5,8 +5,9 @@ from tests.support.agent_harness import AgentHarness
 
 from fairlead.agent import checkpoint
 from fairlead.common.errors import RegistryError
+from fairlead.common.events import Record
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
-from fairlead.common.messages import KillTask, Record
+from fairlead.common.messages import KillTask
 
 
 def test_there_and_back() -> None:

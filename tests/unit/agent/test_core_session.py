@@ -6,15 +6,9 @@ from tests.support.agent_harness import F1, AgentHarness
 
 from fairlead.agent.events import UsageMeasured
 from fairlead.agent.settings import AgentSettings
+from fairlead.common.events import SessionOpened
 from fairlead.common.ids import AgentId, LaunchUuid, SessionId, TaskId
-from fairlead.common.messages import (
-    AgentRegistered,
-    Code,
-    Goodbye,
-    Heartbeat,
-    KillTask,
-    SessionOpened,
-)
+from fairlead.common.messages import AgentRegistered, Code, Goodbye, Heartbeat, KillTask
 from fairlead.common.values import HostUsage, Usage
 
 

@@ -8,7 +8,7 @@ import pytest
 from fairlead.agent.logs import LogReader, Logs
 from fairlead.common.errors import NotFoundError, UnavailableError
 from fairlead.common.ids import FrameworkId, TaskId
-from fairlead.common.messages import LogChunk, LogQuery
+from fairlead.common.operators import LogChunk, LogQuery
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from fairlead.cli.banner import banner
 from fairlead.cli.plan import Wanted, make_plan
 from fairlead.cli.start import missing_of
 from fairlead.common.home import Home
-from fairlead.common.messages import AgentState
+from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources
 from fairlead.common.values import TaskState
 

@@ -7,7 +7,7 @@ from tests.support.states import GIB, agent, framework, state, task
 
 from fairlead.cli import views
 from fairlead.common.ids import OfferId
-from fairlead.common.messages import AgentState
+from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources
 from fairlead.common.values import Demand, Offer, RoleDemand, TaskState
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.common.messages import Record
+from fairlead.common.events import Record
 from fairlead.common.outbox import Outbox
 
 Change = tuple[str, bytes | None]

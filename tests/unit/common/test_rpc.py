@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from fairlead.common import rpc, wire
 from fairlead.common.errors import RemoteProtocolError
 from fairlead.common.ids import CallId, TaskId
-from fairlead.common.messages import FrameworkMessage, Heartbeat, Kill, StateReply
+from fairlead.common.messages import FrameworkMessage, Heartbeat, Kill
+from fairlead.common.operators import StateReply
 from fairlead.common.session import Invalid
 from fairlead.protos import agent_pb2, framework_pb2, operator_pb2
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.common import messages, values, wire
+from fairlead.common import messages, operators, values, wire
 from fairlead.common.errors import InvalidFieldError, RemoteProtocolError
 from fairlead.common.ids import CallId, FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import (
@@ -40,15 +40,14 @@ TASK = TaskInfo(
     Resources.of(cpus=0.5, mem=GIB, gpus=1),
 )
 LAUNCH = Launch(TASK, LaunchUuid("u-1"))
-LOCAL = {"SessionOpened", "SessionClosed", "Received", "Tick", "Send", "CloseSession", "Record"}
 
 
 def wire_classes() -> list[type]:
     found: list[Any] = []
-    for module in (values, messages):
-        for name, item in vars(module).items():
+    for module in (values, messages, operators):
+        for item in vars(module).values():
             mine = inspect.isclass(item) and item.__module__ == module.__name__
-            if mine and dataclasses.is_dataclass(item) and name not in LOCAL:
+            if mine and dataclasses.is_dataclass(item):
                 found.append(item)
     return found
 
@@ -83,7 +82,7 @@ def test_every_proto_message_has_its_class() -> None:
         values.Reason,
         values.Comparison,
         messages.Code,
-        messages.AgentState,
+        operators.AgentState,
     ],
 )
 def test_every_enum_agrees_with_its_proto(enum: type[Enum]) -> None:

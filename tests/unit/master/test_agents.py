@@ -5,21 +5,20 @@ from dataclasses import replace
 import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, task
 
+from fairlead.common.events import Record, Send
 from fairlead.common.ids import AgentId, CallId, FrameworkId, SessionId, TaskId
 from fairlead.common.messages import (
     AgentHeartbeat,
     AgentMessage,
     AgentRegistered,
-    AgentState,
     Code,
     Goodbye,
     Heartbeat,
-    Record,
-    Send,
     ShutdownFramework,
     TaskUpdated,
     TaskUsage,
 )
+from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources
 from fairlead.common.values import HostUsage, Reason, TaskState, Usage
 from fairlead.master.core import ReceivedInvalid

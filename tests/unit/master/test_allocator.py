@@ -8,7 +8,7 @@ import pytest
 from tests.support.master_harness import FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import Role
-from fairlead.common.messages import SetWeight
+from fairlead.common.operators import SetWeight
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import AllOf, Comparison, Constraints, Demand, Predicate, RoleWish
 from fairlead.master.allocator import fitting

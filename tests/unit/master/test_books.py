@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, task
 
-from fairlead.common.messages import AgentState
+from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.master.books import anonymous
 from fairlead.master.settings import MasterSettings

@@ -10,20 +10,17 @@ from typing import get_args
 import pytest
 from tests.support.master_harness import CLUSTER, MasterHarness, task
 
+from fairlead.common.events import SessionClosed, Tick
 from fairlead.common.ids import Role, SessionId, TaskId
 from fairlead.common.messages import (
     AgentBody,
-    AgentState,
     FrameworkBody,
-    OperatorBody,
     RegisterAgent,
-    SessionClosed,
-    SetWeight,
     ShutdownFramework,
     Subscribe,
     Teardown,
-    Tick,
 )
+from fairlead.common.operators import AgentState, OperatorBody, SetWeight
 from fairlead.common.values import TaskState
 from fairlead.master.core import Master
 from fairlead.master.settings import MasterSettings

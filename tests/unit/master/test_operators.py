@@ -6,14 +6,8 @@ import pytest
 from tests.support.master_harness import MasterHarness, task
 
 from fairlead.common.ids import FrameworkId, Role, TaskId
-from fairlead.common.messages import (
-    Code,
-    ExplainFramework,
-    KillAnyTask,
-    SetWeight,
-    ShutdownFramework,
-    TeardownFramework,
-)
+from fairlead.common.messages import Code, ShutdownFramework
+from fairlead.common.operators import ExplainFramework, KillAnyTask, SetWeight, TeardownFramework
 
 
 def test_m36_a_weight_is_set_and_durable() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from fairlead.common.ids import AgentId
-from fairlead.common.messages import AgentState, AgentView
+from fairlead.common.operators import AgentState, AgentView
 from fairlead.common.resources import Resources
 from fairlead.common.values import AgentInfo
 from fairlead.frameworks.commands.fits import why_never_fits

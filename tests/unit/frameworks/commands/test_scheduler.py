@@ -4,19 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from fairlead.common.events import Record
 from fairlead.common.ids import LaunchUuid, TaskId
-from fairlead.common.messages import (
-    Accept,
+from fairlead.common.messages import Accept, Kill, Reconcile, Revive, SetDemand, Suppress
+from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
-    Kill,
-    Reconcile,
-    Record,
-    Revive,
-    SetDemand,
     SubmitCommand,
     SubmittedCommand,
-    Suppress,
     WithdrawCommand,
 )
 from fairlead.common.resources import Resources

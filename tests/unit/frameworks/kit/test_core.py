@@ -6,6 +6,15 @@ from typing import Any
 import pytest
 from tests.support.schedulers import Scripted, one_cpu
 
+from fairlead.common.events import (
+    CloseSession,
+    Received,
+    Record,
+    Send,
+    SessionClosed,
+    SessionOpened,
+    Tick,
+)
 from fairlead.common.ids import (
     AgentId,
     FrameworkId,
@@ -19,7 +28,6 @@ from fairlead.common.messages import (
     Accept,
     Acknowledge,
     CallResult,
-    CloseSession,
     Code,
     Decline,
     FrameworkMessage,
@@ -27,20 +35,14 @@ from fairlead.common.messages import (
     Heartbeat,
     Kill,
     MasterToFramework,
-    Received,
     Reconcile,
-    Record,
     Revive,
-    Send,
-    SessionClosed,
-    SessionOpened,
     SetDemand,
     StatusUpdated,
     Subscribe,
     Subscribed,
     Suppress,
     Teardown,
-    Tick,
 )
 from fairlead.common.resources import Resources
 from fairlead.common.values import (

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.schedulers import one_cpu
 
+from fairlead.common.events import CloseSession, Received, Send, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import (
     AgentId,
     FrameworkId,
@@ -25,21 +26,15 @@ from fairlead.common.messages import (
     Accept,
     Acknowledge,
     CallResult,
-    CloseSession,
     Code,
     Decline,
     FrameworkMessage,
     MasterToFramework,
     OffersMade,
-    Received,
     Reconcile,
-    Send,
-    SessionClosed,
-    SessionOpened,
     StatusUpdated,
     Subscribe,
     Subscribed,
-    Tick,
     ToFrameworkBody,
 )
 from fairlead.common.resources import Resources

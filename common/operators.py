@@ -1,0 +1,232 @@
+"""What people and their tools say: questions about the state, orders, logs, submitted commands.
+
+Each message mirrors the one of the same name in `protos/`; `common.wire` translates.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from .ids import AgentId, CallId, FrameworkId, LaunchUuid, Role, TaskId
+from .messages import CallResult, Goodbye
+from .resources import EMPTY, Resources
+from .values import (
+    AgentInfo,
+    Command,
+    FrameworkInfo,
+    HostUsage,
+    Offer,
+    RoleDemand,
+    TaskInfo,
+    TaskStatus,
+    Usage,
+)
+
+# --- an agent's own service
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which log, from where; a negative offset counts from the end."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    launch_uuid: LaunchUuid = LaunchUuid("")
+    stream: str = "stdout"
+    offset_bytes: int = 0
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """Bytes of a log, and where they stand in it."""
+
+    data: bytes
+    offset_bytes: int = 0
+
+
+# --- operators
+
+
+class AgentState(Enum):
+    """How the master sees an agent."""
+
+    UNSPECIFIED = 0
+    CONNECTED = 1
+    DISCONNECTED = 2
+    RECOVERING = 3
+    UNREACHABLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """An agent as operators see it."""
+
+    agent: AgentInfo
+    state: AgentState
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+    usage: HostUsage = HostUsage()
+    tasks: int = 0
+    unacknowledged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkView:
+    """A framework as operators see it."""
+
+    framework: FrameworkInfo
+    is_connected: bool = False
+    is_ended: bool = False
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+    tasks: int = 0
+    dominant_share: float = 0.0
+    demands: tuple[RoleDemand, ...] = ()
+    dominant_resource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as operators see it."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    name: str
+    agent_id: AgentId
+    role: Role
+    resources: Resources
+    latest: TaskStatus
+    usage: Usage = Usage()
+    command: Command = Command(())
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleView:
+    """A role as operators see it."""
+
+    role: Role
+    weight: float = 1.0
+    dominant_share: float = 0.0
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class StateQuery:
+    """The state, no older than this version."""
+
+    at_least: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StateReply:
+    """The whole state, or what changed since the version before."""
+
+    version: int
+    epoch: int
+    cluster_id: str
+    is_whole: bool = True
+    agents: tuple[AgentView, ...] = ()
+    frameworks: tuple[FrameworkView, ...] = ()
+    tasks: tuple[TaskView, ...] = ()
+    roles: tuple[RoleView, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    removed: tuple[str, ...] = ()
+    goodbye: Goodbye | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetWeight:
+    """A role's share of the cluster, relative to its siblings."""
+
+    role: Role
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class KillAnyTask:
+    """An operator ends a task of whichever framework."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    grace_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeardownFramework:
+    """An operator ends a framework and its tasks."""
+
+    framework_id: FrameworkId
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainFramework:
+    """Why does it get what it gets?"""
+
+    framework_id: FrameworkId
+
+
+OperatorBody = SetWeight | KillAnyTask | TeardownFramework | ExplainFramework
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCall:
+    """An operator's order or question."""
+
+    body: OperatorBody
+    call_id: CallId = CallId("")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorReply:
+    """The answer; a state at least as new as `version` shows the change."""
+
+    result: CallResult
+    version: int = 0
+    lines: tuple[str, ...] = ()
+
+
+# --- clients of the built-in framework `commands`
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitCommand:
+    """Run this as soon as an offer fits; its task id is the client's choice."""
+
+    task: TaskInfo
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSubmitted:
+    """It is durable: it will be run even if everything is started again meanwhile."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCommand:
+    """Take a command back, or end it if it runs by now."""
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class CommandWithdrawn:
+    """Whether it had not been launched yet."""
+
+    was_waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedCommand:
+    """What is kept of a command until it has ended; an empty uuid: not launched yet."""
+
+    task: TaskInfo
+    launch_uuid: LaunchUuid = LaunchUuid("")
+    agent_id: AgentId = AgentId("")
+    number: int = 0
+    launches: int = 0
