@@ -142,10 +142,16 @@ class Link:
 
     def _heard(self) -> None:
         context = self._context
-        context.timers.set("silent", "", context.now + context.settings.silent_s)
+        context.timers.set("silent", "", context.now + self._patience_s)
 
     def silent(self) -> None:
-        self._end(Code.SILENT, f"nothing heard for {self._context.settings.silent_s:g} s")
+        self._end(Code.SILENT, f"nothing heard for {self._patience_s:g} s")
+
+    @property
+    def _patience_s(self) -> float:
+        """A master with many agents speaks less often, and says so."""
+        context = self._context
+        return max(context.settings.silent_s, 2.5 * context.heartbeat_s)
 
     def _dismissed(self, goodbye: Goodbye) -> None:
         session = self._context.session

@@ -179,7 +179,8 @@ class Agents:
         books = self._context.books
         framework = books.frameworks.get(info.framework_id)
         if framework is None:
-            framework = Framework(info, is_ended=info.framework_id in books.removed)
+            removed = books.removed.get(info.framework_id)
+            framework = Framework(removed or info, is_ended=removed is not None)
             books.frameworks[info.framework_id] = framework
             if framework.is_ended:
                 self._frameworks.forget_later(info.framework_id)

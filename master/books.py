@@ -176,7 +176,7 @@ class Books:
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
     weights: dict[Role, float] = field(default_factory=dict)
-    removed: dict[FrameworkId, None] = field(default_factory=dict)
+    removed: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     """Frameworks that were torn down and are refused for ever."""
     capacity: Resources = EMPTY
     """Amounts of all agents that are not unreachable; device names stripped."""

@@ -106,7 +106,7 @@ class Master:
             elif isinstance(value, SetWeight):
                 books.weights[value.role] = value.weight
             elif isinstance(value, FrameworkInfo):
-                books.removed[value.framework_id] = None
+                books.removed[value.framework_id] = value
         for agent in books.agents.values():
             books.count(agent)
         return master

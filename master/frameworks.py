@@ -288,7 +288,7 @@ class Frameworks:
     def _end(self, framework: Framework) -> None:
         context, framework_id = self._context, framework.framework_id
         context.record(f"removed/{framework_id}", framework.info)
-        context.books.removed[framework_id] = None
+        context.books.removed[framework_id] = framework.info
         self._offers.void(framework)
         framework.is_ended = True
         framework.away_since = None

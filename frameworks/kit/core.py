@@ -296,9 +296,12 @@ class Driver:
 
     def _refused(self, body: FrameworkBody, result: CallResult) -> None:
         """The call had no effect; of an accept that means that its launches never happen."""
+        is_malformed = result.code in (Code.INVALID, Code.UNSUPPORTED)
+        if isinstance(body, Accept) and is_malformed and self.is_subscribed:
+            # The master holds these offers for us still, and we have forgotten them.
+            self._talk.call(Decline(body.offer_ids, 0.0))
         self._feed(CallRefused(body, result))
         if isinstance(body, Accept):
-            is_malformed = result.code in (Code.INVALID, Code.UNSUPPORTED)
             reason = Reason.INVALID_TASK if is_malformed else Reason.INVALID_OFFERS
             for launch in launches_of(body):
                 self._drop(launch, reason, result.message)

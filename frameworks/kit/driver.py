@@ -39,7 +39,7 @@ from fairlead.common.store import Store
 
 from .core import FINAL, Driver
 from .events import Dial, DriverEvent, DriverSettings, Happened, Perform
-from .identity import Identity
+from .identity import Identity, Known
 from .scheduler import Scheduler, Stop
 
 _log = logging.getLogger(__name__)
@@ -106,8 +106,11 @@ class FrameworkRunner:
         """
         self._where = where or Whereabouts()
         self._identity = identity
-        known = identity.load(self._where.cluster_id()) if identity else ""
-        self.driver = Driver(scheduler, instance_uuid or uuid.uuid4().hex, known, settings)
+        known = identity.load(self._where.cluster_id()) if identity else Known()
+        instance = instance_uuid or uuid.uuid4().hex
+        self.driver = Driver(scheduler, instance, known.framework_id, settings)
+        # So that a former leader that does not know it yet is not believed.
+        self.driver.epoch, self.driver.cluster_id = known.epoch, known.cluster_id
         self.stopped: Stop | None = None
         """How it ended, if it has."""
         self._saved = known
@@ -166,7 +169,7 @@ class FrameworkRunner:
                     break
                 self._step(self._inbox.popleft())
             await asyncio.sleep(0)  # the sockets may have brought something
-            if self.driver.epoch:
+            if self.driver.is_subscribed:
                 give_up_at = None
             elif give_up_at is not None and clock.monotonic() >= give_up_at:
                 raise UnavailableError(
@@ -205,11 +208,14 @@ class FrameworkRunner:
 
     def _keep_id(self) -> None:
         """An id is worth something only if the next life knows it, so before anything is done."""
+        if self._identity is None:
+            return
         driver = self.driver
-        if self._identity is not None and driver.framework_id != self._saved:
-            self._identity.save(driver.framework_id, driver.cluster_id)
-            self._saved = driver.framework_id
-        if self._identity is not None and self.was_removed:
+        known = Known(driver.framework_id, driver.cluster_id, driver.epoch)
+        if known and known != self._saved:
+            self._identity.save(known)
+            self._saved = known
+        if self.was_removed:
             self._identity.forget()
 
     def _put(self, event: DriverEvent) -> None:

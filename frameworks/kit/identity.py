@@ -1,9 +1,9 @@
-"""The id of a framework that outlives its process, in a small file of its home."""
+"""Who a framework is when its process has been started again: a small file of its home."""
 
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fairlead.common.errors import ConfigError
@@ -11,8 +11,20 @@ from fairlead.common.home import Home
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """The id that a cluster gave it, and the latest leader's epoch: none before it is believed."""
+
+    framework_id: str = ""
+    cluster_id: str = ""
+    epoch: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.framework_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
-    """One file; the id counts only within the cluster that gave it."""
+    """One file; what it says counts only within the cluster that gave the id."""
 
     path: Path
 
@@ -21,29 +33,31 @@ class Identity:
         safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
         return cls(home.path / "frameworks" / f"{safe}.id.json")
 
-    def load(self, cluster_id: str = "") -> str:
-        """The id, or empty: there is none, or another cluster than `cluster_id` gave it."""
+    def load(self, cluster_id: str = "") -> Known:
+        """What is known; nothing if there is no file, or another cluster than this gave the id."""
         try:
-            known = json.loads(self.path.read_text(encoding="utf-8"))
-            framework_id, cluster = str(known["framework_id"]), str(known["cluster_id"])
+            fields = json.loads(self.path.read_text(encoding="utf-8"))
+            known = Known(
+                str(fields["framework_id"]), str(fields["cluster_id"]), int(fields["epoch"])
+            )
         except FileNotFoundError:
-            return ""
+            return Known()
         except OSError as error:
             raise ConfigError(f"cannot read {self.path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError) as error:
             raise ConfigError(
                 f"{self.path} is damaged", hint=f"remove it: rm {self.path}"
             ) from error
-        return framework_id if cluster_id in ("", cluster) else ""
+        return known if cluster_id in ("", known.cluster_id) else Known()
 
-    def save(self, framework_id: str, cluster_id: str) -> None:
+    def save(self, known: Known) -> None:
         """In one step, and durable."""
         try:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
             prefix = f".{self.path.name}."
             descriptor, draft = tempfile.mkstemp(prefix=prefix, dir=self.path.parent)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"framework_id": framework_id, "cluster_id": cluster_id}, file)
+                json.dump(asdict(known), file)
                 file.flush()
                 os.fsync(file.fileno())
             Path(draft).replace(self.path)

@@ -24,7 +24,7 @@ from fairlead.common.resources import Resources
 from fairlead.common.values import Reason, TaskInfo, TaskState
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 from fairlead.frameworks.kit.events import REFUSED_EXIT
-from fairlead.frameworks.kit.identity import Identity
+from fairlead.frameworks.kit.identity import Identity, Known
 from fairlead.frameworks.kit.scheduler import task
 
 ROOT = Path(__file__).parents[2]
@@ -223,7 +223,7 @@ while :; do sleep 0.1; done
 def try_again(home: Home, framework_id: str, cluster_id: str) -> Life:
     """A framework that claims this id."""
     identity = Identity.of(home, "claims")
-    identity.save(framework_id, cluster_id)
+    identity.save(Known(framework_id, cluster_id))
     life = Life(FrameworkRunner(Bag("claims"), Whereabouts(home), identity=identity))
     life.begin()
     return life

@@ -111,6 +111,7 @@ class AgentHarness:
         self.confirms = True
         self.dies = True
         self.answers_registrations = True
+        self.heartbeat_s = 2.0
         self.heard: list[AgentBody] = []
         self.closed: list[CloseSession] = []
         self.exit_message = ""
@@ -403,7 +404,7 @@ class AgentHarness:
         wire.decode(AgentMessage, wire.encode(AgentMessage(body)))
         answers: list[ToAgentBody] = []
         if isinstance(body, RegisterAgent) and not body.more and self.answers_registrations:
-            answers.append(AgentRegistered(AgentId("agent-1"), self.cluster_id, 2.0))
+            answers.append(AgentRegistered(AgentId("agent-1"), self.cluster_id, self.heartbeat_s))
             living = {task.task.task_id for task in body.tasks}
             answers += [kill for name, kill in self._wanted_kills.items() if name in living]
         if isinstance(body, TaskUpdated) and self.acknowledges and body.status.update_uuid:

@@ -139,6 +139,18 @@ def test_a_silent_master_is_left_for_the_leader() -> None:
     assert h.running() == ["u-t1"]
 
 
+def test_a_master_that_speaks_seldom_is_given_more_time() -> None:
+    h = AgentHarness()
+    h.heartbeat_s = 8.0
+    h.registered()
+    h.now += 19
+    h.tick()
+    assert h.closed == []
+    h.now += 1.1
+    h.tick()
+    assert [each.code for each in h.closed] == [Code.SILENT]
+
+
 def test_heartbeats_carry_usage_and_what_waits() -> None:
     h = AgentHarness().registered().launch("t1")
     used = UsageMeasured(

@@ -329,6 +329,26 @@ def test_a_refused_accept_ends_its_launches() -> None:
     assert len(scripted.statuses) == 1
 
 
+def test_the_offers_of_a_malformed_accept_are_given_back_since_the_master_holds_them_still() -> (
+    None
+):
+    h = Harness(accepting(Scripted(), "t1"))
+    h.refuse_next(Code.UNSUPPORTED)
+    offer = h.offer()
+    assert Decline((offer.offer_id,), 0.0) in h.said
+
+
+def test_a_former_leader_is_not_believed_even_in_a_new_life() -> None:
+    h = Harness(Scripted())
+    after = Driver(Scripted(), "next life", h.driver.framework_id)
+    after.epoch, after.cluster_id = h.driver.epoch + 1, h.driver.cluster_id
+    after.step(SessionOpened(SessionId(1)), 0.0)
+    old = Subscribed(after.framework_id, 2.0, h.driver.epoch, h.driver.cluster_id)
+    actions = after.step(Received(SessionId(1), MasterToFramework(h.driver.epoch, old)), 0.0)
+    assert [a.code for a in actions if isinstance(a, CloseSession)] == [Code.STALE_EPOCH]
+    assert not after.is_subscribed
+
+
 # --- statuses
 
 

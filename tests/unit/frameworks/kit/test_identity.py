@@ -7,7 +7,7 @@ import pytest
 
 from fairlead.common.errors import ConfigError
 from fairlead.common.home import Home
-from fairlead.frameworks.kit.identity import Identity
+from fairlead.frameworks.kit.identity import Identity, Known
 
 
 @pytest.fixture
@@ -16,29 +16,29 @@ def identity(tmp_path: Path) -> Identity:
 
 
 def test_what_was_saved_is_loaded(identity: Identity) -> None:
-    assert identity.load() == ""
-    identity.save("f-1-1", "cluster-1")
-    identity.save("f-2-7", "cluster-1")
-    assert identity.load() == identity.load("cluster-1") == "f-2-7"
+    assert not identity.load()
+    identity.save(Known("f-1-1", "cluster-1", 1))
+    identity.save(Known("f-2-7", "cluster-1", 2))
+    assert identity.load() == identity.load("cluster-1") == Known("f-2-7", "cluster-1", 2)
     assert [path.name for path in identity.path.parent.iterdir()] == ["a_b_c.id.json"]
     assert stat.S_IMODE(identity.path.stat().st_mode) == 0o600
 
 
 def test_the_id_of_another_cluster_is_none(identity: Identity) -> None:
-    identity.save("f-1-1", "cluster-1")
-    assert identity.load("cluster-2") == ""
+    identity.save(Known("f-1-1", "cluster-1", 1))
+    assert not identity.load("cluster-2")
 
 
 def test_forgotten_is_forgotten(identity: Identity) -> None:
-    identity.save("f-1-1", "cluster-1")
+    identity.save(Known("f-1-1", "cluster-1", 1))
     identity.forget()
     identity.forget()
-    assert identity.load() == ""
+    assert not identity.load()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "\0"])
 def test_a_damaged_file_is_named_with_what_to_do(identity: Identity, content: str) -> None:
-    identity.save("f-1-1", "cluster-1")
+    identity.save(Known("f-1-1", "cluster-1", 1))
     identity.path.write_text(content)
     with pytest.raises(ConfigError, match="is damaged") as caught:
         identity.load()
