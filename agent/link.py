@@ -171,6 +171,7 @@ class Link:
             context.adopt_identity(answer)
             context.record("identity", answer)
         context.is_registered = True
+        self._heard()  # and from now on by its own interval
         self._failures = 0
         self._updates.send_all()
         self.heartbeat()

@@ -342,6 +342,7 @@ def test_a_former_leader_is_not_believed_even_in_a_new_life() -> None:
     h = Harness(Scripted())
     after = Driver(Scripted(), "next life", h.driver.framework_id)
     after.epoch, after.cluster_id = h.driver.epoch + 1, h.driver.cluster_id
+    after.step(Tick(), 0.0)
     after.step(SessionOpened(SessionId(1)), 0.0)
     old = Subscribed(after.framework_id, 2.0, h.driver.epoch, h.driver.cluster_id)
     actions = after.step(Received(SessionId(1), MasterToFramework(h.driver.epoch, old)), 0.0)
