@@ -132,13 +132,16 @@ def process_of(
         "tasks": [[each.task_id, each.command.argv, 1, 10**6] for each in tasks],
     }
     command = daemons.command
-    with subprocess.Popen(
-        command.argv("frameworks", "run", "--keep-id", "tests.support.bag:FromEnvironment"),
-        env={**command.environment, "BAG": json.dumps(said)},
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    with daemons.home.log(name).open("ab") as log:
+        process = subprocess.Popen(
+            command.argv("frameworks", "run", "--keep-id", "tests.support.bag:FromEnvironment"),
+            env={**command.environment, "BAG": json.dumps(said)},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    with process:
         try:
             yield process
         finally:

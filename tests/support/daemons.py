@@ -97,7 +97,8 @@ class Daemons:
 
     def logs(self) -> str:
         """The end of each, for a test that has failed."""
-        return "\n".join(f"--- {name}\n{self.log(name)[-TAIL:]}" for name in self._argv)
+        names = sorted(path.stem for path in self.home.logs.glob("*.log"))
+        return "\n".join(f"--- {name}\n{self.log(name)[-TAIL:]}" for name in names)
 
     def _until_in_use(self, name: str, before: str) -> None:
         def is_in_use() -> bool:
