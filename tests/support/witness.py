@@ -79,7 +79,8 @@ class Witness:
         return [Mark(word, uuid, int(pid)) for word, uuid, pid in map(str.split, lines)]
 
     def began(self, name: str) -> Mark:
-        """Its one beginning."""
+        """Its one beginning; RUNNING is told before the program has come so far."""
+        until(f"{name} has begun", lambda: self.marks(name))
         (mark,) = [mark for mark in self.marks(name) if mark.word == "begin"]
         return mark
 
