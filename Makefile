@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/made-from-pyproject
 SEED ?= 1
 
-.PHONY: help venv demo test test-real check fix protos sim bench
+.PHONY: help venv demo test test-real check fix protos sim soak bench
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ protos: venv ## regenerate the code committed beside protos/*.proto
 
 sim: venv ## one simulated cluster life; SEED=n chooses it
 	$(BIN)/python -m fairlead.sim --seed $(SEED)
+
+soak: venv ## simulated lives with ever new seeds, until told otherwise (Ctrl-C)
+	$(BIN)/python -m fairlead.sim --until-told
 
 bench: venv ## what README claims, measured
 	$(BIN)/python benchmarks/first_result.py

@@ -38,7 +38,7 @@ class Identity:
         try:
             fields = json.loads(self.path.read_text(encoding="utf-8"))
             known = Known(
-                str(fields["framework_id"]), str(fields["cluster_id"]), int(fields["epoch"])
+                str(fields["framework_id"]), str(fields["cluster_id"]), int(fields.get("epoch", 0))
             )
         except FileNotFoundError:
             return Known()
