@@ -110,6 +110,19 @@ def test_the_launcher_is_lean() -> None:
     assert foreign == []
 
 
+def test_s4_only_the_batch_framework_unpickles() -> None:
+    """Neither master nor agent, nor anything that they are made of, can run what it was sent."""
+    unpickle = {"_pickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+    able = {
+        name_of(path)
+        for path in modules(*COMPONENTS)
+        for _, name in imports(path)
+        if name.split(".")[0] in unpickle
+    }
+    assert able
+    assert not [name for name in able if not name.startswith("frameworks/batch/")]
+
+
 def test_no_file_knows_one_machine() -> None:
     places = re.compile(r"(?<![\w.~$}])/(?:work|root|home/[a-z]+|opt/(?:wheels|pypi))(?:/|\b)")
     found = []
