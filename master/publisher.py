@@ -133,7 +133,8 @@ class Publisher:
                 queue.put_nowait(delta)
             except asyncio.QueueFull:
                 del self._watchers[queue]
-                queue.get_nowait()
+                while not queue.empty():  # with a gap in it the rest would mislead
+                    queue.get_nowait()
                 queue.put_nowait(None)
 
 

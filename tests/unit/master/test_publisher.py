@@ -327,7 +327,6 @@ def test_m36_a_slow_reader_is_dropped_with_a_reason_and_nobody_else_is() -> None
     play(scenario)
 
 
-@pytest.mark.xfail(strict=True, reason="the oldest change makes room for the goodbye")
 def test_m36_what_a_slow_reader_gets_before_its_goodbye_has_no_gap() -> None:
     async def scenario() -> None:
         h = MasterHarness()
