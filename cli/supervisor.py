@@ -1,6 +1,6 @@
 """The supervisor of a local cluster: starts the daemons, starts again what dies, ends them all.
 
-`up` forks it (see `detached.py` for how they talk) and it outlives `up` only if told so. It is a
+`up` forks it (see `tether.py` for how they talk) and it outlives `up` only if told so. It is a
 plain loop over process descriptors, without grpc or asyncio, so that it costs next to nothing.
 """
 

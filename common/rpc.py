@@ -27,6 +27,9 @@ AUTHORIZATION = "authorization"
 HARD_LIMIT_BYTES = 16 * 1024**2
 """Beyond it gRPC itself ends the call; within it sessions judge, and say why."""
 
+REPLY_LIMIT_BYTES = 256 * 1024**2
+"""The state of a large cluster is one reply."""
+
 # A peer that was stopped, or lost its network, is noticed within about 8 s. Without the ping
 # timeout of HTTP/2 it would take more than a minute, whatever the keepalive timeout says.
 _COMMON_OPTIONS: list[tuple[str, int]] = [
@@ -35,11 +38,11 @@ _COMMON_OPTIONS: list[tuple[str, int]] = [
     ("grpc.http2.ping_timeout_ms", 4000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", HARD_LIMIT_BYTES),
-    ("grpc.max_send_message_length", HARD_LIMIT_BYTES),
 ]
 SERVER_OPTIONS = [
     *_COMMON_OPTIONS,
+    ("grpc.max_receive_message_length", HARD_LIMIT_BYTES),
+    ("grpc.max_send_message_length", REPLY_LIMIT_BYTES),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
     ("grpc.http2.max_ping_strikes", 0),
     # Or two servers could listen on one port, each getting half of the calls.
@@ -47,6 +50,8 @@ SERVER_OPTIONS = [
 ]
 CLIENT_OPTIONS = [
     *_COMMON_OPTIONS,
+    ("grpc.max_receive_message_length", REPLY_LIMIT_BYTES),
+    ("grpc.max_send_message_length", HARD_LIMIT_BYTES),
     # Whoever connects again shall not wait out the failures of another channel.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),

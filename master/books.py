@@ -252,8 +252,10 @@ class Books:
 
     def _carry(self, framework: Framework, role: Role, was: Resources, now: Resources) -> None:
         was, now = anonymous(was), anonymous(now)
-        framework.held[role] = framework.held.get(role, EMPTY).without(was) + now
-        self.held[role] = self.held.get(role, EMPTY).without(was) + now
+        for sums in (framework.held, self.held):
+            left = sums.pop(role, EMPTY).without(was) + now
+            if left:
+                sums[role] = left
         self.touched[f"roles/{role}"] = None
 
     def count(self, agent: Agent) -> None:

@@ -59,6 +59,7 @@ class Master:
         self._agents = Agents(self._context, self._offers, self._tasks, self._frameworks)
         self._operators = Operators(self._context, self._tasks, self._frameworks)
         self._last_step: float | None = None
+        self._touched: dict[str, None] = {}
         self.version = 0
         """Grows with every step that changed what operators see."""
         self._events: Mapping[type, Callable[[Any], None]] = {
@@ -71,6 +72,7 @@ class Master:
         self._timers: Mapping[str, Callable[..., None]] = {
             "agent": self._agent_due,
             "framework": self._framework_due,
+            "stranger": self._stranger_due,
             "failover": self._failover_due,
             "forget": self._forget_due,
             "offer": self._offers.offer_due,
@@ -124,6 +126,16 @@ class Master:
     def cluster_id(self) -> str:
         return self._context.cluster_id
 
+    @property
+    def touched(self) -> int:
+        """How many things operators should see anew."""
+        return len(self._touched)
+
+    def take_touched(self) -> dict[str, None]:
+        """The keys of their views; from now on they count as seen."""
+        touched, self._touched = self._touched, {}
+        return touched
+
     def handlers(self) -> tuple[type, ...]:
         """What this core answers to: events, and the messages inside."""
         return (
@@ -148,6 +160,8 @@ class Master:
             self._offers.allocate()
         if context.books.touched or is_order:
             self.version += 1
+            self._touched.update(context.books.touched)
+            context.books.touched.clear()
         return actions
 
     def next_deadline(self) -> float | None:
@@ -181,7 +195,10 @@ class Master:
     # --- events
 
     def _opened(self, event: SessionOpened) -> None:
-        self._context.sessions[event.session] = None
+        context = self._context
+        context.sessions[event.session] = None
+        due = context.now + context.settings.silent_s
+        context.timers.at(due, "stranger", str(event.session))
 
     def _received(self, event: Received) -> None:
         message = event.message
@@ -224,6 +241,15 @@ class Master:
     def _framework_due(self, framework_id: FrameworkId) -> None:
         if (framework := self._context.framework(framework_id)) is not None:
             self._frameworks.beat_due(framework)
+
+    def _stranger_due(self, number: str) -> None:
+        """A session on which nobody has said who it is."""
+        session, sessions = SessionId(int(number)), self._context.sessions
+        if session in sessions and sessions[session] is None:
+            message = "nobody said who this is"
+            self._context.actions.append(CloseSession(session, Code.SILENT, message))
+            del sessions[session]
+            self._agents.forget_chunks(session)
 
     def _failover_due(self, framework_id: FrameworkId) -> None:
         if (framework := self._context.framework(framework_id)) is not None:

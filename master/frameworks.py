@@ -312,7 +312,7 @@ class Frameworks:
             self._context.record(f"removed/{oldest}", None)
         ended = [f for f in self._context.books.frameworks.values() if f.is_ended]
         for framework in ended[: max(0, len(ended) - kept)]:
-            self.forget_due(framework)
+            self._forget(framework)
 
     def forget_later(self, framework_id: FrameworkId) -> None:
         context = self._context
@@ -320,17 +320,19 @@ class Frameworks:
         context.timers.at(forget_at, "forget", framework_id)
 
     def forget_due(self, framework: Framework) -> None:
+        if framework.is_ended and not self._forget(framework):
+            self.forget_later(framework.framework_id)
+
+    def _forget(self, framework: Framework) -> bool:
         """A finished framework is forgotten, once its tasks have ended too."""
         context = self._context
-        if not framework.is_ended:
-            return
         if len(framework.ended) < len(framework.tasks):
-            self.forget_later(framework.framework_id)
-            return
+            return False
         for task in tuple(framework.tasks.values()):
             context.books.drop_task(task)
         del context.books.frameworks[framework.framework_id]
         context.books.touch_framework(framework.framework_id)
+        return True
 
     # --- liveness
 

@@ -51,7 +51,7 @@ class Publisher:
         """The core has made a step."""
         if self._core.version == self._version:
             return
-        if len(self._core.books.touched) > MAX_TOUCHED:
+        if self._core.touched > MAX_TOUCHED:
             self._refresh()
         elif self._watchers and self._refresher is None:
             wait_s = max(0.0, self._refreshed + REFRESH_S - clock.monotonic())
@@ -113,11 +113,10 @@ class Publisher:
             self._refresher = None
         self._refreshed = clock.monotonic()
         books = self._core.books
-        touched, books.touched = books.touched, {}
         self._version = self._core.version
         self._whole = None
         changed, removed = [], []
-        for key in touched:
+        for key in self._core.take_touched():
             if (found := view(books, key)) is not None:
                 self._views[key] = _encode(found)
                 changed.append(self._views[key])

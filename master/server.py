@@ -147,6 +147,8 @@ class MasterServer:
             self._put(SessionClosed(number, code, message))
 
         def on_invalid(error: InvalidFieldError, call_id: str) -> None:
+            # An agent has no call to be answered, so this line is all that is seen of it.
+            _log.warning("message refused peer=%s call=%s %s", session.peer, call_id, error)
             self._put(ReceivedInvalid(number, CallId(call_id), error.field, error.reason))
 
         return Callbacks(

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from fairlead.common.ids import AgentId, FrameworkId, OfferId, Role, TaskId
 from fairlead.common.operators import AgentView, FrameworkView, RoleView, TaskView
-from fairlead.common.resources import EMPTY
-from fairlead.common.values import Offer, RoleDemand
+from fairlead.common.resources import EMPTY, total
+from fairlead.common.values import Command, Offer, RoleDemand
 
-from .books import Books
+from .books import Books, anonymous
 from .shares import Scale, grains
+
+SHOWN = 200
+"""So much of a command is shown, in words and characters; its environment is nobody's business."""
 
 View = AgentView | FrameworkView | TaskView | RoleView | Offer
 
@@ -82,7 +85,7 @@ def _task(books: Books, name: str) -> TaskView | None:
         info.resources,
         task.latest,
         task.usage,
-        info.command,
+        Command(tuple(word[:SHOWN] for word in info.command.argv[:SHOWN])),
         info.labels,
         task.sandbox,
     )
@@ -90,13 +93,14 @@ def _task(books: Books, name: str) -> TaskView | None:
 
 def _role(books: Books, name: str) -> RoleView | None:
     role = Role(name)
-    frameworks = [f for f in books.frameworks.values() if role in f.info.roles]
-    if role not in books.weights and not frameworks:
+    is_used = any(role in framework.info.roles for framework in books.frameworks.values())
+    if role not in books.weights and not is_used:
         return None
     held = books.held.get(role, EMPTY)
     weight = books.weights.get(role, 1.0)
     share = Scale(books.capacity).share(held) * grains(1.0) / grains(weight)
-    offered = sum((f.offered for f in frameworks if f.info.roles[:1] == (role,)), EMPTY)
+    offers = (held.offer for held in books.offers.values())
+    offered = total(anonymous(offer.resources) for offer in offers if offer.role == role)
     return RoleView(role, weight, share, held, offered)
 
 

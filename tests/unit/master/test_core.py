@@ -10,10 +10,11 @@ from typing import get_args
 import pytest
 from tests.support.master_harness import CLUSTER, MasterHarness, task
 
-from fairlead.common.events import SessionClosed, Tick
+from fairlead.common.events import CloseSession, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import Role, SessionId, TaskId
 from fairlead.common.messages import (
     AgentBody,
+    Code,
     FrameworkBody,
     RegisterAgent,
     ShutdownFramework,
@@ -190,7 +191,7 @@ def test_the_version_grows_with_what_operators_see() -> None:
     before = h.master.version
     h.agent()
     assert h.master.version > before
-    h.master.books.touched.clear()
+    h.master.take_touched()
     quiet = h.master.version
     h.tick()
     h.tick()
@@ -261,3 +262,21 @@ def test_m37_every_message_of_the_protocol_has_a_handler() -> None:
     known = set(MasterHarness().master.handlers()) | {Subscribe, RegisterAgent}
     for bodies in (FrameworkBody, AgentBody, OperatorBody):
         assert set(get_args(bodies)) <= known
+
+
+def test_a_session_on_which_nobody_says_who_it_is_is_ended() -> None:
+    h = MasterHarness()
+    h.step(SessionOpened(SessionId(77)))
+    h.advance(9)
+    assert not [a for a in h.actions if isinstance(a, CloseSession)]
+    h.advance(2)
+    assert [a.code for a in h.actions if isinstance(a, CloseSession)] == [Code.SILENT]
+
+
+def test_the_version_grows_with_what_operators_see_and_not_with_every_step() -> None:
+    h = MasterHarness()
+    h.agent()
+    h.tick()
+    before = h.master.version
+    h.tick()
+    assert h.master.version == before
