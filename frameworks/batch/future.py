@@ -18,6 +18,7 @@ class CallFuture(Future[Any]):
         self.arguments: Buffer = b""
         self.is_started = False
         """It went to a worker at least once: only the first time may it be cancelled."""
+        self._is_settled = False
         self._on_cancel = on_cancel
 
     def cancel(self) -> bool:
@@ -29,8 +30,9 @@ class CallFuture(Future[Any]):
         return True
 
     def start(self) -> bool:
-        """Just before it is sent: False if it was cancelled in time."""
-        if not self.is_started:
+        """Just before it is sent: False if it was cancelled in time. Asked again, it says the same."""
+        if not self._is_settled:
+            self._is_settled = True
             self.is_started = self.set_running_or_notify_cancel()
         return self.is_started
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psutil
@@ -174,6 +175,24 @@ def test_a_cancelled_call_never_runs(batch: LocalBatch, tmp_path: Path) -> None:
         assert not slow.cancel()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "2", "4", "6", "8"]
     assert futures.wait(queued, PATIENCE_S).not_done == set()
+
+
+def test_a_call_may_be_cancelled_at_any_moment_and_nothing_else_is_affected(
+    executor: Executor,
+) -> None:
+    """Cancelled before it was handed over, while it was, or too late: each ends one way."""
+    executor.submit(int).result(PATIENCE_S)
+    random = Random(7)
+    pairs = []
+    for number in range(300):
+        future, sibling = executor.submit(abs, -number), executor.submit(abs, -number)
+        time.sleep(random.choice([0, 0, 0.0001, 0.001]))
+        pairs.append((future, future.cancel(), sibling))
+    for number, (future, was_cancelled, sibling) in enumerate(pairs):
+        assert sibling.result(PATIENCE_S) == number
+        assert future.cancelled() == was_cancelled
+        assert was_cancelled or future.result(PATIENCE_S) == number
+    assert any(was_cancelled for _, was_cancelled, _ in pairs)
 
 
 def test_shutdown_can_cancel_what_is_queued(batch: LocalBatch, tmp_path: Path) -> None:
