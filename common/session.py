@@ -7,7 +7,7 @@ is in it. Nothing here waits for the peer: who reads too slowly loses its sessio
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,17 +47,25 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+async def always_ready() -> None:
+    """Whoever takes everything at once, or bounds it elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Callbacks:
     """Called on the loop, one at a time, and never from within `send` or `close`.
 
     `on_closed` comes exactly once and last. `on_invalid` gets a message that could be read but not
     accepted, with the call id if it had a usable one; the session goes on.
+
+    Before each of either kind `ready` is awaited. While it waits nothing more is read, so that the
+    peer's own queue fills instead of the owner's.
     """
 
     on_message: Callable[[object], None]
     on_closed: Callable[[Code, str], None]
     on_invalid: Callable[[InvalidFieldError, str], None]
+    ready: Callable[[], Awaitable[None]] = always_ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +229,15 @@ class Session:
             return
         try:
             for number, message in enumerate(self._codec.decode(batch), 1):
+                await callbacks.ready()
+                if self.closed:
+                    return
                 if isinstance(message, Invalid):
                     self._call(callbacks.on_invalid, message.error, message.call_id)
                 else:
                     self._call(callbacks.on_message, message)
                 if number % _FAIRNESS == 0:
                     await asyncio.sleep(0)
-                if self.closed:
-                    return
         except FairleadError as error:
             self.close(Code.UNREADABLE, error.message)
 

@@ -39,6 +39,9 @@ _log = logging.getLogger(__name__)
 
 BREATH = 100
 """Steps in a row before the sockets are looked at again."""
+MOST_WAITING = 10_000
+"""Events that wait for their step; beyond it no session is read. Also the longest that a heartbeat
+waits behind others' messages."""
 ORDER_S = 10.0
 """An operator's order is answered by then, the disk included."""
 
@@ -59,6 +62,8 @@ class MasterServer:
         self._server = Server(home.token(), host, port)
         self._inbox: deque[Event] = deque()
         self._wake = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, Session] = {}
         self._orders: dict[SessionId, asyncio.Future[OperatorReply]] = {}
@@ -88,6 +93,11 @@ class MasterServer:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def waiting(self) -> int:
+        """How many events have not had their step yet."""
+        return len(self._inbox)
+
     def stop(self) -> None:
         """Say goodbye to everybody and end."""
         self._is_stopping = True
@@ -100,7 +110,7 @@ class MasterServer:
             for _ in range(BREATH):
                 if not self._inbox:
                     break
-                self._step(self._inbox.popleft())
+                self._step(self._take())
             await asyncio.sleep(0)  # the sockets may have brought something
             if not self._inbox:
                 await self._rest()
@@ -133,6 +143,19 @@ class MasterServer:
     def _put(self, event: Event) -> None:
         self._inbox.append(event)
         self._wake.set()
+        if len(self._inbox) >= MOST_WAITING:
+            self._has_room.clear()
+
+    def _take(self) -> Event:
+        event = self._inbox.popleft()
+        # Not as soon as there is room for one, or every session would wake up for every step.
+        if not self._has_room.is_set() and len(self._inbox) <= MOST_WAITING // 2:
+            self._has_room.set()
+        return event
+
+    async def _room(self) -> None:
+        while not self._has_room.is_set():
+            await self._has_room.wait()
 
     # --- what comes in
 
@@ -152,7 +175,10 @@ class MasterServer:
             self._put(ReceivedInvalid(number, CallId(call_id), error.field, error.reason))
 
         return Callbacks(
-            lambda message: self._put(Received(number, message)), on_closed, on_invalid
+            lambda message: self._put(Received(number, message)),
+            on_closed,
+            on_invalid,
+            ready=self._room,
         )
 
     async def _operate(self, call: OperatorCall) -> OperatorReply:

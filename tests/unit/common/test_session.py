@@ -64,6 +64,8 @@ class World:
         self.closed: list[tuple[Code, str]] = []
         self.invalid: list[tuple[str, str]] = []
         self.on_message: Callable[[object], None] = self.heard.append
+        self.room = asyncio.Event()
+        self.room.set()
         self.task = asyncio.create_task(
             self.session.run(
                 self.stream,
@@ -71,9 +73,13 @@ class World:
                     self._hear,
                     lambda code, message: self.closed.append((code, message)),
                     lambda error, call_id: self.invalid.append((error.field, call_id)),
+                    ready=self._ready,
                 ),
             )
         )
+
+    async def _ready(self) -> None:
+        await self.room.wait()
 
     def _hear(self, message: object) -> None:
         self.on_message(message)
@@ -233,6 +239,48 @@ def test_a_long_batch_lets_the_loop_breathe() -> None:
         await world.settle()
         assert len(world.heard) == 1000
         await world.end()
+
+    run(scenario)
+
+
+def test_an_owner_without_room_is_given_nothing_and_nothing_more_is_read() -> None:
+    async def scenario() -> None:
+        world = World()
+
+        def full_after_two(word: object) -> None:
+            world.heard.append(word)
+            if len(world.heard) == 2:
+                world.room.clear()
+
+        world.on_message = full_after_two
+        for batch in (b"a b c BAD1 ", b"d ", b"e "):
+            world.stream.incoming.put_nowait(batch)
+        await world.settle()
+        assert (world.heard, world.invalid) == (["a", "b"], [])
+        assert world.stream.incoming.qsize() == 2
+        world.session.send("still heard")
+        await world.settle()
+        assert world.stream.written == [b"still heard "]
+        world.room.set()
+        await world.settle()
+        assert world.heard == ["a", "b", "c", "d", "e"]
+        assert world.invalid == [("word", "BAD1")]
+        await world.end()
+
+    run(scenario)
+
+
+def test_a_session_that_ends_while_its_owner_has_no_room_delivers_nothing_more() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.room.clear()
+        world.stream.incoming.put_nowait(b"a b ")
+        await world.settle()
+        world.session.close(Code.SUPERSEDED, "enough")
+        world.room.set()
+        await asyncio.wait_for(world.task, 10)
+        assert world.heard == []
+        assert world.closed == world.stream.finished == [(Code.SUPERSEDED, "enough")]
 
     run(scenario)
 
