@@ -32,6 +32,9 @@ class Endings:
 
     def process_ended(self, worker: str, reason: str) -> None:
         is_disconnected = worker in self._timers
+        if worker in self._reasons:  # the worker itself says better what the service guessed
+            self._reasons[worker] = reason
+            return
         self._reasons[worker] = reason
         if is_disconnected:
             self._settle(worker)

@@ -48,7 +48,7 @@ class WorkerFreed:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """Its connection or its task has ended."""
+    """Its task has ended, or it hung up: without a lease, or for longer than a lease can wait."""
 
     worker: str
 

@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 _MOST_WAITING_BYTES = 16 << 20
 """A driver or worker that does not read what it is told is not kept."""
 
+REDIAL_S = 5.0
+"""A worker whose connection was lost during a lease dials again within this, or is given up."""
+
 
 class WorkerSource(Protocol):
     """Makes workers: tasks that run `worker_command` beside the file that `worker_pass` makes."""
@@ -71,6 +74,9 @@ class _Worker:
     channel: AsyncChannel
     leases: int
     job: str | None
+    has_ended: bool = False
+    away: asyncio.TimerHandle | None = None
+    """Its connection is lost, its lease is not: when this rings, it is."""
 
 
 class BatchService:
@@ -94,6 +100,8 @@ class BatchService:
     async def stop(self) -> None:
         """Hang up on everybody; leases go on, workers look for a successor for a while."""
         await self._listener.stop()
+        for worker in self._workers.values():
+            _stay(worker)
         if self._tick is not None:
             self._tick.cancel()
 
@@ -104,8 +112,14 @@ class BatchService:
 
     def worker_ended(self, worker: str) -> None:
         """For the source: its task has ended."""
-        if worker in self._workers:
-            self._workers[worker].channel.close()
+        ended = self._workers.get(worker)
+        if ended is None:
+            return
+        ended.has_ended = True
+        if ended.away is not None:
+            self._lose(worker)
+        else:
+            ended.channel.close()
 
     def size_unavailable(self, size: Resources, message: str) -> None:
         """For the source: no agent can hold such a worker; drivers fail their calls with this."""
@@ -179,10 +193,7 @@ class BatchService:
         if channel.identity.startswith(WORKER):
             worker = self._workers.get(name)
             if worker is not None and worker.channel is channel:
-                del self._workers[name]
-                self._tell_ended(name, worker.job, worker.leases, None, 0)
-                self._source.left(name)
-                self._step(WorkerLost(name))
+                self._on_worker_away(name, worker)
         else:
             driver = self._drivers.get(name)
             if driver is not None and driver.channel is channel:
@@ -227,13 +238,7 @@ class BatchService:
     ) -> None:
         match kind:
             case Kind.HELLO:
-                size = size_from_fields(fields["size"])
-                if name in self._workers:
-                    self._workers[name].channel.close()
-                self._workers[name] = _Worker(channel, fields["leases"], fields["job"])
-                logger.info("batch.worker_joined worker=%s size=%s", name, size)
-                self._source.joined(name, size)
-                self._step(WorkerJoined(name, size, fields["job"]))
+                self._on_worker_hello(channel, name, fields)
             case Kind.ENDED:
                 self._on_lease_ended(name, **fields)
             case Kind.RECALLED:
@@ -242,6 +247,38 @@ class BatchService:
                     self._tell(self._drivers[job].channel, Kind.RECALLED, fields)
             case _:
                 raise ValueError(f"a worker does not say {kind!r}")
+
+    def _on_worker_hello(self, channel: AsyncChannel, name: str, fields: Mapping[str, Any]) -> None:
+        size = size_from_fields(fields["size"])
+        worker = _Worker(channel, fields["leases"], fields["job"])
+        before = self._workers.get(name)
+        self._workers[name] = worker
+        if before is not None:
+            _stay(before)
+            before.channel.close()
+            if worker.job is None:
+                # A lease that it never heard of keeps its number, or two would have the same.
+                worker.leases = max(worker.leases, before.leases)
+            if worker.job != before.job:
+                self._tell_ended(name, before.job, before.leases, None, 0)
+        logger.info("batch.worker_joined worker=%s size=%s", name, size)
+        self._source.joined(name, size)
+        self._step(WorkerJoined(name, size, worker.job))
+
+    def _on_worker_away(self, name: str, worker: _Worker) -> None:
+        """Its lease may well go on: its child's connection is to the driver, not to here."""
+        self._source.left(name)
+        if worker.job is None or worker.has_ended:
+            self._lose(name)
+        else:
+            loop = asyncio.get_running_loop()
+            worker.away = loop.call_later(REDIAL_S, self._lose, name)
+
+    def _lose(self, name: str) -> None:
+        worker = self._workers.pop(name)
+        _stay(worker)
+        self._tell_ended(name, worker.job, worker.leases, None, 0)
+        self._step(WorkerLost(name))
 
     def _on_lease_ended(
         self, name: str, *, job: str, number: int, code: int, peak_bytes: int
@@ -258,6 +295,12 @@ class BatchService:
         if job in self._drivers:
             fields = {"worker": name, "number": number, "code": code, "peak_bytes": peak_bytes}
             self._tell(self._drivers[job].channel, Kind.ENDED, fields)
+
+
+def _stay(worker: _Worker) -> None:
+    """Do not wait for it any more."""
+    if worker.away is not None:
+        worker.away.cancel()
 
 
 def _mismatch(fields: Mapping[str, Any]) -> str:

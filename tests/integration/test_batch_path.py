@@ -33,6 +33,7 @@ from fairlead.frameworks.batch import (
     WorkerDied,
     pywren,
 )
+from fairlead.frameworks.batch import service as batch_service
 from fairlead.frameworks.batch.handshake import MAGIC, REFUSAL
 
 
@@ -401,6 +402,58 @@ def test_the_service_may_be_restarted_in_the_middle(batch: LocalBatch, executor:
     with Executor(max_workers=1) as other:
         executor.shutdown()
         assert other.submit(abs, -1).result(PATIENCE_S) == 1
+
+
+def test_a_lease_outlives_the_workers_connection_to_the_service(
+    batch: LocalBatch, executor: Executor, tmp_path: Path
+) -> None:
+    """Longer than a driver waits for the connection of a process that has ended."""
+    log = tmp_path / "begun"
+
+    def long() -> int:
+        with log.open("a") as file:
+            file.write("once\n")
+        time.sleep(3)
+        return os.getpid()
+
+    future = executor.submit(long)
+    wait_until("it has begun", log.exists)
+    (worker,) = batch.workers.pids.values()
+    (child,) = psutil.Process(worker).children()
+
+    async def hang_up() -> None:
+        for each in batch.service._workers.values():
+            each.channel.close()
+
+    batch.call(hang_up)
+    assert future.result(PATIENCE_S) == child.pid
+    assert log.read_text() == "once\n"
+    assert executor.submit(os.getppid).result(PATIENCE_S) == worker
+
+
+def test_a_worker_that_does_not_dial_again_is_given_up(
+    batch: LocalBatch, executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_service, "REDIAL_S", 0.2)
+
+    def first_time_long(begun: Path) -> None:
+        with contextlib.suppress(FileExistsError):
+            begun.touch(exist_ok=False)
+            time.sleep(60 if begun.name == "long" else 1)
+
+    calls = [executor.submit(first_time_long, tmp_path / "long")]
+    wait_until("the first has begun", (tmp_path / "long").exists)
+    ((name, pid),) = batch.workers.pids.items()
+    calls.append(executor.submit(first_time_long, tmp_path / "short"))
+    wait_until("both have begun", (tmp_path / "short").exists)
+
+    async def hang_up() -> None:
+        batch.service._workers[name].channel.close()
+
+    os.kill(pid, signal.SIGSTOP)
+    batch.call(hang_up)
+    assert not futures.wait(calls, PATIENCE_S).not_done
+    assert batch.workers.pids[name] == pid, "its process has not even ended"
 
 
 def test_no_agent_can_hold_such_a_worker(fairlead_home: Path) -> None:

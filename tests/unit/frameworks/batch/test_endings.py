@@ -40,6 +40,21 @@ def test_before_the_connection_ends_nothing_is_told() -> None:
     assert told("process", None) == []
 
 
+def test_a_second_reason_replaces_the_first_and_ends_no_connection() -> None:
+    lost: list[tuple[str, str]] = []
+
+    async def run() -> None:
+        endings = Endings(lambda _: None, lambda worker, cause: lost.append((worker, cause)))
+        endings.process_ended("w#1", "was lost")
+        endings.process_ended("w#1", "exited with code 3")
+        assert lost == [], "its answers may still be under way"
+        endings.connection_ended("w#1", reason_may_come=True)
+        endings.close()
+
+    asyncio.run(run())
+    assert lost == [("w#1", "exited with code 3")]
+
+
 def test_exits_in_words() -> None:
     assert describe_exit(3, 0) == "exited with code 3"
     assert describe_exit(-9, 1 << 20) == "was killed by SIGKILL having used 1 MiB"
