@@ -30,7 +30,7 @@ class CallFuture(Future[Any]):
         return True
 
     def start(self) -> bool:
-        """Just before it is sent: False if it was cancelled in time. Asked again, it says the same."""
+        """Just before it is sent: False if it was cancelled in time. The answer stays the same."""
         if not self._is_settled:
             self._is_settled = True
             self.is_started = self.set_running_or_notify_cancel()
