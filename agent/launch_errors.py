@@ -3,7 +3,11 @@
 import errno
 import shutil
 
+from fairlead.common.sizes import shorten
+
 from .containerizer import LaunchSpec
+
+_NAME_LENGTH = 200
 
 
 def explain(spec: LaunchSpec, step: str, number: int, reason: str) -> str:
@@ -19,9 +23,9 @@ def explain(spec: LaunchSpec, step: str, number: int, reason: str) -> str:
 def _explain_exec(spec: LaunchSpec, number: int, reason: str) -> str:
     if not spec.argv:
         return "cannot run nothing: the command is empty"
-    program = spec.argv[0]
+    program = shorten(spec.argv[0], _NAME_LENGTH)
     if number == errno.ENOENT:
-        return f"cannot run '{program}': {_what_is_missing(spec, program)}"
+        return f"cannot run '{program}': {_what_is_missing(spec, spec.argv[0])}"
     if number == errno.EACCES:
         return f"cannot run '{program}': permission denied; make it executable with chmod +x"
     if number == errno.ENOEXEC:

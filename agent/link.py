@@ -22,10 +22,11 @@ from fairlead.common.messages import (
     TaskUsage,
     ToAgentBody,
 )
-from fairlead.common.values import AgentTask, HostUsage
+from fairlead.common.values import HostUsage
 
 from .accepts import Accepts
 from .away import Absences
+from .chunks import in_chunks
 from .context import Context
 from .events import Dial, Exit, UsageMeasured
 from .updates import Updates
@@ -188,7 +189,8 @@ class Link:
             task.as_value(context.ledger.of(key), with_files=False)
             for key, task in context.tasks.items()
         ]
-        chunks = list(self._chunks(tasks, [value for _, value in context.ended.values()]))
+        ended_tasks = [value for _, value in context.ended.values()]
+        chunks = list(in_chunks(tasks, ended_tasks, context.settings.tasks_per_message))
         for index, (living, ended) in enumerate(chunks):
             is_first = index == 0
             yield RegisterAgent(
@@ -203,17 +205,6 @@ class Link:
                 context.cluster_id,
                 more=index < len(chunks) - 1,
             )
-
-    def _chunks(
-        self, tasks: list[AgentTask], ended: list[AgentTask]
-    ) -> Iterator[tuple[list[AgentTask], list[AgentTask]]]:
-        size = self._context.settings.tasks_per_message
-        room = size - len(tasks) % size if tasks else size
-        for start in range(0, max(len(tasks), 1), size):
-            is_last = start + size >= len(tasks)
-            yield tasks[start : start + size], ended[:room] if is_last else []
-        for start in range(room, len(ended), size):
-            yield [], ended[start : start + size]
 
     def heartbeat(self) -> None:
         context = self._context

@@ -7,12 +7,16 @@ when the task has moved on meanwhile, because the master's books follow the late
 from fairlead.common.ids import UpdateUuid
 from fairlead.common.messages import AcknowledgeUpdate, TaskUpdated
 from fairlead.common.resources import EMPTY
+from fairlead.common.sizes import shorten
 from fairlead.common.values import Reason, Source, TaskStatus
 
 from .context import Context, Task
 
 _UUID_LENGTH = 150
 """Of a launch uuid in an update uuid: the wire takes no more than 200 characters."""
+
+_MESSAGE_LENGTH = 4096
+"""Of a status. One that the master refused for its length would be refused for ever."""
 
 
 class Updates:
@@ -44,7 +48,7 @@ class Updates:
             task.state,
             source,
             reason,
-            message,
+            shorten(message, _MESSAGE_LENGTH),
             sequence,
             UpdateUuid(f"{task.launch_uuid[:_UUID_LENGTH]}.{sequence}"),
             exit_code,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from fairlead.common.ids import AgentId, OfferId
 from fairlead.common.messages import Accept, Code, RunAccept
 from fairlead.common.resources import total
+from fairlead.common.sizes import task_bytes
 from fairlead.common.values import Launch, Reason, TaskInfo, TaskRef, TaskState
 
 from .books import Framework, HeldOffer
@@ -16,6 +17,11 @@ from .tasks import Tasks
 Answer = tuple[Code, str, str]
 """Code, the field it is about, and a message."""
 DONE: Answer = (Code.OK, "", "")
+
+MAX_TASK_BYTES = 1 << 20
+MAX_ACCEPT_BYTES = 3 << 20
+"""Of the tasks of one accept: what goes to the agent is longer than what came, and a message beyond
+4 MiB would cost the agent its session."""
 
 
 class Accepts:
@@ -84,6 +90,10 @@ class Accepts:
     def _launch(self, program: Program, launch: Launch) -> None:
         framework, info = program.framework, launch.task
         trouble = "launch_uuid is empty" if not launch.launch_uuid else _trouble(framework, info)
+        size = task_bytes(info)
+        if not trouble and program.size + size > MAX_ACCEPT_BYTES:
+            limit = f"{MAX_ACCEPT_BYTES} bytes of all tasks of an accept"
+            trouble = f"command, labels and files are beyond the {limit}; use several accepts"
         picked = None if trouble else program.left.pick(info.resources)
         if picked is None:
             trouble = trouble or f"asks for {info.resources}; the offers have {program.left} left"
@@ -92,6 +102,7 @@ class Accepts:
             return
         program.left = program.left - picked
         program.held += picked
+        program.size += size
         settled = replace(launch, task=replace(info, resources=picked))
         program.launches.append(settled)
         self._tasks.launch(program, settled, picked)
@@ -145,6 +156,9 @@ def _trouble(framework: Framework, info: TaskInfo) -> str:
         return "resources: asks for nothing"
     if info.container is not None:
         return "container: this version runs plain processes only"
+    if (size := task_bytes(info)) > MAX_TASK_BYTES:
+        what = f"command, labels and files have about {size} bytes"
+        return f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
     ignored = ("gang", "uris", "health_check", "max_completion_s", "user")
     unknown = next((name for name in ignored if getattr(info, name)), "")
     return f"{unknown}: not in this version" if unknown else ""

@@ -20,3 +20,5 @@ class Program:
     left: Resources
     launches: list[Launch] = field(default_factory=list)
     held: Resources = EMPTY
+    size: int = 0
+    """Of its launches, in bytes, about."""

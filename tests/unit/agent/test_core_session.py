@@ -1,15 +1,18 @@
 """The session to the master: dialled with back-off, registered whole, fenced by epoch."""
 
 import itertools
+from dataclasses import replace
 
-from tests.support.agent_harness import F1, AgentHarness
+from tests.support.agent_harness import F1, AgentHarness, launch
 
+from fairlead.agent.chunks import CHUNK_BYTES
 from fairlead.agent.events import UsageMeasured
 from fairlead.agent.settings import AgentSettings
+from fairlead.common import wire
 from fairlead.common.events import SessionOpened
 from fairlead.common.ids import AgentId, LaunchUuid, SessionId, TaskId
 from fairlead.common.messages import AgentRegistered, Code, Goodbye, Heartbeat, KillTask
-from fairlead.common.values import HostUsage, Usage
+from fairlead.common.values import Command, HostUsage, Usage
 
 
 def dials(h: AgentHarness, seconds: float) -> list[float]:
@@ -74,6 +77,37 @@ def test_a_long_story_is_told_in_chunks() -> None:
     assert [chunk.more for chunk in chunks] == [True, True, False]
     assert [[t.task.task_id for t in chunk.tasks] for chunk in chunks] == [["t3", "t4"], ["t5"], []]
     assert [[t.task.task_id for t in chunk.ended] for chunk in chunks] == [[], ["t1"], ["t2"]]
+
+
+def test_a_long_story_of_long_commands_is_cut_by_size() -> None:
+    h = AgentHarness(cpus=100).registered()
+    env = {f"LONG{n}": "x" * 50_000 for n in range(8)}
+    for name in ("t1", "t2", "t3", "t4", "t5"):
+        operation = launch(name)
+        command = Command(("echo", "y" * 50_000), env)
+        h.run([replace(operation, task=replace(operation.task, command=command))])
+    for name in ("t1", "t2"):
+        h.exits(name).acknowledge(name, 1).acknowledge(name, 2)
+    h.hangs_up().registered()
+    chunks = h.registrations()[1:]
+    assert [[t.task.task_id for t in chunk.tasks] for chunk in chunks] == [["t3", "t4"], ["t5"]]
+    assert all(len(wire.encode(chunk)) < CHUNK_BYTES + 10_000 for chunk in chunks)
+    assert chunks[0].tasks[0].task.command == command
+    assert [t.task.task_id for t in chunks[-1].ended] == ["t1", "t2"]
+    (shown,) = chunks[-1].ended[0].task.command.argv
+    assert shown.startswith("echo yyy")
+    assert len(shown) == 200
+    assert chunks[-1].ended[0].task.command.env == {}
+
+
+def test_a_task_larger_than_a_chunk_goes_alone() -> None:
+    h = AgentHarness().registered().launch("t1")
+    operation = launch("t2")
+    command = Command(("true",), {f"LONG{n}": "x" * 60_000 for n in range(20)})
+    h.run([replace(operation, task=replace(operation.task, command=command))]).launch("t3")
+    h.hangs_up().registered()
+    told = [[t.task.task_id for t in chunk.tasks] for chunk in h.registrations()[1:]]
+    assert told == [["t1"], ["t2"], ["t3"]]
 
 
 def test_what_waits_for_an_acknowledgement_is_said_at_each_registration() -> None:

@@ -2,13 +2,14 @@
 
 import itertools
 
-from tests.support.agent_harness import F1, KILL, TERM, AgentHarness, launch
+from tests.support.agent_harness import F1, HUP, INT, KILL, TERM, AgentHarness, launch
 
 from fairlead.agent.settings import AgentSettings
+from fairlead.common import wire
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
 from fairlead.common.messages import KillTask
 from fairlead.common.resources import EMPTY, Resources
-from fairlead.common.values import Reason, Suspend, TaskState
+from fairlead.common.values import Reason, Suspend, TaskState, TaskStatus
 
 
 def acknowledging(cpus: float = 4) -> AgentHarness:
@@ -104,6 +105,31 @@ def test_a_shorter_grace_wins_and_a_longer_one_does_not() -> None:
     assert h.updates() == ["t1 RUNNING", "t1 KILLING", "t1 KILLED"]
 
 
+def test_the_signal_of_a_kill_comes_first() -> None:
+    h = acknowledging().launch("t1").kill("t1", grace_s=3, signal=INT)
+    signals = h.signals("t1")
+    h.passes(3.1)
+    assert signals == [INT, KILL]
+    assert h.updates() == ["t1 RUNNING", "t1 KILLING", "t1 KILLED"]
+
+
+def test_another_signal_is_sent_too_and_the_same_one_is_not_repeated() -> None:
+    h = acknowledging().launch("t1").kill("t1", grace_s=3, signal=INT)
+    signals = h.signals("t1")
+    h.kill("t1", grace_s=3, signal=INT).passes(1).kill("t1", grace_s=60, signal=HUP)
+    h.kill("t1", grace_s=60, signal=HUP).kill("t1", grace_s=60)
+    assert signals == [INT, HUP, TERM]
+    h.passes(2.1)
+    assert signals == [INT, HUP, TERM, KILL], "the longer graces count for nothing"
+
+
+def test_a_second_interrupt_without_grace_is_a_kill() -> None:
+    h = acknowledging().launch("t1").kill("t1", signal=INT)
+    signals = h.signals("t1")
+    h.kill("t1", grace_s=0, signal=INT).tick()
+    assert signals == [INT, KILL]
+
+
 def test_a_task_that_obeys_is_killed_with_its_own_code() -> None:
     h = acknowledging().launch("t1").kill("t1").exits("t1", 3)
     assert h.updates()[-1] == "t1 KILLED"
@@ -125,11 +151,11 @@ def test_a_kill_while_the_start_is_under_way() -> None:
     h = AgentHarness().registered()
     h.acknowledges = True
     h.starts_answer = False
-    h.launch("t1").kill("t1", grace_s=4)
+    h.launch("t1").kill("t1", grace_s=4, signal=HUP)
     assert h.signals("t1") == [], "nobody knows yet whether there is a process"
     h.answers()
-    assert h.signals("t1") == [TERM]
-    h.exits("t1", None, TERM)
+    assert h.signals("t1") == [HUP]
+    h.exits("t1", None, HUP)
     assert h.updates() == ["t1 KILLING", "t1 KILLED"]
 
 
@@ -318,3 +344,13 @@ def test_a_new_leader_cannot_shorten_an_absence_but_is_told_of_it() -> None:
     h.away(0, 100).passes(41)
     assert h.running() == ["u-t1"]
     assert h.signals("t1") == [TERM]
+
+
+def test_a_message_is_cut_to_what_the_master_takes() -> None:
+    h = acknowledging()
+    h.starts_fail = "cannot run '" + "x" * 70_000
+    h.launch("t1")
+    status = h.last("t1").status
+    assert len(status.message) <= 4096
+    assert wire.decode(TaskStatus, wire.encode(status)) == status
+    h.crash().registered()

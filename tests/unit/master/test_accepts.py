@@ -1,5 +1,7 @@
 """The accept transaction: offers in, launches on a running remainder, leftovers out."""
 
+from dataclasses import replace
+
 import hypothesis
 import hypothesis.strategies as st
 import pytest
@@ -27,6 +29,7 @@ from fairlead.common.values import (
     TaskState,
     Uri,
 )
+from fairlead.master.accepts import MAX_TASK_BYTES
 
 
 def held_by_tasks(h: MasterHarness, framework: FrameworkDouble) -> Resources:
@@ -80,6 +83,35 @@ def test_m7_a_bad_task_gets_its_own_error_and_its_siblings_run() -> None:
     assert "100 cpus" in f.statuses[0].message
     assert list(a.living) == ["t1", "t2"]
     assert held_by_tasks(h, f).cpus == 2000
+
+
+def test_m7_a_task_that_is_too_long_for_a_message_is_refused() -> None:
+    h = MasterHarness()
+    a = h.agent(cpus=4)
+    f = h.framework()
+    long = {"LONG": "x" * MAX_TASK_BYTES}
+    bad = [
+        replace(task("env", cpus=1), command=Command(("true",), long)),
+        replace(task("argv", cpus=1), command=Command(("echo", long["LONG"]))),
+        replace(task("labels", cpus=1), labels=long),
+        replace(task("files", cpus=1), files={"long": bytes(MAX_TASK_BYTES)}),
+    ]
+    f.launch(*bad, task("t1", cpus=1))
+    assert f.states == ["env ERROR", "argv ERROR", "labels ERROR", "files ERROR"]
+    assert {status.reason for status in f.statuses} == {Reason.INVALID_TASK}
+    assert all(str(MAX_TASK_BYTES) in status.message for status in f.statuses)
+    assert list(a.living) == ["t1"]
+
+
+def test_m7_tasks_that_are_too_long_together_are_refused() -> None:
+    h = MasterHarness()
+    a = h.agent(cpus=8)
+    f = h.framework()
+    command = Command(("true",), {"LONG": "x" * 900_000})
+    f.launch(*[replace(task(f"t{n}", cpus=1), command=command) for n in range(4)])
+    assert f.states == ["t3 ERROR"]
+    assert "several accepts" in f.statuses[0].message
+    assert list(a.living) == ["t0", "t1", "t2"]
 
 
 def test_m7_what_a_bad_task_asked_for_comes_back() -> None:
