@@ -1,7 +1,7 @@
 """Task life: launched, started, killed, ended; each step along the table in `state`."""
 
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
-from fairlead.common.messages import KillTask, RunAccept
+from fairlead.common.messages import TERM, KillTask, RunAccept
 from fairlead.common.values import (
     Launch,
     Reason,
@@ -22,8 +22,6 @@ from .events import (
 )
 from .state import Seen, after
 from .updates import Updates
-
-TERM = 15
 
 
 class Life:
@@ -162,7 +160,7 @@ class Life:
     def kill_requested(self, message: KillTask) -> None:
         found = self.find(message.framework_id, message.task_id, message.launch_uuid)
         for task in found:
-            self.kill(task, message.grace_s, Reason.KILL_REQUESTED)
+            self.kill(task, message.grace_s, Reason.KILL_REQUESTED, signum=_signal_of(message))
         key = task_key(message.framework_id, message.task_id, message.launch_uuid)
         if not found and key not in self._context.tasks and key not in self._context.ended:
             until = self._context.now + self._context.settings.early_kill_s
@@ -186,41 +184,61 @@ class Life:
                 return self._early_kills.pop(key)[0] == epoch
         return False
 
-    def kill(self, task: Task, grace_s: float, reason: Reason, message: str = "") -> None:
-        """TERM now and KILL after the grace; of several kills the shortest grace wins."""
+    def kill(
+        self, task: Task, grace_s: float, reason: Reason, message: str = "", *, signum: int = TERM
+    ) -> None:
+        """The signal now and KILL after the grace."""
         if task.state is TaskState.STAGING:
             self._end(task, Seen.KILL, reason, message or "killed before it started")
             return
-        context = self._context
-        is_first = task.state is not TaskState.KILLING
-        deadline = context.timers.get("kill", task.key)
-        if not is_first and (deadline is None or context.now + grace_s >= deadline):
+        if task.state is TaskState.KILLING:
+            self._kill_otherwise(task, grace_s, signum)
             return
         was_running = task.state is TaskState.RUNNING
         task.state = after(task.state, Seen.KILL)
-        task.kill = KillTask(task.framework_id, task.info.task_id, task.launch_uuid, grace_s)
-        context.record(f"kill/{task.key}", task.kill)
-        context.timers.set("kill", task.key, context.now + grace_s)
-        if is_first:
-            self._updates.report(task, reason, message)
-        if is_first and was_running:
-            context.do(SignalContainer(task.launch_uuid, TERM))
+        self._remember(task, grace_s, signum)
+        self._context.timers.set("kill", task.key, self._context.now + grace_s)
+        self._updates.report(task, reason, message)
+        if was_running:
+            self._context.do(SignalContainer(task.launch_uuid, signum))
+
+    def _kill_otherwise(self, task: Task, grace_s: float, signum: int) -> None:
+        """Of several kills the shortest grace wins, and a signal that is new is sent too."""
+        context = self._context
+        deadline = context.timers.get("kill", task.key)
+        if deadline is None or task.kill is None:
+            return
+        is_sooner = context.now + grace_s < deadline
+        is_other = signum != _signal_of(task.kill)
+        if is_sooner or is_other:
+            self._remember(task, grace_s if is_sooner else task.kill.grace_s, signum)
+        if is_sooner:
+            context.timers.set("kill", task.key, context.now + grace_s)
+        if is_other:
+            context.do(SignalContainer(task.launch_uuid, signum))
+
+    def _remember(self, task: Task, grace_s: float, signum: int) -> None:
+        task.kill = KillTask(
+            task.framework_id, task.info.task_id, task.launch_uuid, grace_s, signum
+        )
+        self._context.record(f"kill/{task.key}", task.kill)
 
     def kill_again(self, task: Task, kill: KillTask) -> None:
         """After a restart: nobody knows how far the first attempt came."""
+        signum = _signal_of(kill)
         if task.state is not TaskState.KILLING:
-            self.kill(task, kill.grace_s, Reason.KILL_REQUESTED)
+            self.kill(task, kill.grace_s, Reason.KILL_REQUESTED, signum=signum)
             return
         task.kill = kill
         self._context.timers.set("kill", task.key, self._context.now + kill.grace_s)
-        self._context.do(SignalContainer(task.launch_uuid, TERM))
+        self._context.do(SignalContainer(task.launch_uuid, signum))
 
     def _end_container(self, task: Task) -> None:
         """Of a task that was to be killed while it was being started."""
-        if self._context.timers.get("kill", task.key) is None:
+        if task.kill is None or self._context.timers.get("kill", task.key) is None:
             self.grace_is_over(task.key)
         else:
-            self._context.do(SignalContainer(task.launch_uuid, TERM))
+            self._context.do(SignalContainer(task.launch_uuid, _signal_of(task.kill)))
 
     def grace_is_over(self, key: str) -> None:
         task = self._context.tasks.get(key)
@@ -275,6 +293,10 @@ class Life:
         if task.kill is not None:
             task.kill = None
             context.record(f"kill/{task.key}", None)
+
+
+def _signal_of(kill: KillTask) -> int:
+    return kill.signal or TERM
 
 
 def _verdict(event: ContainerExited) -> tuple[Seen, Reason, str]:

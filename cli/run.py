@@ -55,8 +55,8 @@ def run(
 ) -> int:
     """Run a command as a task: its output, its exit code.
 
-    Ctrl-C ends it, gently at first; if this terminal vanishes, it ends too. With -d it stays,
-    see `fairlead tasks`.
+    Ctrl-C goes on to it, a second one ends it at once; if this terminal vanishes, it ends too.
+    With -d it stays, see `fairlead tasks`.
     """
     place = locate(home_of(ctx), master_of(ctx))
     with connected(place) as client:

@@ -133,7 +133,7 @@ class Terminal:
     # --- signals
 
     def _signalled(self, signum: signal.Signals) -> None:
-        """The first asks the task to end, the second does not ask, the third waits for nobody."""
+        """The first goes on to the task, the second ends it, the third waits for nobody."""
         self._signals += 1
         if self._signals == 1:
             self._runner.feed(Interrupted(signum))

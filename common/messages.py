@@ -24,6 +24,9 @@ from .values import (
 )
 
 PROTOCOL_VERSION = 1
+TERM = 15
+KILL_SIGNALS = {TERM: "TERM", 2: "INT", 1: "HUP", 3: "QUIT", 10: "USR1", 12: "USR2"}
+"""What a kill may send first."""
 
 
 class Code(Enum):
@@ -145,11 +148,12 @@ class SetDemand:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End a task; without a grace its own applies."""
+    """End a task; without a grace its own applies, and without a signal TERM is sent first."""
 
     task_id: TaskId
     agent_id: AgentId = AgentId("")
     grace_s: float | None = None
+    signal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +385,7 @@ class KillTask:
     task_id: TaskId
     launch_uuid: LaunchUuid = LaunchUuid("")
     grace_s: float = 0.0
+    signal: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class Task:
     """The update that waits for the framework's acknowledgement."""
     kill_grace_s: float | None = None
     """Set: somebody wants it dead."""
+    kill_signal: int = 0
     usage: Usage = Usage()
     sandbox: str = ""
     accept_id: str = ""

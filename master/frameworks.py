@@ -7,6 +7,7 @@ from typing import Any
 from fairlead.common.events import Send
 from fairlead.common.ids import CallId, FrameworkId, SessionId
 from fairlead.common.messages import (
+    KILL_SIGNALS,
     PROTOCOL_VERSION,
     Accept,
     Acknowledge,
@@ -208,6 +209,9 @@ class Frameworks:
         return DONE
 
     def _kill(self, framework: Framework, call: Kill) -> Answer:
+        if call.signal and call.signal not in KILL_SIGNALS:
+            allowed = ", ".join(KILL_SIGNALS.values())
+            return Code.INVALID, "signal", f"{call.signal} is none of {allowed}"
         code, message = self._tasks.kill(framework, call)
         return code, "" if code is Code.OK else "task_id", message
 

@@ -236,6 +236,7 @@ class Tasks:
         grace = task.launch.task.kill_grace_s if kill.grace_s is None else kill.grace_s
         if task.kill_grace_s is None or grace < task.kill_grace_s:
             task.kill_grace_s = grace
+        task.kill_signal = kill.signal
         self.send_kill(task)
         return Code.OK, ""
 
@@ -244,7 +245,11 @@ class Tasks:
         if task.kill_grace_s is not None and not task.is_terminal:
             agent = self._context.books.agents[task.agent_id]
             body = KillTask(
-                task.framework_id, task.task_id, task.launch.launch_uuid, task.kill_grace_s
+                task.framework_id,
+                task.task_id,
+                task.launch.launch_uuid,
+                task.kill_grace_s,
+                task.kill_signal,
             )
             self._context.to_agent(agent, body)
 

@@ -202,16 +202,18 @@ class RunAccept(_message.Message):
     def __init__(self, accept_id: _Optional[str] = ..., framework: _Optional[_Union[_framework_pb2.FrameworkInfo, _Mapping]] = ..., role: _Optional[str] = ..., operations: _Optional[_Iterable[_Union[_tasks_pb2.Operation, _Mapping]]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
 
 class KillTask(_message.Message):
-    __slots__ = ("framework_id", "task_id", "launch_uuid", "grace_s")
+    __slots__ = ("framework_id", "task_id", "launch_uuid", "grace_s", "signal")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
     GRACE_S_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
     framework_id: str
     task_id: str
     launch_uuid: str
     grace_s: float
-    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., launch_uuid: _Optional[str] = ..., grace_s: _Optional[float] = ...) -> None: ...
+    signal: int
+    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., launch_uuid: _Optional[str] = ..., grace_s: _Optional[float] = ..., signal: _Optional[int] = ...) -> None: ...
 
 class AcknowledgeUpdate(_message.Message):
     __slots__ = ("framework_id", "task_id", "update_uuid")

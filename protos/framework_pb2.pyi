@@ -204,14 +204,16 @@ class SetDemand(_message.Message):
     def __init__(self, demands: _Optional[_Iterable[_Union[RoleDemand, _Mapping]]] = ...) -> None: ...
 
 class Kill(_message.Message):
-    __slots__ = ("task_id", "agent_id", "grace_s")
+    __slots__ = ("task_id", "agent_id", "grace_s", "signal")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     GRACE_S_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     agent_id: str
     grace_s: float
-    def __init__(self, task_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., grace_s: _Optional[float] = ...) -> None: ...
+    signal: int
+    def __init__(self, task_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., grace_s: _Optional[float] = ..., signal: _Optional[int] = ...) -> None: ...
 
 class Acknowledge(_message.Message):
     __slots__ = ("task_id", "agent_id", "update_uuid")

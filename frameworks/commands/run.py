@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from fairlead.common.events import Tick
 from fairlead.common.ids import FrameworkId, Role, TaskId
-from fairlead.common.messages import Kill, Teardown
+from fairlead.common.messages import KILL_SIGNALS, TERM, Kill, Teardown
 from fairlead.common.values import FrameworkInfo, Reason, TaskInfo, TaskState, TaskStatus
 from fairlead.frameworks.kit.events import LOST_EXIT, REFUSED_EXIT
 from fairlead.frameworks.kit.scheduler import (
@@ -83,7 +83,9 @@ class MasterBack:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A signal came to the terminal's process; with a grace of 0 the task ends at once."""
+    """A signal came to the terminal's process, and goes on to the task if a kill may send it;
+    with a grace of 0 the task ends at once.
+    """
 
     signal: int
     grace_s: float | None = None
@@ -179,7 +181,8 @@ class RunScheduler(SchedulerBase):
             task_id = self.task.task_id
             if self._launches > 1:
                 task_id = TaskId(f"{task_id}.{self._launches}")
-            return [Kill(task_id, grace_s=event.grace_s)]
+            signal = event.signal if event.signal in KILL_SIGNALS else 0
+            return [Kill(task_id, grace_s=event.grace_s, signal=signal)]
         return [Teardown(), Stop("not started yet", SIGNALLED_EXIT + event.signal)]
 
 
@@ -194,7 +197,7 @@ def verdict(status: TaskStatus, interrupted_by: int = 0) -> tuple[int, str]:
         case TaskState.FAILED if status.reason is Reason.COMMAND_NOT_STARTED:
             return NOT_STARTED_EXIT, f"the command was not started: {detail}"
         case TaskState.KILLED | TaskState.DROPPED if interrupted_by:
-            return SIGNALLED_EXIT + interrupted_by, ""
+            return _interrupted_verdict(status, interrupted_by), ""
     if status.reason in (Reason.COMMAND_EXITED, Reason.KILL_REQUESTED):
         said = "" if status.state is not TaskState.KILLED else "the task was killed"
     else:
@@ -204,5 +207,15 @@ def verdict(status: TaskStatus, interrupted_by: int = 0) -> tuple[int, str]:
     if status.signal:
         return SIGNALLED_EXIT + status.signal, said
     if status.state is TaskState.KILLED:
-        return SIGNALLED_EXIT + 15, said
+        return SIGNALLED_EXIT + TERM, said
     return LOST_EXIT, said or f"the task was lost: {detail}"
+
+
+def _interrupted_verdict(status: TaskStatus, interrupted_by: int) -> int:
+    """The program's own, if it was told what came to the terminal and has lived to answer it."""
+    if interrupted_by in KILL_SIGNALS:
+        if status.exit_code is not None:
+            return status.exit_code
+        if status.signal:
+            return SIGNALLED_EXIT + status.signal
+    return SIGNALLED_EXIT + interrupted_by

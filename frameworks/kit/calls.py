@@ -1,5 +1,7 @@
 """The calls of a session that wait for their results, and the kills that outlive it."""
 
+from dataclasses import replace
+
 from fairlead.common.ids import CallId, TaskId
 from fairlead.common.messages import FrameworkBody, Kill
 
@@ -39,12 +41,13 @@ class Kills:
         self._unsaid: dict[TaskId, None] = {}
 
     def want(self, kill: Kill, *, said: bool) -> None:
-        """A shorter grace is never lengthened."""
+        """A shorter grace is never lengthened; the signal is that of the last."""
         known = self._wanted.get(kill.task_id)
         if not said:
             self._unsaid[kill.task_id] = None
-        if known is None or not _is_shorter(known, kill):
-            self._wanted[kill.task_id] = kill
+        if known is not None and _is_shorter(known, kill):
+            kill = replace(kill, grace_s=known.grace_s)
+        self._wanted[kill.task_id] = kill
 
     def forget(self, task_id: TaskId) -> None:
         self._wanted.pop(task_id, None)

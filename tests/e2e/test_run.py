@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -72,23 +73,42 @@ def interrupted(run: "subprocess.Popen[str]", signum: int) -> int:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ctrl_c_ends_the_task(fairlead: Command, signum: signal.Signals) -> None:
+def test_a_signal_goes_on_to_the_task(fairlead: Command, signum: signal.Signals) -> None:
     with fairlead.started("run", "--", "sh", "-c", "echo ready; exec sleep 1000") as run:
-        code = interrupted(run, signum)
-    assert code >= 128
+        assert interrupted(run, signum) == 128 + signum
     assert fairlead.running() == []
 
 
-def test_a_task_may_end_in_its_own_way_on_ctrl_c(fairlead: Command) -> None:
-    program = "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done"
+def test_ctrl_c_goes_on_to_the_program(fairlead: Command) -> None:
+    """Its child dies of it too, or the shell would not come to its trap."""
+    program = "trap 'echo got int; exit 9' INT; echo ready; sleep 1000; echo not interrupted"
     with fairlead.started("run", "--", "sh", "-c", program) as run:
-        interrupted(run, signal.SIGINT)
+        assert interrupted(run, signal.SIGINT) == 9
         assert run.stdout is not None
-        assert run.stdout.read() == "bye\n"
+        assert run.stdout.read() == "got int\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("raise", 128 + signal.SIGINT), ("sys.exit(0)", 0), ("sys.exit(4)", 4)]
+)
+def test_python_gets_its_keyboard_interrupt(fairlead: Command, ending: str, code: int) -> None:
+    program = f"""
+import sys, time
+try:
+    print("ready", flush=True)
+    time.sleep(1000)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    {ending}
+"""
+    with fairlead.started("run", "--", sys.executable, "-c", program) as run:
+        assert interrupted(run, signal.SIGINT) == code
+        assert run.stdout is not None
+        assert run.stdout.read() == "interrupted\n"
 
 
 def test_a_second_ctrl_c_does_not_wait(fairlead: Command) -> None:
-    program = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
+    program = "trap '' INT; echo ready; while :; do sleep 0.05; done"
     with fairlead.started("run", "--", "sh", "-c", program) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "ready\n"
@@ -96,7 +116,7 @@ def test_a_second_ctrl_c_does_not_wait(fairlead: Command) -> None:
         time.sleep(0.5)
         began = time.monotonic()
         run.send_signal(signal.SIGINT)
-        run.wait(15)
+        assert run.wait(15) == 128 + signal.SIGKILL
         assert time.monotonic() - began < 4  # the grace is 5 s
     assert fairlead.running() == []
 

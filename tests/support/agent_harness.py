@@ -68,7 +68,7 @@ from fairlead.common.values import (
 )
 
 F1 = FrameworkId("f1")
-TERM, KILL = 15, 9
+TERM, KILL, INT, HUP = 15, 9, 2, 1
 
 
 class CrashError(Exception):
@@ -197,9 +197,11 @@ class AgentHarness:
             [launch(name, cpus=cpus, grace_s=grace_s) for name in names], framework=framework
         )
 
-    def kill(self, name: str, grace_s: float = 5.0, uuid: str | None = None) -> "AgentHarness":
+    def kill(
+        self, name: str, grace_s: float = 5.0, uuid: str | None = None, signal: int = 0
+    ) -> "AgentHarness":
         uuid = f"u-{name}" if uuid is None else uuid
-        message = KillTask(F1, TaskId(name), LaunchUuid(uuid), grace_s)
+        message = KillTask(F1, TaskId(name), LaunchUuid(uuid), grace_s, signal)
         self._wanted_kills[name] = message
         return self.says(message)
 

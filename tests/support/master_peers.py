@@ -428,8 +428,10 @@ class FrameworkDouble(Peer):
         assert self.result(SetDemand(self.demands)).code is Code.OK
         self.harness.tick()
 
-    def kill(self, task_id: str, grace_s: float | None = None, agent_id: str = "") -> CallResult:
-        return self.result(Kill(TaskId(task_id), AgentId(agent_id), grace_s))
+    def kill(
+        self, task_id: str, grace_s: float | None = None, agent_id: str = "", signal: int = 0
+    ) -> CallResult:
+        return self.result(Kill(TaskId(task_id), AgentId(agent_id), grace_s, signal))
 
     def acknowledge(self, status: TaskStatus) -> None:
         if self.session is not None:

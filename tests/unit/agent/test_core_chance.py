@@ -64,7 +64,8 @@ class Chance:
 
     def kills(self) -> None:
         if self.is_heard() and self.names:
-            self.h.kill(self.draw.choice(self.names), grace_s=self.draw.choice([0, 0.5, 3]))
+            name, grace_s = self.draw.choice(self.names), self.draw.choice([0, 0.5, 3])
+            self.h.kill(name, grace_s=grace_s, signal=self.draw.choice([0, 1, 2]))
 
     def shuts_down(self) -> None:
         if self.is_heard() and self.draw.random() < 0.3:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.support.agent_harness import F1, TERM, AgentHarness, final_states, launch
+from tests.support.agent_harness import F1, HUP, INT, KILL, TERM, AgentHarness, final_states, launch
 
 from fairlead.agent.events import ContainerExited
 from fairlead.agent.settings import AgentSettings
@@ -68,6 +68,19 @@ def test_a_kill_goes_on() -> None:
     h.crash().registered()
     assert signals == [TERM, TERM], "nobody knows whether the first was sent"
     h.passes(4.1)
+    assert h.updates() == ["t1 RUNNING", "t1 KILLING", "t1 KILLED"]
+
+
+def test_a_kill_goes_on_with_its_signal() -> None:
+    h = AgentHarness().registered().launch("t1").kill("t1", grace_s=4, signal=INT)
+    h.acknowledges = True
+    signals = h.signals("t1")
+    h.crash().registered()
+    assert signals == [INT, INT]
+    h.kill("t1", grace_s=9, signal=HUP).crash().registered()
+    assert signals == [INT, INT, HUP, HUP]
+    h.passes(4.1)
+    assert signals[4:] == [KILL]
     assert h.updates() == ["t1 RUNNING", "t1 KILLING", "t1 KILLED"]
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, task
 
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId, UpdateUuid
@@ -190,6 +191,25 @@ def test_m32_a_second_kill_with_a_shorter_grace_wins() -> None:
     assert graces == [30, 2, 2], "and a longer one never makes it longer"
 
 
+def test_m32_a_kill_carries_the_signal_that_was_asked_for_last() -> None:
+    _, a, f = running("t1")
+    f.kill("t1", 3.0, signal=2)
+    f.kill("t1", 9.0, signal=1)
+    a.disconnects()
+    a.connects()
+    told = [(o.grace_s, o.signal) for o in a.orders if isinstance(o, KillTask)]
+    assert told == [(3.0, 2), (3.0, 1), (3.0, 1)]
+
+
+@pytest.mark.parametrize("signum", [-1, 9, 19, 64])
+def test_m32_a_signal_that_a_kill_may_not_send_is_refused(signum: int) -> None:
+    _, a, f = running("t1")
+    result = f.kill("t1", signal=signum)
+    assert (result.code, result.field) == (Code.INVALID, "signal")
+    assert result.message == f"{signum} is none of TERM, INT, HUP, QUIT, USR1, USR2"
+    assert not a.asked_to_kill()
+
+
 def test_m32_a_grace_of_nothing_is_a_grace() -> None:
     _, a, f = running("t1")
     f.kill("t1", 0.0)
@@ -248,9 +268,9 @@ def test_m32_a_kill_right_after_a_failover_waits_for_the_agent() -> None:
     h, a, f = running("t1")
     h.fail_over(returns=False)
     f.connects()
-    assert f.kill("t1", 3.0).code is Code.OK
+    assert f.kill("t1", 3.0, signal=2).code is Code.OK
     a.connects()
-    assert KillTask(f.id, TaskId("t1"), LaunchUuid("u-t1"), 3.0) in a.orders
+    assert KillTask(f.id, TaskId("t1"), LaunchUuid("u-t1"), 3.0, 2) in a.orders
 
 
 def test_m32_a_kill_that_waited_in_vain_is_forgotten() -> None:

@@ -106,8 +106,9 @@ def test_a_launch_that_never_ran_is_tried_again_under_another_id() -> None:
     h.offer()
     assert h.launched == ["hi", "hi.2"]
     h.happen(Interrupted(2))
-    assert h.calls[-1] == Kill(h.master.tasks["hi.2"].info.task_id)  # type: ignore[index]
-    h.status("hi.2", TaskState.KILLED, signal=15, reason=Reason.KILL_REQUESTED)
+    killed = h.master.tasks["hi.2"].info.task_id  # type: ignore[index]
+    assert h.calls[-1] == Kill(killed, signal=2)
+    h.status("hi.2", TaskState.KILLED, signal=2, reason=Reason.KILL_REQUESTED)
     assert (ended(h).exit_code, ended(h).message) == (130, "")
 
 
@@ -132,11 +133,39 @@ def test_ctrl_c_ends_the_task_and_the_second_one_at_once() -> None:
     h.happen(Interrupted(2))
     h.happen(Interrupted(2, grace_s=0.0))
     assert [call for call in h.calls if isinstance(call, Kill)] == [
-        Kill(HI.task_id),
-        Kill(HI.task_id, grace_s=0.0),
+        Kill(HI.task_id, signal=2),
+        Kill(HI.task_id, grace_s=0.0, signal=2),
     ]
     h.status("hi", TaskState.KILLED, signal=9, reason=Reason.KILL_REQUESTED)
-    assert ended(h).exit_code == 130
+    assert ended(h).exit_code == 137
+
+
+@pytest.mark.parametrize(
+    ("signum", "ends", "code"),
+    [
+        (2, (9, None), 9),
+        (2, (0, None), 0),
+        (2, (None, 2), 130),
+        (1, (None, 15), 143),
+        (15, (None, None), 143),
+    ],
+)
+def test_an_interrupted_program_has_the_last_word(
+    signum: int, ends: tuple[int | None, int | None], code: int
+) -> None:
+    h = running()
+    h.happen(Interrupted(signum))
+    reason = Reason.KILL_REQUESTED
+    h.status("hi", TaskState.KILLED, exit_code=ends[0], signal=ends[1], reason=reason)
+    assert (ended(h).exit_code, ended(h).message) == (code, "")
+
+
+def test_a_broken_pipe_ends_it_though_no_kill_can_send_that() -> None:
+    h = running()
+    h.happen(Interrupted(13, grace_s=0.0))
+    assert h.calls[-1] == Kill(HI.task_id, grace_s=0.0)
+    h.status("hi", TaskState.KILLED, signal=15, reason=Reason.KILL_REQUESTED)
+    assert ended(h).exit_code == 128 + 13
 
 
 def test_ctrl_c_while_it_waits_leaves_nothing() -> None:

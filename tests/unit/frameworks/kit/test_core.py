@@ -539,6 +539,17 @@ def test_a_kill_is_said_again_after_each_reconnect_until_the_task_has_ended() ->
     assert len(said(h, Kill)) == 2
 
 
+def test_the_kill_that_is_said_again_has_the_last_signal_and_the_shortest_grace() -> None:
+    scripted = accepting(Scripted(), "t1")
+    kills = [Kill(TaskId("t1"), grace_s=1.0, signal=2), Kill(TaskId("t1"), grace_s=5.0, signal=1)]
+    scripted.on(str, lambda _e: kills)
+    h = Harness(scripted)
+    h.offer()
+    h.happen("kill")
+    h.fail_over()
+    assert said(h, Kill) == [*kills, Kill(TaskId("t1"), grace_s=1.0, signal=1)]
+
+
 def test_the_kill_of_a_task_that_nobody_knows_is_answered() -> None:
     scripted = Scripted()
     scripted.on(str, lambda _e: [Kill(TaskId("t9"))])
