@@ -21,6 +21,8 @@ class RecordFile:
         self.name = name
         self.lines = 0
         self.descriptor = -1
+        self.is_torn = False
+        self.is_failing = False
 
     def load(self) -> dict[str, Json]:
         records: dict[str, Json] = {}
@@ -37,23 +39,41 @@ class RecordFile:
                 continue
         return records
 
-    def append(self, record: Json) -> None:
+    def append(self, record: Json) -> bool:
+        """Whether it stands there now; if not, whoever calls tries again."""
         line = json.dumps(record).encode() + b"\n"
+        if self.is_torn:
+            line = b"\n" + line
         try:
             written = os.write(self.descriptor, line)
-            if written < len(line):  # the disk is full: end the torn line when it no longer is
-                os.write(self.descriptor, b"\n")
         except OSError as problem:
-            log(f"cannot write to {self.name}: {problem}")
+            self.complain(os.strerror(problem.errno or 0))
+            return False
+        if written < len(line):
+            self.is_torn = True
+            self.complain("there is no room")
+            return False
+        self.is_torn = self.is_failing = False
         self.lines += 1
+        return True
+
+    def complain(self, problem: str) -> None:
+        """Once, not at every attempt."""
+        if not self.is_failing:
+            log(f"cannot write to {self.name}: {problem}; trying again until it can be done")
+        self.is_failing = True
 
     def keep(self, records: Collection[Json]) -> None:
         """Forget the others, when that is worth its while."""
-        if not records and self.lines:
-            os.ftruncate(self.descriptor, 0)
-            self.lines = 0
-        elif self.lines > 1000 and self.lines > 4 * len(records):
-            self.rewrite(records)
+        try:
+            if not records and self.lines:
+                os.ftruncate(self.descriptor, 0)
+                self.lines = 0
+                self.is_torn = False
+            elif self.lines > 1000 and self.lines > 4 * len(records):
+                self.rewrite(records)
+        except OSError as problem:  # too long does no harm
+            self.complain(os.strerror(problem.errno or 0))
 
     def rewrite(self, records: Collection[Json]) -> None:
         write_file(self.name, "".join(json.dumps(record) + "\n" for record in records))
@@ -61,10 +81,14 @@ class RecordFile:
             os.close(self.descriptor)
         self.descriptor = os.open(self.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self.lines = len(records)
+        self.is_torn = False
 
 
 def log(text: str) -> None:
-    os.write(2, f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n".encode())
+    try:
+        os.write(2, f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n".encode())
+    except OSError:  # the disk of the log is full, which must not end us
+        return
 
 
 def write_file(name: str, text: str) -> None:

@@ -26,6 +26,7 @@ MAX_BACKLOG_BYTES = 8 << 20
 MAX_CLIENTS = 64
 TERM_GRACE_S = 10.0
 LOOK_AROUND_S = 30.0
+WRITE_AGAIN_S = 1.0
 
 
 class Client:
@@ -85,6 +86,7 @@ class Server:
     def run(self) -> None:
         while not self.launcher.has_stopped():
             self.loop.turn(self.patience())
+            self.launcher.write_waiting()
             for client in list(self.unsent):
                 self.flush(client)
             if not self.clients and self.launcher.stop_at is None and is_unreachable():
@@ -94,7 +96,7 @@ class Server:
 
     def patience(self) -> float:
         if self.launcher.stop_at is None:
-            return LOOK_AROUND_S
+            return WRITE_AGAIN_S if self.launcher.unwritten else LOOK_AROUND_S
         left = self.launcher.stop_at - time.monotonic()
         return left if 0 < left < 0.05 else 0.05
 

@@ -53,7 +53,7 @@ class RefusedError(Exception):
 class Task:
     """A main process that has not been reaped. `pipe` is open until exec succeeded or failed."""
 
-    __slots__ = ("failed", "pid", "pipe", "start_time", "uuid", "waiting")
+    __slots__ = ("failed", "is_written", "pid", "pipe", "start_time", "uuid", "waiting")
 
     def __init__(self, uuid: str, pid: int, pipe: int) -> None:
         self.uuid = uuid
@@ -62,11 +62,13 @@ class Task:
         self.start_time = start_time_of(pid)
         self.waiting: list[tuple[Client, object]] = []
         self.failed = False
+        self.is_written = False
 
 
 class Launcher:
     """The tasks: `running` by uuid and by pid; the records of those that have `ended`, and of those
-    that were `lost` with a former launcher, until forgotten.
+    that were `lost` with a former launcher, until forgotten. As long as a record cannot be
+    written, because the disk is full, it waits in `unwritten`, and nobody is told of it.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -84,6 +86,8 @@ class Launcher:
         self.starts.rewrite(self.lost.values())
         self.running: dict[str, Task] = {}
         self.by_pid: dict[int, Task] = {}
+        self.untold: dict[str, Task] = {}
+        self.unwritten: list[tuple[RecordFile, Json, Callable[[], None]]] = []
         self.stop_at: float | None = None
         self.give_up_at = 0.0
         self.stop_count = 0
@@ -101,12 +105,12 @@ class Launcher:
         record = self.ended.get(uuid) or self.lost.get(uuid)
         if record is not None:
             return record
-        task = self.running.get(uuid)
+        task = self.running.get(uuid) or self.untold.get(uuid)
         if task is None:
             if self.stop_at is not None:
                 raise RefusedError("start", errno.ESHUTDOWN, "the launcher is shutting down")
             task = self.fork(request)
-        elif task.pipe < 0:
+        elif task.is_written:
             return self.record(task)
         task.waiting.append((client, request["id"]))
         return None
@@ -124,8 +128,7 @@ class Launcher:
         return {"found": task is not None}
 
     def do_list(self, _client: Client, _request: Json) -> Json:
-        running = [self.record(task) for task in self.running.values()]
-        return {"tasks": [*self.ended.values(), *self.lost.values(), *running]}
+        return {"tasks": [*self.ended.values(), *self.lost.values(), *self.records()]}
 
     def do_forget(self, _client: Client, request: Json) -> Json:
         for uuid in request["uuids"]:
@@ -140,15 +143,44 @@ class Launcher:
         self.stop_waiting.append((client, request["id"]))
         self.stop(grace_s)
 
-    # --- life and death of a task
+    # --- records: first written, then told
 
     def record(self, task: Task) -> Json:
         return {**self.here, "uuid": task.uuid, "pid": task.pid, "start_time": task.start_time}
 
+    def records(self) -> list[Json]:
+        """Of all that run, or of whose end nobody may know yet."""
+        tasks = (*self.running.values(), *self.untold.values())
+        return [self.record(task) for task in tasks]
+
     def forget_starts(self) -> None:
-        if len(self.running) + len(self.lost) < self.starts.lines / 4:
-            running = [self.record(task) for task in self.running.values()]
-            self.starts.keep([*self.lost.values(), *running])
+        if len(self.running) + len(self.untold) + len(self.lost) < self.starts.lines / 4:
+            self.starts.keep([*self.lost.values(), *self.records()])
+
+    def write(self, file: RecordFile, record: Json, tell: Callable[[], None]) -> None:
+        self.unwritten.append((file, record, tell))
+        self.write_waiting()
+
+    def write_waiting(self) -> None:
+        """As far as it goes, in order; called again from time to time while anything waits."""
+        while self.unwritten and self.unwritten[0][0].append(self.unwritten[0][1]):
+            self.unwritten.pop(0)[2]()
+
+    def tell_start(self, task: Task, answer: Json) -> None:
+        task.is_written = True
+        for client, request_id in task.waiting:
+            self.reply(client, {"id": request_id, **answer})
+        task.waiting.clear()
+
+    def write_exit(self, record: Json) -> None:
+        self.write(self.exits, record, lambda: self.tell_exit(record))
+
+    def tell_exit(self, record: Json) -> None:
+        del self.untold[record["uuid"]]
+        self.ended[record["uuid"]] = record
+        self.tell_all({"exit": record})
+
+    # --- life and death of a task
 
     def fork(self, request: Json) -> Task:
         step = "pipe"
@@ -187,13 +219,10 @@ class Launcher:
         if problem:
             task.failed = True
             self.running.pop(task.uuid, None)
-            answer = {"error": json.loads(problem)}
+            self.tell_start(task, {"error": json.loads(problem)})
         else:
-            answer = {"ok": self.record(task)}
-            self.starts.append(answer["ok"])
-        for client, request_id in task.waiting:
-            self.reply(client, {"id": request_id, **answer})
-        task.waiting.clear()
+            record = self.record(task)
+            self.write(self.starts, record, lambda: self.tell_start(task, {"ok": record}))
 
     def reap(self) -> None:
         ended: list[Json] = []
@@ -211,14 +240,12 @@ class Launcher:
             del self.by_pid[pid]
             self.settle(task)
             if not task.failed:
-                del self.running[task.uuid]
+                self.untold[task.uuid] = self.running.pop(task.uuid)
                 ended.append({**self.record(task), **describe_exit(status, usage)})
         if found:
             self.sweep(sessions)
         for record in ended:
-            self.exits.append(record)
-            self.ended[record["uuid"]] = record
-            self.tell_all({"exit": record})
+            self.write_exit(record)
         self.forget_starts()
 
     def sweep(self, ended_sessions: set[int]) -> None:
@@ -262,7 +289,9 @@ class Launcher:
         if now >= self.stop_at:
             for task in self.running.values():
                 self.kill(task)
-        return now >= self.give_up_at or not (self.running or children_of(os.getpid()))
+        return now >= self.give_up_at or not (
+            self.running or self.untold or children_of(os.getpid())
+        )
 
 
 def become(request: Json, writer: int, directory: str) -> None:

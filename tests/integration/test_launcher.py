@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -29,7 +31,7 @@ from fairlead.agent.launcher_client import (
     start_launcher,
 )
 from fairlead.common.errors import ContainerError
-from fairlead.common.processes import identity_of, is_alive, send_signal
+from fairlead.common.processes import ProcessIdentity, identity_of, is_alive, send_signal
 
 DEADLINE_S = 20.0
 MIB = 2**20
@@ -208,6 +210,57 @@ def test_an_exit_is_on_disk_before_it_is_told(work_dir: Path) -> None:
 
     asyncio.run(run())
     assert was_there == [True]
+
+
+@contextmanager
+def full_disk(launcher: ProcessIdentity) -> Iterator[None]:
+    """Nothing that it writes to a file gets there."""
+    before = resource.prlimit(launcher.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(launcher.pid, resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(launcher.pid, resource.RLIMIT_FSIZE, before)
+
+
+def test_an_exit_that_cannot_be_written_is_told_later(work_dir: Path) -> None:
+    launcher = start_launcher(work_dir)
+    waits = f"while [ ! -e {work_dir}/go ]; do sleep 0.01; done; exit 7"
+
+    async def conversation(session: Session) -> None:
+        started = await session.start("a", "sh", "-c", waits)
+        with full_disk(launcher):
+            (work_dir / "go").touch()
+            await session.until("its death", lambda: not is_alive(started.process))
+            again = await session.start("a", "sh", "-c", waits)  # nobody knows of its end
+            assert again == started
+            assert [each.exit for each in await session.client.list()] == [None]
+            assert session.exits == []
+            assert (work_dir / "exits").read_bytes() == b""
+        assert (await session.ended("a")).code == 7
+        assert json.loads((work_dir / "exits").read_text())["code"] == 7
+        (listed,) = await session.client.list()
+        assert listed.exit == session.exits[0]
+
+    converse(work_dir, conversation)
+
+
+def test_a_start_that_cannot_be_written_is_told_later(work_dir: Path) -> None:
+    launcher = start_launcher(work_dir)
+
+    async def conversation(session: Session) -> None:
+        with full_disk(launcher):
+            starts = [asyncio.create_task(session.start("a", "true")) for _ in range(2)]
+            done, _ = await asyncio.wait(starts, timeout=0.5)
+            assert not done
+            assert session.exits == []
+        first, second = await asyncio.gather(*starts)
+        assert first == second
+        assert first.exit is None
+        assert (await session.ended("a")).code == 0
+        assert "a" in (work_dir / "exits").read_text()
+
+    converse(work_dir, conversation)
 
 
 def test_what_a_task_used_is_recorded(work_dir: Path) -> None:
