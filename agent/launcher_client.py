@@ -92,7 +92,8 @@ def start_launcher(work_dir: Path, timeout_s: float = 10.0) -> ProcessIdentity:
         status = _run_launcher(work_dir, log, timeout_s)
         if status not in {0, ALREADY_RUNNING}:
             raise ContainerError(
-                f"the launcher of {work_dir} did not start (status {status}); see {log}"
+                f"the launcher of {work_dir} did not start (status {status}); see {log}",
+                temporary=True,
             )
         with suppress(OSError):
             with _connect(work_dir, timeout_s) as connection:
@@ -149,7 +150,9 @@ def _run_launcher(work_dir: Path, log: Path, timeout_s: float) -> int:
                 check=False,
             ).returncode
     except (OSError, subprocess.TimeoutExpired) as problem:
-        raise ContainerError(f"the launcher of {work_dir} did not start: {problem}") from None
+        raise ContainerError(
+            f"the launcher of {work_dir} did not start: {problem}", temporary=True
+        ) from None
 
 
 def _check_version(reply: Mapping[str, Any], work_dir: Path) -> None:

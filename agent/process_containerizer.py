@@ -41,6 +41,8 @@ from .usage import TaskSampler
 logger = logging.getLogger(__name__)
 
 RETRY_S = 1.0
+LAUNCH_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
+"""Between attempts to launch, as long as what is in the way may go away."""
 Answer = TypeVar("Answer")
 
 
@@ -68,6 +70,7 @@ class ProcessContainerizer:
         self._client: LauncherClient | None = None
         self._connecting: asyncio.Task[LauncherClient] | None = None
         self._is_closed = False
+        self._is_recovered = False
         self._watching: list[asyncio.Task[None]] = []
         self._running: dict[LaunchUuid, Started] = {}
         self._orphans: set[LaunchUuid] = set()
@@ -95,6 +98,7 @@ class ProcessContainerizer:
                 ended = _container_exit(task.exit)
             self._take(task, ended)
             recovered.append(Recovered(uuid, task.process, ended))
+        self._is_recovered = True
         self._unclaimed.clear()
         self._watching += [
             asyncio.create_task(self._watch_orphans()),
@@ -108,14 +112,7 @@ class ProcessContainerizer:
             return self._running[uuid]
         self._launching.add(uuid)
         try:
-            if spec.files:
-                await asyncio.to_thread(write_files, spec.sandbox, spec.files)
-            else:
-                write_files(spec.sandbox, {})
-            task = await self._start(spec)
-        except LauncherRefusedError as refused:
-            message = explain(spec, refused.step, refused.errno, refused.reason)
-            raise ContainerError(message, temporary=refused.temporary) from None
+            task = await self._launch_patiently(spec)
         finally:
             self._launching.discard(uuid)
         if uuid not in self._told:
@@ -123,6 +120,29 @@ class ProcessContainerizer:
                 self._tell(_container_exit(task.exit))
             self._take(task, None)
         return task.process
+
+    async def _launch_patiently(self, spec: LaunchSpec) -> LaunchedTask:
+        """It may run although no answer came; whoever gives up early leaves it to `_adopt`."""
+        for pause_s in LAUNCH_PAUSES_S:
+            try:
+                return await self._launch_once(spec)
+            except ContainerError as problem:
+                if not problem.temporary:
+                    raise
+                logger.warning("launch-again: launch=%s: %s", spec.uuid, problem)
+                await asyncio.sleep(pause_s)
+        return await self._launch_once(spec)
+
+    async def _launch_once(self, spec: LaunchSpec) -> LaunchedTask:
+        if spec.files:
+            await asyncio.to_thread(write_files, spec.sandbox, spec.files)
+        else:
+            write_files(spec.sandbox, {})
+        try:
+            return await self._start(spec)
+        except LauncherRefusedError as refused:
+            message = explain(spec, refused.step, refused.errno, refused.reason)
+            raise ContainerError(message, temporary=refused.temporary) from None
 
     async def signal(self, uuid: LaunchUuid, signum: int) -> None:
         if uuid in self._orphans:
@@ -216,12 +236,13 @@ class ProcessContainerizer:
     async def _ask(self, ask: Callable[[LauncherClient], Awaitable[Answer]]) -> Answer:
         """Of whichever launcher there is: every question may be put twice."""
         for _ in range(3):
-            client = await self._connected()
             try:
-                return await ask(client)
+                return await ask(await self._connected())
             except LauncherRefusedError:
                 raise
             except ContainerError as gone:
+                if not gone.temporary:
+                    raise
                 logger.info("asking again: %s", gone)
         raise ContainerError("the launcher keeps going away", temporary=True)
 
@@ -251,8 +272,8 @@ class ProcessContainerizer:
             self._connecting = None
 
     async def _adopt(self, client: LauncherClient) -> None:
-        """What the former launcher ran has ended, or is an orphan now."""
-        if not self._running and not self._launching:
+        """What the former launcher ran has ended, or is an orphan now, or is wanted by nobody."""
+        if not self._is_recovered:
             return
         found = await self._find(client)
         for uuid in list(self._running):
@@ -265,6 +286,26 @@ class ProcessContainerizer:
                 self._take(task, None)
         for uuid in self._launching & found.keys() - self._running.keys():
             self._half_started[uuid] = found[uuid]
+        wanted = self._running.keys() | self._launching | self._told
+        await self._end_strangers(
+            client, {uuid: task for uuid, task in found.items() if uuid not in wanted}
+        )
+
+    async def _end_strangers(
+        self, client: LauncherClient, strangers: Mapping[LaunchUuid, LaunchedTask]
+    ) -> None:
+        """Of their launch we have said that it failed."""
+        if not strangers:
+            return
+        logger.warning("strangers-destroyed: launches=%s", sorted(strangers))
+        for uuid, task in strangers.items():
+            self._unclaimed.pop(uuid, None)
+            if task.is_lost:
+                kill_orphan(task.process)
+            elif task.exit is None:
+                await client.destroy(uuid)
+        await asyncio.to_thread(kill_marked, self._work_dir, set(strangers))
+        await client.forget(*strangers)
 
     async def _find(self, client: LauncherClient) -> dict[LaunchUuid, LaunchedTask]:
         """All that the launcher knows, and what bears our mark and is not known to it."""

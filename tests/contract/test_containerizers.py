@@ -8,17 +8,25 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import psutil
 import pytest
 
+from fairlead.agent import process_containerizer
 from fairlead.agent.containerizer import ContainerExit, Containerizer, LaunchSpec, OnExit
 from fairlead.agent.fake_containerizer import FakeContainerizer, FakeMachine, FakeProgram
-from fairlead.agent.launcher_client import find_launcher, shutdown_launcher
+from fairlead.agent.launcher_client import (
+    LaunchedTask,
+    LauncherClient,
+    find_launcher,
+    shutdown_launcher,
+    start_launcher,
+)
 from fairlead.agent.process_containerizer import ProcessContainerizer
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
-from fairlead.common.processes import is_alive, send_signal
+from fairlead.common.processes import ProcessIdentity, is_alive, send_signal
 
 DEADLINE_S = 20.0
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
@@ -500,6 +508,73 @@ def test_a_start_that_a_killed_launcher_did_not_write(processes: RealMachine) ->
         assert (await session.ended("a")).is_unknown
 
     converse(processes, before, after)
+
+
+def test_a_launch_survives_a_launcher_that_cannot_be_replaced_at_once(
+    processes: RealMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter(range(4))
+
+    def start_late(work_dir: Path) -> ProcessIdentity:
+        if next(failures, None) is not None:
+            raise ContainerError("it does not start", temporary=True)
+        return start_launcher(work_dir)
+
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        monkeypatch.setattr(process_containerizer, "start_launcher", start_late)
+        launcher = find_launcher(processes.directory)
+        assert launcher is not None
+        assert send_signal(launcher, signal.SIGSTOP)
+        launching = asyncio.create_task(session.launch("a", processes.runs()))
+        await asyncio.sleep(0.1)  # asked, and not answered
+        processes.kill_launcher()
+        pid = await launching
+        assert psutil.pid_exists(pid)
+        await session.containerizer.destroy(LaunchUuid("a"))
+        await session.ended("a")
+
+    converse(processes, conversation)
+
+
+def test_a_process_whose_launch_was_given_up_is_destroyed(
+    processes: RealMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_containerizer, "LAUNCH_PAUSES_S", (0.01,))
+    monkeypatch.setattr(process_containerizer, "RETRY_S", 0.01)
+    is_broken = True
+
+    def start(work_dir: Path) -> ProcessIdentity:
+        if is_broken:
+            raise ContainerError("it does not start", temporary=True)
+        return start_launcher(work_dir)
+
+    async def conversation(session: Session) -> None:
+        nonlocal is_broken
+        await session.containerizer.recover()
+        kept = await session.launch("kept", processes.runs())
+        answered = LauncherClient.start
+
+        async def unanswered(client: LauncherClient, *args: Any, **options: Any) -> LaunchedTask:
+            started.append(await answered(client, *args, **options))
+            processes.kill_launcher()
+            raise ContainerError("the launcher has gone away", temporary=True)
+
+        started: list[LaunchedTask] = []
+        monkeypatch.setattr(LauncherClient, "start", unanswered)
+        monkeypatch.setattr(process_containerizer, "start_launcher", start)
+        with pytest.raises(ContainerError, match="keeps going away"):
+            await session.launch("lost", processes.runs())
+        process = started[0].process
+        assert is_alive(process)
+        is_broken = False
+        await eventually("the end of the stranger", lambda: not is_alive(process))
+        assert psutil.pid_exists(kept)
+        assert session.exits == []
+        await session.containerizer.destroy(LaunchUuid("kept"))
+        await session.ended("kept")
+
+    converse(processes, conversation)
 
 
 def test_orphans_are_destroyed_with_their_family(processes: RealMachine) -> None:
