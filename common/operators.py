@@ -223,10 +223,14 @@ class CommandWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedCommand:
-    """What is kept of a command until it has ended; an empty uuid: not launched yet."""
+    """What is kept of a command until it has ended; an empty uuid: not launched yet.
+
+    A launch of one that is withdrawn is its last, whatever becomes of it.
+    """
 
     task: TaskInfo
     launch_uuid: LaunchUuid = LaunchUuid("")
     agent_id: AgentId = AgentId("")
     number: int = 0
     launches: int = 0
+    is_withdrawn: bool = False

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from fairlead.protos import tasks_pb2 as fairlead_dot_protos_dot_tasks__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66\x61irlead/protos/commands.proto\x12\x0b\x66\x61irlead.v1\x1a\x1b\x66\x61irlead/protos/tasks.proto\"4\n\rSubmitCommand\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.fairlead.v1.TaskInfo\"9\n\x10\x43ommandSubmitted\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"\"\n\x0fWithdrawCommand\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"\'\n\x10\x43ommandWithdrawn\x12\x13\n\x0bwas_waiting\x18\x01 \x01(\x08\"\x80\x01\n\x10SubmittedCommand\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.fairlead.v1.TaskInfo\x12\x13\n\x0blaunch_uuid\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x03\x12\x10\n\x08launches\x18\x05 \x01(\x03\x32\x98\x01\n\x08\x43ommands\x12\x43\n\x06Submit\x12\x1a.fairlead.v1.SubmitCommand\x1a\x1d.fairlead.v1.CommandSubmitted\x12G\n\x08Withdraw\x12\x1c.fairlead.v1.WithdrawCommand\x1a\x1d.fairlead.v1.CommandWithdrawnb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66\x61irlead/protos/commands.proto\x12\x0b\x66\x61irlead.v1\x1a\x1b\x66\x61irlead/protos/tasks.proto\"4\n\rSubmitCommand\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.fairlead.v1.TaskInfo\"9\n\x10\x43ommandSubmitted\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"\"\n\x0fWithdrawCommand\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"\'\n\x10\x43ommandWithdrawn\x12\x13\n\x0bwas_waiting\x18\x01 \x01(\x08\"\x96\x01\n\x10SubmittedCommand\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.fairlead.v1.TaskInfo\x12\x13\n\x0blaunch_uuid\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x03\x12\x10\n\x08launches\x18\x05 \x01(\x03\x12\x14\n\x0cis_withdrawn\x18\x06 \x01(\x08\x32\x98\x01\n\x08\x43ommands\x12\x43\n\x06Submit\x12\x1a.fairlead.v1.SubmitCommand\x1a\x1d.fairlead.v1.CommandSubmitted\x12G\n\x08Withdraw\x12\x1c.fairlead.v1.WithdrawCommand\x1a\x1d.fairlead.v1.CommandWithdrawnb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMANDWITHDRAWN']._serialized_start=225
   _globals['_COMMANDWITHDRAWN']._serialized_end=264
   _globals['_SUBMITTEDCOMMAND']._serialized_start=267
-  _globals['_SUBMITTEDCOMMAND']._serialized_end=395
-  _globals['_COMMANDS']._serialized_start=398
-  _globals['_COMMANDS']._serialized_end=550
+  _globals['_SUBMITTEDCOMMAND']._serialized_end=417
+  _globals['_COMMANDS']._serialized_start=420
+  _globals['_COMMANDS']._serialized_end=572
 # @@protoc_insertion_point(module_scope)

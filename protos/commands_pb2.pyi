@@ -33,15 +33,17 @@ class CommandWithdrawn(_message.Message):
     def __init__(self, was_waiting: _Optional[bool] = ...) -> None: ...
 
 class SubmittedCommand(_message.Message):
-    __slots__ = ("task", "launch_uuid", "agent_id", "number", "launches")
+    __slots__ = ("task", "launch_uuid", "agent_id", "number", "launches", "is_withdrawn")
     TASK_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    IS_WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     task: _tasks_pb2.TaskInfo
     launch_uuid: str
     agent_id: str
     number: int
     launches: int
-    def __init__(self, task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., agent_id: _Optional[str] = ..., number: _Optional[int] = ..., launches: _Optional[int] = ...) -> None: ...
+    is_withdrawn: bool
+    def __init__(self, task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., agent_id: _Optional[str] = ..., number: _Optional[int] = ..., launches: _Optional[int] = ..., is_withdrawn: _Optional[bool] = ...) -> None: ...

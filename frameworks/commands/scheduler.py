@@ -150,8 +150,9 @@ class CommandsScheduler(SchedulerBase):
         if task_id in self._waiting:
             return [self._forget(task_id), Answered(number, CommandWithdrawn(was_waiting=True))]
         if task_id in self._commands:
-            kill = Kill(_launched_id(self._commands[task_id]))
-            return [kill, Answered(number, CommandWithdrawn())]
+            command = replace(self._commands[task_id], is_withdrawn=True)
+            kill = Kill(_launched_id(command))
+            return [self._keep(command), kill, Answered(number, CommandWithdrawn())]
         return [Answered(number, None, "task_id", f"no command {task_id!r} is known, or it ended")]
 
     # --- the master
@@ -161,7 +162,11 @@ class CommandsScheduler(SchedulerBase):
         self._framework_id = event.framework_id
         launched = [each for each in self._commands.values() if each.launch_uuid]
         refs = tuple(TaskRef(_launched_id(c), c.launch_uuid, c.agent_id) for c in launched)
-        asking: list[object] = [Reconcile(refs)] if refs and is_first else []
+        asking: list[object] = []
+        if refs and is_first:
+            # The kill may not have left before the end of the life that recorded it.
+            kills = [Kill(_launched_id(each)) for each in launched if each.is_withdrawn]
+            asking = [Reconcile(refs), *kills]
         return asking + self._answer_all()
 
     def _offered(self, event: OffersReceived) -> list[object]:
@@ -195,14 +200,9 @@ class CommandsScheduler(SchedulerBase):
         task_id = self._launched.get(status.task_id)
         if task_id is None or not status.state.is_terminal:
             return []
-        if never_ran(status):
-            return [
-                self._keep(
-                    replace(
-                        self._commands[task_id], launch_uuid=LaunchUuid(""), agent_id=AgentId("")
-                    )
-                )
-            ]
+        command = self._commands[task_id]
+        if never_ran(status) and not command.is_withdrawn:
+            return [self._keep(replace(command, launch_uuid=LaunchUuid(""), agent_id=AgentId("")))]
         return [self._forget(task_id)]
 
     # --- the books

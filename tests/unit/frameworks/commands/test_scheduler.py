@@ -215,3 +215,51 @@ def test_after_a_restart_a_launch_that_never_arrived_is_asked_for_and_made_again
     assert asked[0].tasks[0].launch_uuid == LaunchUuid("life-1-c1")
     h.offer()
     assert h.master.tasks[TaskId("a.2")].launch.launch_uuid == "life-2-c1"
+
+
+NEVER_RAN = [
+    Reason.INVALID_OFFERS,
+    Reason.AGENT_REFUSED,
+    Reason.AGENT_DISCONNECTED,
+    Reason.LAUNCH_UNKNOWN,
+    Reason.OPERATION_FAILED,
+]
+
+
+@pytest.mark.parametrize("reason", NEVER_RAN)
+def test_a_withdrawn_command_whose_launch_never_ran_is_not_launched_again(reason: Reason) -> None:
+    h = begin("a")
+    h.offer()
+    h.happen(Asked(2, WithdrawCommand(TaskId("a"))))
+    record, answer = h.performed[-2:]
+    assert isinstance(record, Record), "it is durable before the client is told"
+    assert answer == Answered(2, CommandWithdrawn())
+    h.status("a", TaskState.DROPPED, reason=reason)
+    assert durable(h) == {}
+    h.offer()
+    assert h.launched == ["a"]
+
+
+def test_after_a_restart_a_withdrawn_command_is_not_launched_again() -> None:
+    first = begin("a")
+    first.offer()
+    first.happen(Asked(2, WithdrawCommand(TaskId("a"))))
+    h = again(first)
+    assert [order for order in h.performed if isinstance(order, Record)] == [
+        Record("command/a", None)
+    ]
+    h.offer()
+    assert not any(isinstance(call, Accept) for call in h.calls)
+
+
+def test_after_a_restart_a_withdrawn_command_that_runs_is_killed() -> None:
+    """The kill may have been lost with the life that recorded it."""
+    first = begin("a")
+    first.offer()
+    first.happen(Asked(2, WithdrawCommand(TaskId("a"))))
+    h = again(first, knows=["a"])
+    assert [call for call in h.said if isinstance(call, Kill)] == [Kill(TaskId("a"))]
+    h.status("a", TaskState.KILLED, reason=Reason.KILL_REQUESTED)
+    assert [order for order in h.performed if isinstance(order, Record)] == [
+        Record("command/a", None)
+    ]
