@@ -18,7 +18,7 @@ from typing import Any
 
 from fairlead.common.errors import ConfigError, FairleadError
 from fairlead.common.home import Home
-from fairlead.common.processes import ProcessIdentity
+from fairlead.common.processes import ProcessIdentity, identity_of
 
 END_S = 30.0
 LET_GO = signal.SIGUSR1
@@ -69,8 +69,16 @@ def read_record(home: Home) -> Record | None:
     except (KeyError, TypeError, ValueError):
         raise ConfigError(
             f"{home.cluster_path} is damaged",
-            hint=f"remove it and start the cluster again: rm {home.cluster_path}",
+            hint="end what runs and start it again: fairlead down; fairlead up",
         ) from None
+
+
+def read_whole_record(home: Home) -> Record | None:
+    """The same, but a damaged one is as good as none."""
+    try:
+        return read_record(home)
+    except ConfigError:
+        return None
 
 
 # --- the one supervisor of a home
@@ -81,7 +89,7 @@ def take_lock(home: Home) -> int | None:
 
     The lock ends with the last process that holds the descriptor, however that process ends.
     """
-    descriptor = os.open(home.path / "cluster.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(_lock_of(home), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -92,12 +100,32 @@ def take_lock(home: Home) -> int | None:
 
 def is_supervised(home: Home) -> bool:
     """Whether a supervisor holds the home now."""
-    if not (home.path / "cluster.lock").exists():
+    if not _lock_of(home).exists():
         return False
     descriptor = take_lock(home)
     if descriptor is not None:
         os.close(descriptor)
     return descriptor is None
+
+
+def sign_lock(descriptor: int) -> None:
+    """The supervisor names itself in the lock, for when the record is damaged or gone."""
+    identity = identity_of(os.getpid())
+    assert identity is not None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(identity.to_json()).encode(), 0)
+
+
+def supervisor_of(home: Home) -> ProcessIdentity | None:
+    """Whoever signed the lock last; it may have ended."""
+    try:
+        return ProcessIdentity.from_json(json.loads(_lock_of(home).read_bytes()))
+    except (OSError, ValueError):
+        return None
+
+
+def _lock_of(home: Home) -> Path:
+    return home.path / "cluster.lock"
 
 
 # --- a cluster for one program

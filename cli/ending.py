@@ -16,7 +16,7 @@ from fairlead.common.errors import FairleadError
 from fairlead.common.home import AgentHome, Home
 from fairlead.common.processes import ProcessIdentity, identity_of, is_alive, send_signal
 
-from .cluster import LET_GO, is_supervised, read_record
+from .cluster import LET_GO, is_supervised, read_whole_record, supervisor_of
 
 SUPERVISOR_S = 5.0  # what the supervisor may take to let go
 DAEMON_S = 10.0  # what a daemon may take to end
@@ -43,7 +43,7 @@ class Ended:
 def take_down(home: Home) -> Ended:
     """End everything that runs in this home; works whatever is dead already."""
     ended = release(home)
-    record = read_record(home)
+    record = read_whole_record(home)
     daemons = [] if record is None else list(record.daemons.values())
     # Daemons may also have been started by hand; those hold the locks of what they write.
     daemons += [each for each in holders(home).values() if each not in daemons]
@@ -86,16 +86,16 @@ def forget(home: Home) -> None:
 def release(home: Home) -> Ended:
     """End the supervisor, and only it, so that it starts nothing again."""
     deadline = time.monotonic() + SUPERVISOR_S
-    record = read_record(home)
-    while record is None and is_supervised(home) and time.monotonic() < deadline:
+    while not home.cluster_path.exists() and is_supervised(home) and time.monotonic() < deadline:
         time.sleep(0.05)  # it is only just starting
-        record = read_record(home)
-    if record is None or not is_alive(record.supervisor):
-        return Ended()
-    send_signal(record.supervisor, LET_GO)
-    if wait_for_end([record.supervisor], SUPERVISOR_S):
-        end([record.supervisor])
-    return Ended(processes=1)
+    record = read_whole_record(home)
+    # The record may be damaged or removed; the lock is held for as long as a supervisor lives.
+    known = {supervisor_of(home), record.supervisor if record is not None else None}
+    living = [each for each in known if each is not None and is_alive(each)]
+    for each in living:
+        send_signal(each, LET_GO)
+    end(wait_for_end(living, SUPERVISOR_S))
+    return Ended(processes=len(living))
 
 
 def end(identities: Iterable[ProcessIdentity], patience_s: float | None = None) -> int:

@@ -20,7 +20,7 @@ from fairlead.common.errors import FairleadError
 from fairlead.common.home import Home
 from fairlead.common.operators import AgentState, StateReply
 
-from .cluster import Record, read_record, take_lock
+from .cluster import Record, read_record, read_whole_record, take_lock
 from .ending import Ended, agents_of, end, end_launchers, forget, holders
 from .exits import Exit
 from .plan import FRAMEWORKS
@@ -61,7 +61,7 @@ def take_home(home: Home) -> tuple[int, Record | None]:
     home.make_token()
     lock = take_lock(home)
     if lock is None:
-        record = read_record(home)
+        record = read_whole_record(home)
         where = f" (master at 127.0.0.1:{record.port})" if record is not None else ""
         raise CommandError(
             f"a cluster already runs in {home.path}{where}",
@@ -178,7 +178,8 @@ def start_cluster(plan: Plan, lock: int, *, detach: bool) -> None:
         tether = fork_supervisor(plan, lock)
         try:
             state = await_answers(tether, plan)
-            print_banner(state, plan, is_detached=detach)
+            with suppress(OSError):  # whoever was to read it has gone; the cluster is there
+                print_banner(state, plan, is_detached=detach)
             if detach:
                 tether.detach()
                 return

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
+from .cluster import sign_lock
 from .supervisor import Plan, Supervisor
 
 
@@ -87,17 +88,18 @@ def fork_supervisor(plan: Plan, lock: int) -> Tether:
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _become(plan, theirs)
+        _become(plan, theirs, lock)
     theirs.close()
     os.close(lock)
     return Tether(ours, pid)
 
 
-def _become(plan: Plan, channel: socket.socket) -> NoReturn:
+def _become(plan: Plan, channel: socket.socket, lock: int) -> NoReturn:
     """Never returns into what the parent was doing."""
     code = 1
     try:
         os.setsid()
+        sign_lock(lock)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         null = os.open(os.devnull, os.O_RDWR)
         log = os.open(

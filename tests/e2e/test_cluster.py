@@ -224,6 +224,28 @@ def test_down_ends_what_is_left_when_all_daemons_are_dead(fairlead: Command) -> 
     nothing_is_left(fairlead)
 
 
+@pytest.mark.parametrize("is_removed", [False, True], ids=["damaged", "removed"])
+def test_down_needs_no_record_to_end_the_supervisor(fairlead: Command, is_removed: bool) -> None:
+    fairlead.ok("up", "--detach", *SMALL)
+    supervisor = record_of(fairlead).supervisor
+    path = Home(fairlead.home).cluster_path
+    if is_removed:
+        path.unlink()
+    else:
+        path.write_text("x\n")
+    assert fairlead.ok("down").startswith("ended 0 running tasks, stopped 5 processes")
+    assert not is_alive(supervisor)
+    nothing_is_left(fairlead)
+
+
+def test_a_cluster_outlives_the_reader_of_its_banner(fairlead: Command) -> None:
+    with fairlead.started("up", "--detach", *SMALL) as up:
+        assert up.stdout is not None
+        up.stdout.close()
+        assert up.wait(30) == 0
+    assert len(fairlead.json("status")["agents"]) == 1
+
+
 def test_daemons_that_were_started_by_hand(fairlead: Command) -> None:
     with fairlead.started("master") as master, fairlead.started("agent", "--rack", "r7") as agent:
         until(
