@@ -1,5 +1,5 @@
 """`python -m fairlead.cli`: the command where no script is installed, and what daemons run as."""
 
-from .main import main
+from .door import main
 
 main()

@@ -12,6 +12,7 @@ ones of programs (0 to 2) and of shells (126 and more); they begin where sysexit
 | 70 | INTERNAL | a mistake in Fairlead itself; `--debug` shows where |
 | 71 | TASK_LOST | the task ended and its exit code will never be known, or it was never run |
 | 73 | NOT_STARTED | the cluster did not come up |
+| 74 | OUTPUT | the output cannot be written, as where the disk is full |
 | 76 | REFUSED | the master understood, and said no |
 | 77 | UNAUTHENTICATED | the token was refused, or belongs to somebody else |
 | 78 | CONFIG | a setting, a file or a port that cannot be used as it is |
@@ -34,6 +35,7 @@ class Exit(IntEnum):
     INTERNAL = 70
     TASK_LOST = 71
     NOT_STARTED = 73
+    OUTPUT = 74
     REFUSED = 76
     UNAUTHENTICATED = 77
     CONFIG = 78

@@ -108,8 +108,8 @@ def status(ctx: click.Context, output: str, watch: bool) -> None:
 
 def _print_status(cluster: Any) -> None:
     print(
-        f"master {cluster['address']}, epoch {cluster['epoch']}, state {cluster['version']},"
-        f" cluster {cluster['cluster_id']}\n"
+        f"master {cluster['address']}, epoch {cluster['epoch']},"
+        f" state version {cluster['version']}, cluster {cluster['cluster_id']}\n"
     )
     _table("AGENTS", "no agents")(cluster["agents"])
     print()

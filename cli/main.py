@@ -27,6 +27,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "agent": ("daemons", "The agent daemon."),
 }
 
+DAEMONS = {"up", "master", "agent"}
+
 
 class Verbs(click.Group):
     """Knows each verb's module and line of help; imports only what is called."""
@@ -41,6 +43,8 @@ class Verbs(click.Group):
     ) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
+        if cmd_name not in DAEMONS:  # what grpc has to say itself is for their logs alone
+            os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         module = importlib.import_module(f"fairlead.cli.{VERBS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name)
         return command
@@ -83,12 +87,14 @@ def fairlead() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """The door: `fairlead …` and `python -m fairlead.cli …`."""
+    """Run the verb, end with its exit code."""
     code = run(arguments)
     try:
         sys.stdout.flush()
-    except OSError:  # the reader has gone; python would complain about that at its end
+    except OSError as error:  # python would complain about that at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if code == Exit.OK and not isinstance(error, BrokenPipeError):
+            code = tell(error, Choices())
     sys.exit(code)
 
 

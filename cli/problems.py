@@ -1,5 +1,6 @@
 """What went wrong, in a line, a hint and an exit code; `main` prints them."""
 
+import errno
 import sys
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ EXITS = {
 }
 
 
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Files are named in their errors, so these without a name are about the standard streams."""
+
+
 def describe(error: BaseException) -> Problem:
     """Never fails, never needs more than a line and a hint."""
     if isinstance(error, click.exceptions.Exit):
@@ -50,6 +55,8 @@ def describe(error: BaseException) -> Problem:
         return Problem("", Exit.INTERRUPTED, is_worth_a_traceback=False)
     if isinstance(error, BrokenPipeError):
         return Problem("", Exit.SIGNALLED + 13, is_worth_a_traceback=False)
+    if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+        return Problem(f"cannot write the output: {error.strerror}", Exit.OUTPUT)
     if isinstance(error, FairleadError):
         return _of_fairlead(error)
     grpc = sys.modules.get("grpc")

@@ -1,4 +1,4 @@
-"""What people type for quantities: `0.5`, `8GB`, `512MiB`, `fake:4`, `KEY=VALUE`.
+"""What people type for quantities: `0.5`, `8GB`, `512MiB`, `fake:4`, `KEY=VALUE`, or plain text.
 
 Each parser is exact and raises ValueError with a line that shows how to write it; the click types
 at the end make flags of them.
@@ -43,6 +43,8 @@ def parse_bytes(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not an amount of memory; write 512MiB or 8GB")
     number, prefix, binary, byte = match.groups()
+    if not Decimal(number):
+        raise ValueError(f"{text!r} is not between 1 byte and 64 PiB; write 512MiB or 8GB")
     if not prefix and not byte:
         raise ValueError(f"{text!r} of what? Write {number}MiB or {number}GB")
     if binary and not prefix:
@@ -91,8 +93,26 @@ def parse_pairs(
             if key not in environment:
                 raise ValueError(f"{key} is not set here; write {key}=VALUE")
             value = environment[key]
+        if not _is_text(value):
+            raise ValueError(f"the value of {key} is not UTF-8")
         pairs[key] = value
     return pairs
+
+
+def parse_text(text: str) -> str:
+    """What goes to the cluster: bytes that are not UTF-8 cannot be said there."""
+    if not _is_text(text):
+        raise ValueError(f"{text!r} is not UTF-8")
+    return text
+
+
+def _is_text(text: str) -> bool:
+    """Python keeps bytes of the command line and the environment that are not, as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # --- click types
@@ -114,6 +134,7 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # generic since clic
             self.fail(str(error), param, ctx)
 
 
+TEXT = Quantity("TEXT", parse_text)
 CPUS = Quantity("CPUS", parse_millis)
 BYTES = Quantity("BYTES", parse_bytes)
 GPUS = Quantity("GPUS", parse_gpu_millis)

@@ -18,16 +18,17 @@ from .client import Client, connected, locate
 from .exits import Exit
 from .options import cluster_options, home_of, master_of
 from .problems import CommandError
-from .quantities import BYTES, CPUS, GPUS, read_environment
+from .quantities import BYTES, CPUS, GPUS, TEXT, read_environment
 
 CPUS_MILLIS = MILLIS
 MEM_BYTES = 128 << 20
 SUBMIT_S = 10.0
 LAUNCH_S = 1.0
+LONGEST_NAME = 200
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.argument("command", metavar="[--] CMD…", nargs=-1, required=True)
+@click.argument("command", metavar="[--] CMD…", nargs=-1, required=True, type=TEXT)
 @click.option("--cpus", type=CPUS, help="It is given [1, or what the largest agent has].")
 @click.option("--mem", type=BYTES, help="It is given, such as 512MiB [128MiB].")
 @click.option("--gpus", type=GPUS, help="It is given: 1, 2, or a part of one: 0.5.")
@@ -38,7 +39,7 @@ LAUNCH_S = 1.0
     metavar="KEY[=VALUE]",
     help="For its environment; a bare KEY takes the value it has here. Repeat for more.",
 )
-@click.option("--name", default="", help="What to call it [the program].")
+@click.option("--name", type=TEXT, default="", help="What to call it [the program].")
 @click.option("-d", "--detach", is_flag=True, help="Print the task id and leave it to the cluster.")
 @cluster_options
 @click.pass_context
@@ -56,8 +57,10 @@ def run(
     """Run a command as a task: its output, its exit code.
 
     Ctrl-C goes on to it, a second one ends it at once; if this terminal vanishes, it ends too.
+    The task's stdin is empty.
     With -d it stays, see `fairlead tasks`.
     """
+    _check_words(command, name)
     place = locate(home_of(ctx), master_of(ctx))
     with connected(place) as client:
         state = client.state()
@@ -71,6 +74,16 @@ def run(
     from .terminal import run_here
 
     return run_here(task, place, getpass.getuser())
+
+
+def _check_words(command: Sequence[str], name: str) -> None:
+    if not command[0]:
+        raise click.UsageError("the command is an empty word", click.get_current_context())
+    if len(name) > LONGEST_NAME:
+        raise click.UsageError(
+            f"--name has {len(name)} characters, which is more than {LONGEST_NAME}",
+            click.get_current_context(),
+        )
 
 
 def make_task(

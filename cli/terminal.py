@@ -76,6 +76,7 @@ class Terminal:
         )
         self._ended: TaskEnded | None = None
         self._ended_at = 0.0
+        self._unwritten: OSError | None = None
         self._signals = 0
         self._is_away = False
         self._work: set[asyncio.Task[None]] = set()
@@ -108,7 +109,9 @@ class Terminal:
                 if status.reason is not Reason.COMMAND_NOT_STARTED and status.sequence:
                     self._follow(status, address)
             case StillWaiting(task):
-                _note(f"waiting for an agent with {task.resources} free")
+                sys.stderr.write(
+                    f"fairlead: waiting: no agent has {task.resources} free now (Ctrl-C gives up)\n"
+                )
             case MasterAway(message):
                 self._is_away = True
                 _note(f"the master is away, what runs goes on ({message})")
@@ -121,14 +124,27 @@ class Terminal:
 
     def _verdict(self, code: int) -> int:
         """Its exit code, or an error of ours if it has none of its own."""
+        if self._unwritten is not None:
+            raise self._unwritten
         if self._ended is not None:
             if self._ended.message:
-                raise CommandError(self._ended.message, self._ended.exit_code)
+                raise CommandError(
+                    self._ended.message, self._ended.exit_code, hint=self._hint(self._ended)
+                )
             return self._ended.exit_code
         stopped = self._runner.stopped
+        if self._is_away and code == Exit.REFUSED:  # suspended, or the machine was asleep
+            raise CommandError(
+                "this terminal was away for too long and the task was ended", Exit.TASK_LOST
+            )
         if code > Exit.SIGNALLED or stopped is None:
             return code
         raise CommandError(stopped.message or "the task was not run", code or Exit.TASK_LOST)
+
+    def _hint(self, ended: TaskEnded) -> str:
+        if ended.exit_code != Exit.TASK_LOST:
+            return ""
+        return f"see fairlead tasks show {ended.status.task_id}, and {self._place.home.logs}"
 
     # --- signals
 
@@ -176,7 +192,9 @@ class Terminal:
             while not await self._copy_from(address, log):
                 await asyncio.sleep(AGAIN_S)
                 address = await self._address_of_agent(status) or address
-        except BrokenPipeError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                self._unwritten = error
             self._runner.feed(Interrupted(signal.SIGPIPE, 0.0))
         except FairleadError as error:
             sys.stderr.write(f"fairlead: the rest of {stream} is lost: {error.message}\n")

@@ -140,7 +140,7 @@ class Home:
         if not token or not token.isascii() or not token.isprintable():
             raise ConfigError(
                 f"{self.token_path} holds no usable token",
-                hint=f"remove it and start the cluster again: rm {self.token_path}",
+                hint=f"have a new one made: fairlead down; rm {self.token_path}; fairlead up",
             )
         return token
 
@@ -241,5 +241,5 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _unusable(path: Path) -> ConfigError:
     return ConfigError(
-        f"{path} is damaged", hint=f"remove it and start the cluster again: rm {path}"
+        f"{path} is damaged", hint="end the cluster and start it again: fairlead down; fairlead up"
     )

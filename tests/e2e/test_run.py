@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.support.command import Command, running_cluster, until
@@ -141,6 +142,28 @@ def test_a_closed_pipe_ends_it(fairlead: Command) -> None:
     until("the task has gone", lambda: not fairlead.running(), patience_s=10)
 
 
+@pytest.mark.parametrize("arguments", [("run", "--", "echo", "x"), ("tasks", "list", "--all")])
+def test_output_that_cannot_be_written(fairlead: Command, arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            fairlead.argv(*arguments),
+            env=fairlead.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 74
+    assert done.stderr == "fairlead: cannot write the output: No space left on device\n"
+
+
+def test_closed_streams_lead_nowhere(fairlead: Command) -> None:
+    words = " ".join(fairlead.argv("run", "--", "sh", "-c", "'echo x; exit 3'"))
+    closed = ["sh", "-c", f"{words} <&- >&- 2>&-"]
+    assert subprocess.run(closed, env=fairlead.environment, timeout=30, check=False).returncode == 3
+
+
 def test_a_command_that_does_not_exist(fairlead: Command) -> None:
     done = fairlead("run", "--", "no-such-command")
     assert done.returncode == 127
@@ -220,7 +243,8 @@ def test_a_detached_command_that_waits_can_be_taken_back(fairlead: Command) -> N
 def test_a_waiting_command_can_be_interrupted(fairlead: Command) -> None:
     filler = [fairlead.ok("run", "-d", "--cpus", "4", "--", "sleep", "1000").strip() for _ in "12"]
     with fairlead.started("run", "--cpus", "4", "--", "true") as run:
-        time.sleep(1)
+        assert run.stderr is not None
+        assert "no agent has 4 cpus" in run.stderr.readline()
         run.send_signal(signal.SIGINT)
         assert run.wait(10) == 128 + signal.SIGINT
     fairlead.ok("tasks", "kill", *filler)

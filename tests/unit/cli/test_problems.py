@@ -1,5 +1,6 @@
 """Whatever goes wrong is one line, a hint and a code; never a traceback."""
 
+import errno
 import re
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from fairlead.common.errors import (
         (FairleadError("x"), Exit.REFUSED),
         (CommandError("x", Exit.TOO_BIG), Exit.TOO_BIG),
         (ZeroDivisionError("x"), Exit.INTERNAL),
+        (OSError(errno.ENOSPC, "No space left on device"), Exit.OUTPUT),
+        (OSError(errno.ENOSPC, "No space left on device", "/some/file"), Exit.INTERNAL),
         (KeyboardInterrupt(), Exit.INTERRUPTED),
         (click.UsageError("x"), Exit.USAGE),
     ],
@@ -60,6 +63,9 @@ def test_a_follower_names_the_leader() -> None:
         (["up", "--mem", "8"], "Write 8MiB or 8GB", "fairlead up --help"),
         (["up", "--gpus", "many"], "write auto, none or fake:4", "fairlead up --help"),
         (["up", "--agents", "-1"], "is not in the range", "fairlead up --help"),
+        (["run", "--mem", "0", "--", "x"], "'0' is not between", "fairlead run --help"),
+        (["run", "--", ""], "the command is an empty word", "fairlead run --help"),
+        (["run", "--name", "x" * 201, "--", "x"], "more than 200", "fairlead run --help"),
         (["tasks", "show"], "issing argument", "fairlead tasks show --help"),
         (["tasks", "list", "-o", "xml"], "'xml' is not one of", "fairlead tasks list --help"),
     ],
@@ -107,3 +113,26 @@ def test_the_table_of_codes_in_the_documentation_is_whole() -> None:
     text = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
     assert listed == {int(code) for code in Exit} - {Exit.OK, Exit.SIGNALLED}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--", "echo", "\udcff"],
+        ["run", "--name", "\udcff", "true"],
+        ["run", "--env", "A=\udcff", "true"],
+        ["tasks", "kill", "\udcff"],
+        ["tasks", "show", "\udcff"],
+        ["tasks", "logs", "\udcff"],
+        ["agent", "--zone", "\udcff"],
+        ["agent", "--rack", "\udcff"],
+        ["agent", "--attribute", "a=\udcff"],
+    ],
+)
+def test_text_that_is_not_utf_8_is_refused_in_a_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == Exit.USAGE
+    message, hint = capsys.readouterr().err.splitlines()
+    assert message.endswith("is not UTF-8")
+    assert hint.startswith("hint: fairlead ")
