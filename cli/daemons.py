@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from .options import cluster_options, debug_option, home_of, home_option, master_of
-from .quantities import BYTES, CPUS, GPU_SOURCE, read_attributes
+from .quantities import BYTES, CPUS, GPU_SOURCE, TEXT, read_attributes
 
 
 def _run(serving: Coroutine[Any, Any, int]) -> int:
@@ -66,8 +66,8 @@ def master(ctx: click.Context, port: int, host: str) -> int:
     metavar="KEY=VALUE",
     help="A fact that constraints may ask for; repeat for more.",
 )
-@click.option("--zone", default="", help="Where it stands, at large.")
-@click.option("--rack", default="", help="Where it stands, within the zone.")
+@click.option("--zone", type=TEXT, default="", help="Where it stands, at large.")
+@click.option("--rack", type=TEXT, default="", help="Where it stands, within the zone.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of its own, for logs.")
 @cluster_options
 @click.pass_context

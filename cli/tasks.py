@@ -10,15 +10,16 @@ import click
 from fairlead.common.errors import FairleadError, NotFoundError
 from fairlead.common.ids import TaskId
 from fairlead.common.operators import KillAnyTask, LogQuery, StateReply, TaskView, WithdrawCommand
+from fairlead.common.values import TaskState
 
-from .client import Client, connected
-from .listing import place_of
+from .client import Client, connected, locate
 from .naming import find_task
-from .options import cluster_options, output_option
+from .options import cluster_options, home_of, master_of, output_option
+from .quantities import TEXT
 
 
 @click.command("show")
-@click.argument("task", metavar="TASK")
+@click.argument("task", metavar="TASK", type=TEXT)
 @output_option
 @cluster_options
 @click.pass_context
@@ -26,7 +27,7 @@ def show_task(ctx: click.Context, task: str, output: str) -> None:
     """All that is known about a task."""
     from . import views
 
-    with connected(place_of(ctx)) as client:
+    with connected(locate(home_of(ctx), master_of(ctx))) as client:
         state = client.state()
     shown = views.task(find_task(state, task), state)
     if output == "json":
@@ -45,7 +46,7 @@ def _print_fields(shown: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("task", metavar="TASK")
+@click.argument("task", metavar="TASK", type=TEXT)
 @click.option("-f", "--follow", is_flag=True, help="Until the task has ended.")
 @click.option("--stderr", "is_stderr", is_flag=True, help="What it wrote to stderr.")
 @click.option(
@@ -57,7 +58,7 @@ def logs(
     ctx: click.Context, task: str, follow: bool, is_stderr: bool, tail_bytes: int | None
 ) -> None:
     """What a task has written, running or ended."""
-    with connected(place_of(ctx)) as client:
+    with connected(locate(home_of(ctx), master_of(ctx))) as client:
         state = client.state()
         found = find_task(state, task)
         query = LogQuery(
@@ -85,7 +86,7 @@ def agent_address(state: StateReply, task: TaskView) -> str:
 
 
 @click.command()
-@click.argument("tasks", metavar="TASK…", nargs=-1, required=True)
+@click.argument("tasks", metavar="TASK…", nargs=-1, required=True, type=TEXT)
 @click.option(
     "--grace",
     "grace_s",
@@ -96,7 +97,7 @@ def agent_address(state: StateReply, task: TaskView) -> str:
 @click.pass_context
 def kill(ctx: click.Context, tasks: Sequence[str], grace_s: float | None) -> None:
     """End tasks: SIGTERM, and SIGKILL for those that stay."""
-    with connected(place_of(ctx)) as client:
+    with connected(locate(home_of(ctx), master_of(ctx))) as client:
         state = client.state()
         for name in tasks:
             _kill(client, state, name, grace_s)
@@ -106,24 +107,30 @@ def _kill(client: Client, state: StateReply, name: str, grace_s: float | None) -
     try:
         found = find_task(state, name)
     except NotFoundError:
-        if not _withdrawn(client, state, name):
+        if not _is_withdrawn(client, state, TaskId(name)):
             raise
-        print(f"{name} had not started yet, and will not")
         return
-    if found.latest.state.is_terminal:
-        print(f"{found.task_id} has ended already: {found.latest.state.name}")
+    state_now = found.latest.state
+    if state_now is TaskState.DROPPED and _is_withdrawn(client, state, found.task_id):
+        return  # its framework was about to launch it again, or has
+    if state_now.is_terminal:
+        print(f"{found.task_id} has ended already: {state_now.name}")
         return
     client.operate(KillAnyTask(found.framework_id, found.task_id, grace_s))
     print(f"{found.task_id} is being ended")
 
 
-def _withdrawn(client: Client, state: StateReply, task_id: str) -> bool:
-    """A detached command that waits for an offer is known to its framework only."""
+def _is_withdrawn(client: Client, state: StateReply, task_id: TaskId) -> bool:
+    """A detached command that waits for an offer is known to its framework only, which may have
+    launched it since we looked; what became of it is printed.
+    """
     from fairlead.frameworks.commands.methods import WITHDRAW, address_of
 
     try:
         address = address_of(state.frameworks)
-        request = WithdrawCommand(TaskId(task_id))
-        return client.ask(address, WITHDRAW, request).was_waiting
+        withdrawn = client.ask(address, WITHDRAW, WithdrawCommand(task_id))
     except FairleadError:
         return False
+    what = "had not started yet, and will not" if withdrawn.was_waiting else "is being ended"
+    print(f"{task_id} {what}")
+    return True

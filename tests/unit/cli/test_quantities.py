@@ -8,6 +8,7 @@ from fairlead.cli.quantities import (
     parse_gpu_source,
     parse_millis,
     parse_pairs,
+    parse_text,
 )
 
 
@@ -104,3 +105,13 @@ def test_pairs_that_make_no_sense(text: str, said: str) -> None:
 def test_a_bare_key_must_be_set_here() -> None:
     with pytest.raises(ValueError, match="NOPE is not set here"):
         parse_pairs(["NOPE"], {})
+
+
+def test_what_is_not_utf_8_is_refused() -> None:
+    """As Python reads such bytes from a command line or an environment."""
+    assert parse_text("grüße") == "grüße"
+    with pytest.raises(ValueError, match="is not UTF-8"):
+        parse_text("a\udcff")
+    for text in ("A=\udcff", "A"):
+        with pytest.raises(ValueError, match="the value of A is not UTF-8"):
+            parse_pairs([text], {"A": "\udcff"})
