@@ -84,9 +84,8 @@ class AgentServer:
         self._server = Server(token, options.host, options.port)
         self._work_dir = work.path
         self._sandboxes = work.sandboxes
-        # Durable against every end of this process. Against a power failure only nearly so, but
-        # that ends the tasks as well, and a start would wait for the disk twice.
-        self._store = Store.open(work.checkpoint, "checkpoint", "NORMAL")
+        self._checkpoint = work.checkpoint
+        self._store: Store | None = None
         self._dialer = Dialer(options.home, options.master, token, self._put)
         self._inbox: deque[Event] = deque()
         self._wake = asyncio.Event()
@@ -122,7 +121,11 @@ class AgentServer:
     # --- the beginning and the end
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> Host:
-        records = checkpoint.decode(self._store.load())
+        # Durable against every end of this process. Against a power failure only nearly so, but
+        # that ends the tasks as well, and a start would wait for the disk twice.
+        store = await asyncio.to_thread(Store.open, self._checkpoint, "checkpoint", "NORMAL")
+        self._store = store
+        records = checkpoint.decode(await asyncio.to_thread(store.load))
         host = await asyncio.to_thread(discover, self._work_dir, self._options.overrides)
         containers = Containers(self._sandboxes, host.gpu_backend, self._put, self._fail)
         containerizer = ProcessContainerizer(
@@ -134,7 +137,7 @@ class AgentServer:
         self._server.add_stream(READ_LOG, Logs(self._sandboxes, self._look_up).read)
         address = await self._server.start()
         info = _info(self._options.name, host, address, containerizer)
-        self._outbox = Outbox(self._perform, checkpoint.encode, self._store, loop, self._fail)
+        self._outbox = Outbox(self._perform, checkpoint.encode, store, loop, self._fail)
         settings = _settings(self._options.settings, self._sandboxes)
         self._core = Agent.restore(
             settings, info, secrets.token_hex(8), records, found, clock.boottime()
@@ -158,8 +161,9 @@ class AgentServer:
         await self._server.stop(grace_s=0.5)
         if self._containers is not None:
             await self._containers.close()
-        self._store.close()
-        _log.info("agent-down name=%s", self._options.name)
+        if self._store is not None:
+            await asyncio.to_thread(self._store.close)
+            _log.info("agent-down name=%s", self._options.name)
 
     # --- the loop
 

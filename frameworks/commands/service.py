@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fairlead.common import wire
 from fairlead.common.errors import InvalidFieldError, UnavailableError
@@ -90,23 +92,35 @@ class CommandsService:
 
 async def host(home: Home, master: str, stop: asyncio.Event) -> int:
     """Run the framework until told to stop; begin anew if an operator tears it down."""
-    with Store.open(home.path / "frameworks" / f"{NAME}.db", "checkpoint") as store:
+    async with _opened(home.path / "frameworks" / f"{NAME}.db") as store:
         while True:
             runner, code = await _life(home, master, stop, store)
             if not runner.was_removed:
                 return code
 
 
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[Store]:
+    """The disk may take its time, and the loop belongs to other frameworks too."""
+    opening = asyncio.create_task(asyncio.to_thread(Store.open, path, "checkpoint"))
+    try:
+        yield await asyncio.shield(opening)
+    finally:
+        # Whoever is cancelled while it is opened has to let go of it all the same.
+        store = await opening
+        await asyncio.to_thread(store.close)
+
+
 async def _life(
     home: Home, master: str, stop: asyncio.Event, store: Store
 ) -> tuple[FrameworkRunner, int]:
     """One id's worth of it."""
-    service = CommandsService(home.token())
-    address = await service.start()
     instance_uuid = uuid.uuid4().hex
     where, identity = Whereabouts(home, master), Identity.of(home, NAME)
     is_known = bool(identity.load(where.cluster_id()))
-    records = _load(store, is_known=is_known)
+    records = await asyncio.to_thread(_load, store, is_known=is_known)
+    service = CommandsService(home.token())
+    address = await service.start()
     runner = FrameworkRunner(
         CommandsScheduler.restore(instance_uuid, address, records),
         where,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 import stat
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -18,18 +19,22 @@ from tests.support.agent_process import (
     until,
 )
 
+from fairlead.agent.server import AgentOptions, AgentServer
 from fairlead.common.client import connect
 from fairlead.common.errors import (
     InvalidFieldError,
     NotFoundError,
+    RegistryError,
     UnauthenticatedError,
     UnavailableError,
 )
+from fairlead.common.home import Home
 from fairlead.common.ids import TaskId
 from fairlead.common.messages import AgentHeartbeat, Code
 from fairlead.common.operators import LogQuery
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import READ_LOG
+from fairlead.common.store import Store
 from fairlead.common.values import Reason, TaskState
 
 Story = Callable[[AgentProcess, FakeMaster], Awaitable[None]]
@@ -270,6 +275,33 @@ def test_one_agent_per_work_directory(fairlead_home: Path) -> None:
         assert master.session is not None
 
     play(fairlead_home, story)
+
+
+def test_a_slow_disk_does_not_hold_up_the_loop(
+    fairlead_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = threading.Event()
+
+    def slow(*_arguments: object) -> Store:
+        assert turned.wait(5), "the loop turns while the file is opened"
+        raise RegistryError("that is all")
+
+    async def turn() -> None:
+        while not turned.is_set():
+            await asyncio.sleep(0.01)
+            turned.set()
+
+    async def scenario() -> None:
+        turning = asyncio.create_task(turn())
+        with pytest.raises(RegistryError, match="that is all"):
+            await AgentServer(AgentOptions(home)).run()
+        await turning
+
+    home = Home(fairlead_home)
+    home.ensure()
+    home.make_token()
+    monkeypatch.setattr(Store, "open", slow)
+    asyncio.run(scenario())
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_agent_and_no_task(

@@ -1,9 +1,11 @@
 """The host of built-in frameworks and the service of `commands`, beside a scripted master."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.fake_master import ServedMaster, ends, make_home, served
@@ -29,6 +31,7 @@ from fairlead.common.operators import (
     WithdrawCommand,
 )
 from fairlead.common.resources import Resources
+from fairlead.common.store import Store
 from fairlead.common.values import TaskInfo, TaskState
 from fairlead.frameworks.commands.methods import SUBMIT, WITHDRAW, address_of
 from fairlead.frameworks.host import host_all
@@ -141,6 +144,61 @@ def test_two_hosts_of_one_home_are_one_too_many(home: Home) -> None:
             with pytest.raises(RegistryError, match="in use by process"):
                 await host_all(["commands"], home, "", asyncio.Event())
 
+    run(scenario)
+
+
+@pytest.mark.parametrize("name", ["open", "load", "close"])
+def test_a_slow_disk_holds_up_nobody_else(
+    home: Home, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The loop is shared with other frameworks; each turn of it sets the event."""
+    turned = threading.Event()
+    turns: list[bool] = []
+    original = getattr(Store, name)
+
+    def slow(*arguments: Any) -> Any:
+        turned.clear()
+        turns.append(turned.wait(5))
+        return original(*arguments)
+
+    async def turn() -> None:
+        while True:
+            await asyncio.sleep(0.01)
+            turned.set()
+
+    async def scenario() -> None:
+        turning = asyncio.create_task(turn())
+        async with served(home) as master, hosting(home):
+            await master.hears(Subscribe)
+        turning.cancel()
+        assert turns == [True]
+
+    monkeypatch.setattr(Store, name, slow)
+    run(scenario)
+
+
+def test_a_host_that_is_cancelled_at_its_start_lets_go_of_its_file(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, going_on = threading.Event(), threading.Event()
+    original = Store.open
+
+    def slow(*arguments: Any) -> Store:
+        opening.set()
+        assert going_on.wait(5)
+        return original(*arguments)
+
+    async def scenario() -> None:
+        task = asyncio.create_task(host_all(["commands"], home, "", asyncio.Event()))
+        await until(opening.is_set, "the file is being opened")
+        task.cancel()
+        await asyncio.sleep(0.01)
+        going_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        original(home.path / "frameworks" / "commands.db", "checkpoint").close()
+
+    monkeypatch.setattr(Store, "open", slow)
     run(scenario)
 
 
