@@ -103,9 +103,11 @@ def agent(
         zone=zone,
         rack=rack,
     )
-    home = home_of(ctx)
+    home, address = home_of(ctx), master_of(ctx)
     home.ensure()
-    return _run(serve(AgentOptions(home, name, overrides, master_of(ctx), port=port)))
+    if not address:
+        home.make_token()  # its master may be yet to come, and will find it
+    return _run(serve(AgentOptions(home, name, overrides, address, port=port)))
 
 
 @click.command("run")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ logger = logging.getLogger(__name__)
 HANDSHAKE_S = 5.0
 _LAST_WORDS_S = 2.0
 """So long may a channel that is being closed take to write what was sent."""
+_ACCEPT_AGAIN_S = 1.0
 _STRANGERS = 256
 """So many connections may be shaking hands at once; for another one the oldest is closed."""
 
@@ -39,6 +41,7 @@ class AsyncChannel(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._error: Exception | None = None
         self._was_open = False
+        self._is_unwanted = False
         self._gone = asyncio.Event()
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -62,14 +65,13 @@ class AsyncChannel(asyncio.BufferedProtocol):
     def close(self, error: Exception | None = None) -> None:
         """What was sent still leaves."""
         self._error = self._error or error
+        self._is_unwanted = True
         if self._transport is not None:
             self._transport.close()
 
     async def hang_up(self) -> None:
         """Close, and return when its socket has been let go of."""
         self.close()
-        if self._transport is None:
-            return
         try:
             await asyncio.wait_for(self._gone.wait(), _LAST_WORDS_S)
         except TimeoutError:
@@ -90,6 +92,9 @@ class AsyncChannel(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if self._is_unwanted:  # closed while it was being accepted
+            transport.close()
+            return
         self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._too_slow)
         self._flush()
 
@@ -135,7 +140,11 @@ class AsyncChannel(asyncio.BufferedProtocol):
 
 
 class ChannelListener:
-    """Accepts connections of those who hold a key."""
+    """Accepts connections of those who hold a key.
+
+    By itself: an `asyncio.Server` that is closed while it accepts somebody never closes that
+    connection (until Python 3.12, and nor does `wait_closed` wait for it).
+    """
 
     def __init__(
         self,
@@ -151,31 +160,47 @@ class ChannelListener:
         self._read_size = read_size
         self._strangers: dict[AsyncChannel, None] = {}  # oldest first
         self._accepted: weakref.WeakSet[AsyncChannel] = weakref.WeakSet()
-        self._server: asyncio.Server | None = None
+        self._entering: set[asyncio.Task[Any]] = set()
+        self._socket: socket.socket | None = None
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Start; returns the address."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, host, port, backlog=1024)
-        host, port = self._server.sockets[0].getsockname()[:2]
+        self._socket = socket.create_server((host, port), backlog=1024)
+        self._socket.setblocking(False)
+        self._resume()
+        host, port = self._socket.getsockname()[:2]
         return f"{host}:{port}"
 
-    def close(self) -> None:
-        """Accept nobody any more."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for stranger in list(self._strangers):
-            stranger.close()
-
     async def stop(self) -> None:
-        """Hang up on everybody that was ever accepted."""
-        self.close()
-        await asyncio.sleep(0)  # whoever was being accepted just now
+        """Accept nobody any more, and hang up on everybody that ever was."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+        await asyncio.gather(*self._entering, return_exceptions=True)
         await asyncio.gather(*(channel.hang_up() for channel in list(self._accepted)))
 
     def fileno(self) -> int:
-        return self._server.sockets[0].fileno() if self._server else -1
+        return self._socket.fileno() if self._socket else -1
+
+    def _resume(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().add_reader(self._socket, self._on_caller, self._socket)
+
+    def _on_caller(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            caller, _ = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:  # out of descriptors or memory: callers wait
+            logger.warning("batch.cannot_accept reason=%s", error.strerror)
+            loop.remove_reader(listening)
+            loop.call_later(_ACCEPT_AGAIN_S, self._resume)
+            return
+        entering = loop.create_task(loop.connect_accepted_socket(self._accept, caller))
+        self._entering.add(entering)
+        entering.add_done_callback(self._entering.discard)
 
     def _accept(self) -> AsyncChannel:
         codec = Codec(Listener(self._find_key), limit=self._limit, read_size=self._read_size)

@@ -1,5 +1,6 @@
 """A cluster's life: up, found, asked, ended; and whatever may stand in the way."""
 
+import contextlib
 import json
 import os
 import select
@@ -247,7 +248,10 @@ def test_a_cluster_outlives_the_reader_of_its_banner(fairlead: Command) -> None:
 
 
 def test_daemons_that_were_started_by_hand(fairlead: Command) -> None:
-    with fairlead.started("master") as master, fairlead.started("agent", "--rack", "r7") as agent:
+    with contextlib.ExitStack() as daemons:
+        agent = daemons.enter_context(fairlead.started("agent", "--rack", "r7"))
+        until("it waits for its master", (fairlead.home / "token").exists)
+        master = daemons.enter_context(fairlead.started("master"))
         until(
             "the agent is there", lambda: '"r7"' in fairlead("agents", "list", "-o", "json").stdout
         )
