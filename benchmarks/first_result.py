@@ -1,4 +1,4 @@
-"""How long until the first result: `python benchmarks/first_result.py [RUNS]`.
+"""How long until the first result: `python benchmarks/first_result.py`.
 
 Each run is a program of its own that makes an executor, does one call and shuts down. Measured
 inside: from before the import until the result; and outside: the whole program, its end included.
@@ -7,16 +7,16 @@ beside a cluster that runs; and a ProcessPoolExecutor.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-RUNS = 5
+from measure import Report, arguments
+
 PROGRAM = """
 import time
 began = time.monotonic()
@@ -52,31 +52,22 @@ def measure(program: str, environment: Mapping[str, str]) -> tuple[float, float]
     return float(done.stdout), time.monotonic() - began
 
 
-def row(name: str, program: str, environment: Mapping[str, str], runs: int) -> None:
-    pairs = [measure(program, environment) for _ in range(runs)]
-    until_result, whole = ([pair[n] for pair in pairs] for n in (0, 1))
-    print(f"{name:<34} {summary(until_result)}   {summary(whole)}", flush=True)
-
-
-def summary(seconds: Sequence[float]) -> str:
-    return f"{statistics.median(seconds):5.2f} ({min(seconds):.2f} … {max(seconds):.2f})"
-
-
 def main() -> int:
-    runs = int(sys.argv[1]) if sys.argv[1:] else RUNS
+    options = arguments(__doc__).parse_args()
+    report = Report(options.output == "json")
     kept = {key: value for key, value in os.environ.items() if not key.startswith("FAIRLEAD_")}
-    cores = len(os.sched_getaffinity(0))
-    print(f"{runs} runs each on {cores} cores; seconds: median (least … most)")
-    print(f"{'':<34} {'first result':<20}   whole program")
     with tempfile.TemporaryDirectory(prefix="fairlead-first-") as directory:
         environment = {**kept, "FAIRLEAD_HOME": str(Path(directory, "home"))}
-        for name, program, place in (
-            ("Executor, no cluster runs", BATCH, nullcontext()),
-            ("Executor, a cluster runs", BATCH, cluster(environment)),
-            ("ProcessPoolExecutor", POOL, nullcontext()),
+        for name, program, place, asked in (
+            ("Executor, no cluster runs", BATCH, nullcontext(), "≤ 2"),
+            ("Executor, a cluster runs", BATCH, cluster(environment), ""),
+            ("ProcessPoolExecutor", POOL, nullcontext(), ""),
         ):
             with place:
-                row(name, program, environment, runs)
+                pairs = [measure(program, environment) for _ in range(options.runs)]
+            report.add(f"{name}: first result", "s", [pair[0] for pair in pairs], asked)
+            report.add(f"{name}: whole program", "s", [pair[1] for pair in pairs])
+    report.end()
     return 0
 
 

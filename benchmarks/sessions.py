@@ -9,7 +9,6 @@ how many agents one core could carry at the longest heartbeat interval.
 import asyncio
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from measure import Report, arguments, quantile
 
 from fairlead.common.client import Client, connect
 from fairlead.common.home import Home
@@ -167,7 +167,7 @@ class Prober:
 # --- the measurement
 
 
-def measure(count: int) -> None:
+def measure(report: Report, count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as path:
         home = Home(path)
         home.ensure()
@@ -177,7 +177,7 @@ def measure(count: int) -> None:
         with log.open("wb") as output:
             master = subprocess.Popen(command, stdout=output, stderr=output)
             try:
-                asyncio.run(measured(home, psutil.Process(master.pid), count))
+                asyncio.run(measured(report, home, psutil.Process(master.pid), count))
             finally:
                 master.terminate()
                 master.wait(30)
@@ -188,7 +188,7 @@ def hold_elsewhere(home: Home, count: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-async def measured(home: Home, master: psutil.Process, count: int) -> None:
+async def measured(report: Report, home: Home, master: psutil.Process, count: int) -> None:
     await until(lambda: home.read_leader() is not None, "a leader")
     leader = home.read_leader()
     assert leader is not None
@@ -214,14 +214,13 @@ async def measured(home: Home, master: psutil.Process, count: int) -> None:
             took = await Prober().run(client, OFFERS)
         holder.stdin.close()
     each_s = cpu_s / max(1, beaten)
-    p99 = statistics.quantiles(took, n=100)[98]
-    print(
-        f"{count:>6} sessions: interval {interval_s:g} s, {each_s * 1e6:.0f} µs cpu a heartbeat,"
-        f" {grown / count / 1024:.0f} KiB a session,"
-        f" offer p50 {statistics.median(took) * 1e3:.1f} ms p99 {p99 * 1e3:.1f} ms,"
-        f" one core carries {LONGEST_INTERVAL_S / each_s:,.0f} agents",
-        flush=True,
-    )
+    about = f"{count} sessions"
+    report.note(f"{about}, a heartbeat every {interval_s:g} s")
+    report.add(f"{about}: cpu a heartbeat", "µs", [each_s * 1e6])
+    report.add(f"{about}: memory a session", "KiB", [grown / count / 1024])
+    report.add(f"{about}: offer after a revive, p50", "ms", [quantile(took, 0.5) * 1e3])
+    report.add(f"{about}: offer after a revive, p99", "ms", [quantile(took, 0.99) * 1e3])
+    report.add(f"{about}: one core carries", "agents", [LONGEST_INTERVAL_S / each_s])
 
 
 def main() -> int:
@@ -230,8 +229,13 @@ def main() -> int:
     if sys.argv[1:2] == ["--hold"]:
         asyncio.run(hold(Home(sys.argv[2]), int(sys.argv[3])))
         return 0
-    for count in [int(word) for word in sys.argv[1:]] or [100, 1000, 3000]:
-        measure(count)
+    parser = arguments(__doc__)
+    parser.add_argument("counts", nargs="*", type=int, default=[100, 1000, 3000])
+    options = parser.parse_args()
+    report = Report(options.output == "json")
+    for count in options.counts:
+        measure(report, count)
+    report.end()
     return 0
 
 
