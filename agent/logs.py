@@ -4,6 +4,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from fairlead.common.errors import (
@@ -31,6 +32,12 @@ class Logs:
     def __init__(self, root: Path, look_up: LookUp) -> None:
         self._root = root
         self._look_up = look_up
+        self._end = asyncio.Event()
+
+    def task_ended(self) -> None:
+        """Whoever follows a log looks now, not a poll later."""
+        self._end.set()
+        self._end = asyncio.Event()
 
     async def read(self, query: LogQuery) -> AsyncIterator[LogChunk]:
         """From the offset on to the end; when following, to the end of the task."""
@@ -53,13 +60,15 @@ class Logs:
         self, reader: "LogReader", task: AgentTask, *, is_following: bool
     ) -> AsyncIterator[LogChunk]:
         while True:
+            end = self._end
             # Looked at before reading: what an ended task wrote is all there.
             is_last = not is_following or self._has_ended(task)
             while chunk := await asyncio.to_thread(reader.next):
                 yield chunk
             if is_last:
                 return
-            await asyncio.sleep(POLL_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(end.wait(), POLL_S)
 
     def _has_ended(self, task: AgentTask) -> bool:
         now = self._look_up(task.framework_id, task.task.task_id, task.launch_uuid)

@@ -36,6 +36,7 @@ from .discovery import Host, Overrides, discover
 from .events import (
     Confirm,
     Confirmed,
+    ContainerExited,
     DestroyContainer,
     Dial,
     Event,
@@ -85,6 +86,7 @@ class AgentServer:
         self._work_dir = work.path
         self._sandboxes = work.sandboxes
         self._checkpoint = work.checkpoint
+        self._logs = Logs(work.sandboxes, self._look_up)
         self._store: Store | None = None
         self._dialer = Dialer(options.home, options.master, token, self._put)
         self._inbox: deque[Event] = deque()
@@ -134,7 +136,7 @@ class AgentServer:
         self._containers = containers
         tasks = [value for value in records.values() if isinstance(value, AgentTask)]
         found = await containers.recover(containerizer, tasks)
-        self._server.add_stream(READ_LOG, Logs(self._sandboxes, self._look_up).read)
+        self._server.add_stream(READ_LOG, self._logs.read)
         address = await self._server.start()
         info = _info(self._options.name, host, address, containerizer)
         self._outbox = Outbox(self._perform, checkpoint.encode, store, loop, self._fail)
@@ -201,6 +203,8 @@ class AgentServer:
         if self._is_checking:
             self._core.check()
         self._outbox.push(actions)
+        if isinstance(event, ContainerExited):
+            self._logs.task_ended()
 
     def _put(self, event: Event) -> None:
         self._inbox.append(event)
