@@ -4,9 +4,10 @@ Each message mirrors the one of the same name in `protos/`; `common.wire` transl
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from .dataclass import dataclass
 from .ids import AgentId, CallId, FrameworkId, LaunchUuid, Role, TaskId
 from .messages import CallResult, Goodbye
 from .resources import EMPTY, Resources
@@ -27,7 +28,7 @@ from .values import (
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which log, from where; a negative offset counts from the end."""
+    """Which log, from where; a negative offset counts from the end, and so do lines, if any."""
 
     framework_id: FrameworkId
     task_id: TaskId
@@ -35,11 +36,12 @@ class LogQuery:
     stream: str = "stdout"
     offset_bytes: int = 0
     follow: bool = False
+    tail_lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """Bytes of a log, and where they stand in it."""
+    """Bytes of a log, and where they stand in it: what a gap leaves out is not kept any more."""
 
     data: bytes
     offset_bytes: int = 0

@@ -4,9 +4,10 @@ Each mirrors the message of the same name in `protos/`, field by field; `common.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from .dataclass import dataclass
 from .ids import AgentId, FrameworkId, GpuId, LaunchUuid, OfferId, Role, TaskId, UpdateUuid
 from .resources import EMPTY, Resources
 
@@ -422,3 +423,5 @@ class AgentTask:
     sandbox: str = ""
     role: Role = Role("")
     accept_id: str = ""
+    sandbox_removed: str = ""
+    """Why, in words for people; empty while it is there."""

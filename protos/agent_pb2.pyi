@@ -44,7 +44,7 @@ class AgentInfo(_message.Message):
     def __init__(self, agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., zone: _Optional[str] = ..., rack: _Optional[str] = ..., gpus: _Optional[_Iterable[_Union[_resources_pb2.Gpu, _Mapping]]] = ..., address: _Optional[str] = ..., isolation: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class AgentTask(_message.Message):
-    __slots__ = ("framework_id", "task", "launch_uuid", "latest", "resources", "sandbox", "role", "accept_id")
+    __slots__ = ("framework_id", "task", "launch_uuid", "latest", "resources", "sandbox", "role", "accept_id", "sandbox_removed")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +53,7 @@ class AgentTask(_message.Message):
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_ID_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_REMOVED_FIELD_NUMBER: _ClassVar[int]
     framework_id: str
     task: _tasks_pb2.TaskInfo
     launch_uuid: str
@@ -61,7 +62,8 @@ class AgentTask(_message.Message):
     sandbox: str
     role: str
     accept_id: str
-    def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ...) -> None: ...
+    sandbox_removed: str
+    def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ..., sandbox_removed: _Optional[str] = ...) -> None: ...
 
 class AcceptProgress(_message.Message):
     __slots__ = ("accept_id", "framework_id", "next_operation", "resources")
@@ -260,20 +262,22 @@ class MasterToAgentBatch(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[MasterToAgent, _Mapping]]] = ...) -> None: ...
 
 class LogQuery(_message.Message):
-    __slots__ = ("framework_id", "task_id", "launch_uuid", "stream", "offset_bytes", "follow")
+    __slots__ = ("framework_id", "task_id", "launch_uuid", "stream", "offset_bytes", "follow", "tail_lines")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     OFFSET_BYTES_FIELD_NUMBER: _ClassVar[int]
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
     framework_id: str
     task_id: str
     launch_uuid: str
     stream: str
     offset_bytes: int
     follow: bool
-    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., launch_uuid: _Optional[str] = ..., stream: _Optional[str] = ..., offset_bytes: _Optional[int] = ..., follow: _Optional[bool] = ...) -> None: ...
+    tail_lines: int
+    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., launch_uuid: _Optional[str] = ..., stream: _Optional[str] = ..., offset_bytes: _Optional[int] = ..., follow: _Optional[bool] = ..., tail_lines: _Optional[int] = ...) -> None: ...
 
 class LogChunk(_message.Message):
     __slots__ = ("data", "offset_bytes")
