@@ -6,11 +6,11 @@ always the home's.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
 
 from fairlead.common import rpc
 from fairlead.common.client import SyncClient, connect_sync
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import (
     ConfigError,
     FairleadError,

@@ -12,10 +12,11 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError, FairleadError
 from fairlead.common.home import Home
 from fairlead.common.processes import ProcessIdentity, identity_of

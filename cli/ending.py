@@ -9,9 +9,9 @@ import signal
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import FairleadError
 from fairlead.common.home import AgentHome, Home
 from fairlead.common.processes import ProcessIdentity, identity_of, is_alive, send_signal

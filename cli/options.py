@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from fairlead.common.dataclass import dataclass
 
 if TYPE_CHECKING:  # finding a home takes a while to import, and `--help` needs none
     from fairlead.common.home import Home

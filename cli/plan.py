@@ -1,8 +1,8 @@
 """What `fairlead up` is going to run: ports, shares of the machine, the daemons' command lines."""
 
 import socket
-from dataclasses import dataclass
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
 from fairlead.common.home import Home
 from fairlead.common.resources import EMPTY, Resources

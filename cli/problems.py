@@ -2,10 +2,10 @@
 
 import errno
 import sys
-from dataclasses import dataclass
 
 import click
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError, FairleadError, NotLeaderError
 from fairlead.common.messages import Code
 

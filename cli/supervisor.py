@@ -14,10 +14,10 @@ import signal
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import FairleadError
 from fairlead.common.home import Home
 from fairlead.common.processes import ProcessIdentity, identity_of

@@ -6,9 +6,9 @@ control characters are shown, never sent to the terminal.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import format_bytes
 
 Cell = Callable[[Mapping[str, Any]], str]

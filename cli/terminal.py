@@ -12,10 +12,10 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from fairlead.common.client import Client, connect
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import FairleadError, NotFoundError
 from fairlead.common.operators import LogQuery, StateQuery
 from fairlead.common.rpc import GET_STATE, READ_LOG

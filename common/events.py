@@ -1,7 +1,6 @@
 """The events and actions that every core shares; none of them travels."""
 
-from dataclasses import dataclass
-
+from .dataclass import dataclass
 from .ids import SessionId
 from .messages import Code
 

@@ -11,10 +11,11 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .dataclass import dataclass
 from .errors import ConfigError
 
 

@@ -3,9 +3,9 @@
 Each message mirrors the one of the same name in `protos/`; `common.wire` translates.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
+from .dataclass import dataclass
 from .ids import AgentId, CallId, FrameworkId, LaunchUuid, OfferId, Role, TaskId, UpdateUuid
 from .resources import EMPTY, Resources
 from .values import (

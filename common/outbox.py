@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from .dataclass import dataclass
 from .events import Record
 
 Change = tuple[str, bytes | None]

@@ -7,9 +7,10 @@ cluster. Reads /proc only; says nothing about what a process does or uses.
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from .dataclass import dataclass
 
 DEAD_STATES = frozenset("ZXx")
 """A zombie has ended; only its parent has not looked yet."""

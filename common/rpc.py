@@ -5,7 +5,6 @@ Beside `common.wire` the only module that knows the generated code.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -13,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from fairlead.protos import agent_pb2, framework_pb2
 
 from . import wire
+from .dataclass import dataclass
 from .errors import InvalidFieldError, RemoteProtocolError
 from .messages import AgentMessage, FrameworkMessage, MasterToAgent, MasterToFramework
 from .operators import LogChunk, LogQuery, OperatorCall, OperatorReply, StateQuery, StateReply

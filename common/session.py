@@ -8,9 +8,9 @@ is in it. Nothing here waits for the peer: who reads too slowly loses its sessio
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
+from .dataclass import dataclass
 from .errors import FairleadError, InvalidFieldError
 from .messages import Code
 

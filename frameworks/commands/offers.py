@@ -3,8 +3,8 @@ launch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import Resources, total
 from fairlead.common.values import Offer, Reason, TaskState, TaskStatus

@@ -5,8 +5,9 @@ session, and the master ends the task after `FAILOVER_S`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import Tick
 from fairlead.common.ids import FrameworkId, Role, TaskId
 from fairlead.common.messages import KILL_SIGNALS, TERM, Kill, Teardown

@@ -5,9 +5,10 @@ said, so that a scheduler that was started again can ask what became of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import Record
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import Accept, Kill, Reconcile

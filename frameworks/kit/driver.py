@@ -14,11 +14,11 @@ import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from fairlead.common import clock, wire
 from fairlead.common.client import Client, connect
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import FairleadError, InvalidFieldError, UnavailableError
 from fairlead.common.events import (
     CloseSession,

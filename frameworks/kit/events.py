@@ -3,8 +3,7 @@
 Its shell performs them, the simulator too.
 """
 
-from dataclasses import dataclass
-
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import (
     CloseSession,
     Received,

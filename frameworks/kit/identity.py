@@ -3,9 +3,10 @@
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
 from fairlead.common.home import Home
 

@@ -11,8 +11,9 @@ task is GONE.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, LaunchUuid, TaskId
 from fairlead.common.values import Source, TaskRef, TaskState, TaskStatus
 

@@ -6,9 +6,9 @@ have changed. A scheduler never sees a socket, a clock or a retry; `kit.testing`
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import Record, Tick
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import (

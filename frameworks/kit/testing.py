@@ -11,8 +11,9 @@ h.status("t1", TaskState.FINISHED, exit_code=0)
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import (
     CloseSession,
     Received,
