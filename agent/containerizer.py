@@ -6,10 +6,11 @@ limits, and freezing, come with cgroups.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import ProcessIdentity

@@ -4,11 +4,12 @@ import os
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import psutil
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
 from fairlead.common.resources import MILLIS, PortRange, Resources
 from fairlead.common.values import Gpu

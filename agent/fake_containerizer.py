@@ -7,9 +7,10 @@ runs until `finish` ends it, or does what the program of its name is scripted to
 import asyncio
 import signal as signals
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import count
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.values import Usage

@@ -5,11 +5,11 @@ starts a task on devices says so with `attach`: the fake then knows what to pret
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
 from fairlead.common.ids import GpuId
 from fairlead.common.values import Gpu, GpuUsage

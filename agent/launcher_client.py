@@ -15,10 +15,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ContainerError
 from fairlead.common.processes import ProcessIdentity, is_alive
 

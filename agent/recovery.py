@@ -219,4 +219,5 @@ def _restored(value: AgentTask) -> Task:
         value.sandbox,
         value.latest,
         value.latest.state,
+        sandbox_removed=value.sandbox_removed,
     )

@@ -8,11 +8,11 @@ milliseconds, and a driver may take longer.
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.values import HostUsage, Usage
 

@@ -16,9 +16,10 @@ Mesos, which with stated demand hands the first framework more than its share.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from heapq import heapify, heappop, heapreplace
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand

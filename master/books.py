@@ -4,8 +4,9 @@ The one place where held quantities change, so that the sums always agree; `chec
 `touched` names what operators should see anew.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import ANY_GPU, AgentId, FrameworkId, OfferId, Role, SessionId, TaskId
 from fairlead.common.messages import Kill
 from fairlead.common.operators import AgentState

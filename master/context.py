@@ -2,8 +2,9 @@
 
 import heapq
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import CloseSession, Record, Send
 from fairlead.common.ids import FrameworkId, SessionId
 from fairlead.common.messages import (

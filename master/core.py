@@ -6,9 +6,9 @@ Events in, actions out (`step`). Its parts are one idea each: `frameworks`, `age
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import CloseSession, Received, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, Role, SessionId
 from fairlead.common.messages import AgentMessage, Code, FrameworkMessage

@@ -1,7 +1,8 @@
 """An accept while it is being validated and booked."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Launch

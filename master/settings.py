@@ -1,6 +1,6 @@
 """What an operator may set of a master; times in seconds."""
 
-from dataclasses import dataclass
+from fairlead.common.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

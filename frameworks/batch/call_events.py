@@ -1,6 +1,6 @@
 """The calls of a job, what may happen to them, and what is to be done: the words of `CallBook`."""
 
-from dataclasses import dataclass
+from fairlead.common.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from fairlead.common.errors import FairleadError, UnavailableError
 
 
-class WorkerDied(FairleadError):  # noqa: N818  (users know it under this name)
+class WorkerDiedError(FairleadError):
     """Workers ended while running the call, again and again: it is probably the call's doing."""
 
 

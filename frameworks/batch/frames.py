@@ -14,8 +14,9 @@ import hmac
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from fairlead.common.dataclass import dataclass
 
 from .handshake import REFUSAL, Dialler, DirectionKeys, FrameError, KeyRefusedError, Listener
 

@@ -14,7 +14,8 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from fairlead.common.dataclass import dataclass
 
 MAGIC = b"FLB1"
 NONCE_BYTES = 32

@@ -10,8 +10,9 @@ import hmac
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from fairlead.common.dataclass import dataclass
 
 WORKER_FILE = "worker.key"
 """Name of the file in a worker's sandbox; the worker removes it once read."""

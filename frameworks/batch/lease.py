@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .claims import ClaimPage
+from .failures import dump_error
 from .frames import DATA_LIMIT, Buffer, Frame, FrameTooLargeError
 from .handshake import FrameError
-from .payloads import dump_error, dump_value
+from .payloads import dump_value
 from .protocol import Kind
 from .sync_channel import ChannelClosedError, SyncChannel
 

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import Resources
 
 from .launch import worker_command, worker_pass

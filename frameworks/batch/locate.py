@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from fairlead.common import clock
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import (
     ConfigError,
     FairleadError,

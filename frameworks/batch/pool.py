@@ -9,8 +9,9 @@ A restarted service learns from the workers whose leases run, and waits a while 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import Resources
 
 from .pool_events import (

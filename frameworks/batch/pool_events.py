@@ -1,7 +1,6 @@
 """What may happen to the service's workers and drivers, and what is to be done: `Pool`'s words."""
 
-from dataclasses import dataclass
-
+from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import Resources
 
 

@@ -9,8 +9,9 @@ life until they dial in and say their size; meanwhile it asks for no others in t
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import FrameworkId, TaskId
 from fairlead.common.resources import Resources
 from fairlead.common.values import (

@@ -8,9 +8,9 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import Resources
 
 from .async_channel import AsyncChannel, ChannelListener
