@@ -1,8 +1,7 @@
 """`fairlead run`: one command as a task, watched from here or left to the cluster with `-d`."""
 
-import getpass
+import os
 import re
-import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -71,6 +70,8 @@ def run(
             print(submit(client, state, task), flush=True)
             _await_launch(client, task.task_id)
             return Exit.OK
+    import getpass
+
     from .terminal import run_here
 
     return run_here(task, place, getpass.getuser())
@@ -92,7 +93,7 @@ def make_task(
     """Its id tells people what it is, and is unlike any other."""
     program = name or command[0].rpartition("/")[2]
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", program).strip("-.")[:40] or "task"
-    task_id = TaskId(f"{readable}-{secrets.token_hex(4)}")
+    task_id = TaskId(f"{readable}-{os.urandom(4).hex()}")
     return TaskInfo(task_id, program, Command(tuple(command), dict(env)), resources)
 
 

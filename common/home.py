@@ -7,9 +7,7 @@ agent or the registry hold is their owners' business.
 import json
 import os
 import pwd
-import secrets
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -148,7 +146,7 @@ class Home:
     def make_token(self) -> str:
         """The token; made now if there is none. Of two that make one at once, both get the same."""
         if not self.token_path.exists():
-            draft = _write_draft(self.token_path, secrets.token_urlsafe(32) + "\n")
+            draft = _write_draft(self.token_path, os.urandom(32).hex() + "\n")
             try:
                 # Unlike a rename, a link never replaces the token that another made meanwhile.
                 os.link(draft, self.token_path)
@@ -159,7 +157,7 @@ class Home:
         return self.token()
 
     def write_leader(self, leader: Leader) -> None:
-        _write_json(self.leader_path, asdict(leader))
+        write_json(self.leader_path, asdict(leader))
 
     def read_leader(self) -> Leader | None:
         """Where the master is, or was when it last led; None if none ever did."""
@@ -175,7 +173,7 @@ class Home:
         self.leader_path.unlink(missing_ok=True)
 
     def write_cluster(self, cluster: Mapping[str, object]) -> None:
-        _write_json(self.cluster_path, cluster)
+        write_json(self.cluster_path, cluster)
 
     def read_cluster(self) -> dict[str, Any] | None:
         """What `fairlead up` wrote about the cluster it runs; None if it runs none."""
@@ -210,18 +208,20 @@ def _user(uid: int) -> str:
 
 def _write_draft(path: Path, text: str) -> Path:
     """A private, complete file beside `path`, to be put in its place in one step."""
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-    return Path(draft)
+    return draft
 
 
-def _write_json(path: Path, value: Mapping[str, object]) -> None:
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """In one step, and durable."""
     draft = _write_draft(path, json.dumps(value, indent=2) + "\n")
     draft.replace(path)
 

@@ -1,14 +1,12 @@
 """Who a framework is when its process has been started again: a small file of its home."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
-from fairlead.common.home import Home
+from fairlead.common.home import Home, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,7 @@ class Identity:
         """In one step, and durable."""
         try:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            prefix = f".{self.path.name}."
-            descriptor, draft = tempfile.mkstemp(prefix=prefix, dir=self.path.parent)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(asdict(known), file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).replace(self.path)
+            write_json(self.path, asdict(known))
         except OSError as error:
             raise ConfigError(f"cannot write {self.path}: {error.strerror}") from error
 
