@@ -3,28 +3,31 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .errors import NoSuchWorkerError, ServiceLostError, WorkerDied
+    from .errors import NoSuchWorkerError, ServiceLostError, WorkerDiedError
     from .executor import Executor
-    from .payloads import NotPicklableError, RemoteError, RemoteTraceback
+    from .failures import RemoteError, RemoteTraceback
+    from .payloads import NotLoadableError, NotPicklableError
 
 __all__ = [
     "Executor",
     "NoSuchWorkerError",
+    "NotLoadableError",
     "NotPicklableError",
     "RemoteError",
     "RemoteTraceback",
     "ServiceLostError",
-    "WorkerDied",
+    "WorkerDiedError",
 ]
 
 _HOMES = {
     "Executor": "executor",
     "NoSuchWorkerError": "errors",
+    "NotLoadableError": "payloads",
     "NotPicklableError": "payloads",
-    "RemoteError": "payloads",
-    "RemoteTraceback": "payloads",
+    "RemoteError": "failures",
+    "RemoteTraceback": "failures",
     "ServiceLostError": "errors",
-    "WorkerDied": "errors",
+    "WorkerDiedError": "errors",
 }
 
 

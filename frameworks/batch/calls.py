@@ -23,7 +23,9 @@ workers (they would have to know and trust one another).
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from fairlead.common.dataclass import dataclass
 
 from .call_events import (
     Action,

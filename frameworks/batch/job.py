@@ -6,7 +6,6 @@ It joins the book, the connections from workers and the one to the service. Live
 
 import asyncio
 import logging
-import pickle
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,10 +32,11 @@ from .call_events import (
 )
 from .calls import CallBook
 from .endings import Endings, describe_exit
-from .errors import NoSuchWorkerError, ServiceLostError, WorkerDied
+from .errors import NoSuchWorkerError, ServiceLostError, WorkerDiedError
+from .failures import load_error
 from .future import CallFuture
 from .locate import Service
-from .payloads import load_error
+from .payloads import NotLoadableError, load_value
 from .protocol import Kind, connection_name, split_connection_name
 from .service_link import ServiceLink
 from .sizes import size_to_fields
@@ -176,8 +176,8 @@ class Job:
         assert isinstance(outcome, tuple)
         ok, data = outcome
         try:
-            value = pickle.loads(data) if ok else load_error(data)
-        except BaseException as error:  # noqa: BLE001  (loading may import and run anything)
+            value = load_value(call.kind, data) if ok else load_error(data)
+        except NotLoadableError as error:
             ok, value = False, error
         if ok:
             future.set_result(value)
@@ -189,7 +189,7 @@ class Job:
         name = future.function.name if future.function else "the call"
         future.forget_call()
         future.set_exception(
-            WorkerDied(
+            WorkerDiedError(
                 f"{name} was given up after {len(causes)} workers ended while running it: "
                 f"the last one {causes[-1]}",
                 hint="if it needs more memory, ask for it: Executor(mem=…)",

@@ -1,4 +1,4 @@
-"""Functions, arguments, values and errors as bytes: what travels between an Executor and a worker.
+"""Functions, arguments and values as bytes: what travels between an Executor and a worker.
 
 Both ends use it, after the frame's HMAC was checked. Importing it costs cloudpickle and no more.
 """
@@ -6,12 +6,12 @@ Both ends use it, after the frame's HMAC was checked. Importing it costs cloudpi
 import contextlib
 import hashlib
 import pickle
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle
+
+from fairlead.common.dataclass import dataclass
 
 from .frames import DATA_LIMIT, Buffer
 
@@ -26,19 +26,8 @@ class NotPicklableError(pickle.PicklingError):
     """Something cannot be sent: says what, of which call."""
 
 
-class RemoteError(Exception):
-    """Stands for an exception of the call that cannot be sent itself, and quotes it."""
-
-
-class RemoteTraceback(Exception):  # noqa: N818  (it is shown as the cause, where "Error" misleads)
-    """Shows where on the worker an exception was raised."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    def __str__(self) -> str:
-        return f'\n"""\n{self.text}"""'
+class NotLoadableError(pickle.UnpicklingError):
+    """Something came back that cannot be loaded here: says what, of which call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,30 +92,15 @@ def dump_value(function: Callable[..., Any], value: Any) -> bytes:
     return data
 
 
-def dump_error(error: BaseException, skip: int = 0) -> bytes:
-    """An exception with its traceback, less the `skip` outermost frames (the worker's own)."""
-    trace = error.__traceback__
-    for _ in range(skip):
-        trace = trace.tb_next if trace else None
-    text = "".join(traceback.format_exception(type(error), error, trace))
+def load_value(name: str, data: Buffer) -> Any:
+    """What a call of the function of that name returned."""
     try:
-        data = cloudpickle.dumps(error)
-        pickle.loads(data)  # an exception may refuse only when it is put together again
-    except Exception:  # noqa: BLE001  (any reason makes it one that cannot travel)
-        data = cloudpickle.dumps(RemoteError(f"{type(error).__qualname__}: {_text(error)}"))
-    return pickle.dumps((data, text), pickle.HIGHEST_PROTOCOL)
-
-
-def load_error(data: Buffer) -> BaseException:
-    """The exception, with the traceback on the worker as its cause."""
-    pickled, text = pickle.loads(data)
-    try:
-        error: BaseException = pickle.loads(pickled)
-    except Exception as problem:  # noqa: BLE001  (its class may be unknown here)
-        last = text.strip().rpartition("\n")[2]
-        error = RemoteError(f"{last} (the exception itself cannot be loaded here: {problem})")
-    error.__cause__ = RemoteTraceback(text)
-    return error
+        return pickle.loads(data)
+    except BaseException as error:
+        # Loading imports modules and runs their code, so that anything may come out.
+        raise NotLoadableError(
+            f"what {name} returned cannot be loaded here: {type(error).__qualname__}: {error}"
+        ) from error
 
 
 def _culprit(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -138,10 +112,3 @@ def _culprit(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         except Exception:  # noqa: BLE001  (that is the question)
             return f"{label} ({type(value).__qualname__})"
     return "an argument"
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001  (a broken __str__ must not hide that the call failed)
-        return "(its message cannot be shown)"

@@ -16,10 +16,12 @@ import selectors
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from fairlead.common.dataclass import dataclass
 
 from .claims import ClaimPage
 from .frames import CONTROL_LIMIT, Frame

@@ -27,10 +27,11 @@ from fairlead.common.resources import Resources
 from fairlead.frameworks.batch import (
     Executor,
     NoSuchWorkerError,
+    NotLoadableError,
     NotPicklableError,
     RemoteError,
     RemoteTraceback,
-    WorkerDied,
+    WorkerDiedError,
     pywren,
 )
 from fairlead.frameworks.batch import service as batch_service
@@ -235,17 +236,58 @@ def test_system_exit_is_the_calls_own_affair(executor: Executor) -> None:
     assert executor.submit(abs, -1).result(PATIENCE_S) == 1
 
 
-def test_an_exception_that_cannot_be_put_together_again(executor: Executor) -> None:
+def test_exceptions_of_all_kinds_fail_their_call_alone(executor: Executor) -> None:
     class NeedsTwoError(Exception):
         def __init__(self, one: str, two: str) -> None:
             super().__init__(one + two)
 
-    def fails() -> None:
-        raise NeedsTwoError("one", "two")
+    class HoldsALockError(Exception):
+        def __init__(self) -> None:
+            super().__init__("held")
+            self.lock = threading.Lock()
 
-    with pytest.raises(RemoteError, match="NeedsTwoError: onetwo") as caught:
-        executor.submit(fails).result(PATIENCE_S)
+    def fails(kind: int) -> None:
+        if kind == 0:
+            raise NeedsTwoError("one", "two")
+        if kind == 1:
+            raise HoldsALockError
+        if kind == 2:
+            raise ExceptionGroup("several", [KeyError("a"), NeedsTwoError("b", "c")])
+        try:
+            int("x")
+        except ValueError as error:
+            raise KeyError("of it") from error
+
+    several = [executor.submit(fails, kind) for kind in range(4)]
+    with pytest.raises(NeedsTwoError, match="onetwo") as caught:
+        several[0].result(PATIENCE_S)
     assert isinstance(caught.value.__cause__, RemoteTraceback)
+    with pytest.raises(RemoteError, match=r"HoldsALockError: held .*cannot be sent: .*lock"):
+        several[1].result(PATIENCE_S)
+    group = several[2].exception(PATIENCE_S)
+    assert isinstance(group, ExceptionGroup)
+    assert [type(error) for error in group.exceptions] == [KeyError, NeedsTwoError]
+    chained = several[3].exception(PATIENCE_S)
+    assert isinstance(chained, KeyError)
+    assert isinstance(chained.__context__, ValueError)
+    assert executor.submit(abs, -1).result(PATIENCE_S) == 1
+
+
+def test_a_result_that_cannot_be_loaded_here_fails_alone(executor: Executor) -> None:
+    pid = os.getpid()
+
+    class Homesick:
+        def __reduce__(self) -> Any:
+            return (leave_at_home, (pid,))
+
+    def leave_at_home(home: int) -> str:
+        if os.getpid() == home:
+            sys.exit("never here")
+        return "elsewhere"
+
+    with pytest.raises(NotLoadableError, match="Homesick returned cannot be loaded here: Sys"):
+        executor.submit(Homesick).result(PATIENCE_S)
+    assert executor.submit(abs, -1).result(PATIENCE_S) == 1
 
 
 def test_what_cannot_be_sent_fails_alone_and_is_named(executor: Executor) -> None:
@@ -345,7 +387,7 @@ def test_a_call_that_ends_its_workers_fails_alone(
     before = [executor.submit(abs, -n) for n in range(50)]
     deadly = executor.submit(death)
     after = [executor.submit(abs, -n) for n in range(50)]
-    with pytest.raises(WorkerDied, match=says) as caught:
+    with pytest.raises(WorkerDiedError, match=says) as caught:
         deadly.result(PATIENCE_S)
     assert "<lambda> was given up after 4 workers" in str(caught.value)
     assert [f.result(PATIENCE_S) for f in before + after] == [*range(50), *range(50)]

@@ -1,6 +1,7 @@
 """What travels as a pickle, and what is said of what cannot."""
 
 import pickle
+import sys
 import threading
 from typing import Any
 
@@ -8,14 +9,13 @@ import pytest
 
 from fairlead.frameworks.batch import payloads
 from fairlead.frameworks.batch.payloads import (
+    NotLoadableError,
     NotPicklableError,
-    RemoteError,
     dump_arguments,
-    dump_error,
     dump_function,
     dump_value,
     function_name,
-    load_error,
+    load_value,
 )
 
 
@@ -60,36 +60,19 @@ def test_values_travel_by_value_where_they_must() -> None:
     assert pickle.loads(dump_value(abs, lambda: 3))() == 3
 
 
-def test_errors_travel_with_their_traceback() -> None:
-    try:
-        _ = 1 // int("0")
-    except ZeroDivisionError as error:
-        loaded = load_error(dump_error(error))
-    assert isinstance(loaded, ZeroDivisionError)
-    assert "ZeroDivisionError" in str(loaded.__cause__)
-    assert "test_payloads.py" in str(loaded.__cause__)
+def test_a_value_that_cannot_be_loaded_here_is_named() -> None:
+    with pytest.raises(NotLoadableError, match="what f returned cannot be loaded here: Mod") as got:
+        load_value("f", b"cnowhere_at_all\nUnknown\n.")
+    assert isinstance(got.value.__cause__, ModuleNotFoundError)
+    with pytest.raises(NotLoadableError, match="SystemExit"):
+        load_value("f", pickle.dumps(Leaves()))
 
 
-class Stubborn(Exception):  # noqa: N818
-    def __init__(self, one: int, two: int) -> None:
-        super().__init__(one + two)
+class Leaves:
+    """When it is put together again."""
 
-    def __str__(self) -> str:
-        raise RuntimeError("not even its text")
-
-
-def test_an_error_that_cannot_travel_is_quoted() -> None:
-    loaded = load_error(dump_error(Stubborn(1, 2)))
-    assert isinstance(loaded, RemoteError)
-    assert "Stubborn: (its message cannot be shown)" in str(loaded)
-
-
-def test_an_error_of_a_class_unknown_here_is_quoted() -> None:
-    data = pickle.dumps((b"cnowhere_at_all\nUnknown\n.", "Traceback …\nUnknown: why\n"))
-    loaded = load_error(data)
-    assert isinstance(loaded, RemoteError)
-    assert "Unknown: why" in str(loaded)
-    assert "nowhere_at_all" in str(loaded)
+    def __reduce__(self) -> Any:
+        return (sys.exit, (3,))
 
 
 def test_names_of_things_called() -> None:
