@@ -28,14 +28,24 @@ from .launcher import ALREADY_RUNNING, VERSION
 PROGRAM = Path(__file__).parent / "launcher"
 MAX_LINE_BYTES = 64 << 20
 TEMPORARY = frozenset(
-    (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.ESHUTDOWN)
+    (
+        errno.EAGAIN,
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ETXTBSY,
+        errno.ESHUTDOWN,
+        errno.EBUSY,
+    )
 )
 """What may work a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a task ended: a code or a signal, never both."""
+    """How a task ended: a code or a signal, never both. Out of memory is something of it killed at
+    its own limit.
+    """
 
     uuid: str
     code: int | None
@@ -43,10 +53,11 @@ class Exit:
     time: float
     cpu_s: float
     max_rss_bytes: int
+    is_out_of_memory: bool = False
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Exit":
-        return cls(**{each.name: value[each.name] for each in fields(cls)})
+        return cls(**{each.name: value[each.name] for each in fields(cls) if each.name in value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,13 +282,19 @@ class LauncherClient:
         cwd: Path,
         stdout: Path,
         stderr: Path,
+        groups: Mapping[str, str] | None = None,
+        limits: Sequence[tuple[str, str]] = (),
     ) -> LaunchedTask:
         """Once per uuid: a second time tells what became of the first.
 
-        `env` is all that it gets, apart from two marks by which its processes are known.
+        `env` is all that it gets, apart from two marks by which its processes are known. `groups`
+        and `limits` are its control groups, and what is written into their files.
         """
         paths = {"cwd": str(cwd), "stdout": str(stdout), "stderr": str(stderr)}
-        answer = await self._ask("start", uuid=uuid, argv=list(argv), env=dict(env), **paths)
+        more = {"groups": dict(groups), "limits": list(limits)} if groups else {}
+        answer = await self._ask(
+            "start", uuid=uuid, argv=list(argv), env=dict(env), **paths, **more
+        )
         return LaunchedTask.from_json(answer)
 
     async def signal(self, uuid: str, signum: int) -> bool:

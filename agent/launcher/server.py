@@ -27,6 +27,7 @@ MAX_CLIENTS = 64
 TERM_GRACE_S = 10.0
 LOOK_AROUND_S = 30.0
 WRITE_AGAIN_S = 1.0
+SOON_S = 0.005
 
 
 class Client:
@@ -70,6 +71,7 @@ class Server:
         self.loop = Loop()
         self.clients: set[Client] = set()
         self.unsent: set[Client] = set()
+        self.is_soon = False
         self.launcher = Launcher(self.loop)
         self.launcher.reply = self.send
         self.launcher.tell_all = self.send_all
@@ -87,6 +89,7 @@ class Server:
         while not self.launcher.has_stopped():
             self.loop.turn(self.patience())
             self.launcher.write_waiting()
+            self.is_soon = self.launcher.look_again()
             for client in list(self.unsent):
                 self.flush(client)
             if not self.clients and self.launcher.stop_at is None and is_unreachable():
@@ -95,12 +98,15 @@ class Server:
         self.farewell()
 
     def patience(self) -> float:
+        if self.is_soon:
+            return SOON_S
         if self.launcher.stop_at is None:
             return WRITE_AGAIN_S if self.launcher.unwritten else LOOK_AROUND_S
         left = self.launcher.stop_at - time.monotonic()
         return left if 0 < left < 0.05 else 0.05
 
     def farewell(self) -> None:
+        self.launcher.endings.farewell()
         for name in ("launcher.sock", "launcher.json"):
             if os.path.exists(name):
                 os.unlink(name)

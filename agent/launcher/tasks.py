@@ -8,7 +8,9 @@ import os
 import signal
 import time
 
-from . import MARK, MARK_DIRECTORY, VERSION
+from . import MARK, MARK_DIRECTORY, VERSION, cgroup
+from .endings import UNKILLABLE_S, Endings
+from .memory import MemoryWatch
 from .records import RecordFile
 from .tree import (
     children_of,
@@ -31,7 +33,6 @@ if TYPE_CHECKING:  # importing typing would make every fork dearer
 
     Json = dict[str, Any]
 
-UNKILLABLE_S = 5.0
 CHANGED_SIGNALS = (
     signal.SIGCHLD,
     signal.SIGTERM,
@@ -53,10 +54,11 @@ class RefusedError(Exception):
 class Task:
     """A main process that has not been reaped. `pipe` is open until exec succeeded or failed."""
 
-    __slots__ = ("failed", "is_written", "pid", "pipe", "start_time", "uuid", "waiting")
+    __slots__ = ("failed", "groups", "is_written", "pid", "pipe", "start_time", "uuid", "waiting")
 
-    def __init__(self, uuid: str, pid: int, pipe: int) -> None:
+    def __init__(self, uuid: str, pid: int, pipe: int, groups: cgroup.Groups) -> None:
         self.uuid = uuid
+        self.groups = groups
         self.pid = pid
         self.pipe = pipe
         self.start_time = start_time_of(pid)
@@ -87,6 +89,8 @@ class Launcher:
         self.running: dict[str, Task] = {}
         self.by_pid: dict[int, Task] = {}
         self.untold: dict[str, Task] = {}
+        self.endings = Endings(self.write_exit)
+        self.memory = MemoryWatch(loop, self.kill)
         self.unwritten: list[tuple[RecordFile, Json, Callable[[], None]]] = []
         self.stop_at: float | None = None
         self.give_up_at = 0.0
@@ -118,7 +122,7 @@ class Launcher:
     def do_signal(self, _client: Client, request: Json) -> Json:
         task = self.running.get(request["uuid"])
         if task is not None:
-            signal_session(task.pid, int(request["signal"]))
+            self.signal(task, int(request["signal"]))
         return {"found": task is not None}
 
     def do_destroy(self, _client: Client, request: Json) -> Json:
@@ -183,9 +187,13 @@ class Launcher:
     # --- life and death of a task
 
     def fork(self, request: Json) -> Task:
-        step = "pipe"
+        step = "cgroup"
+        groups: cgroup.Groups = request.get("groups") or {}
         signal.pthread_sigmask(signal.SIG_BLOCK, CHANGED_SIGNALS)
         try:
+            self.endings.remember(groups)
+            cgroup.make(groups, request.get("limits") or ())
+            step = "pipe"
             reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             step = "fork"
             pid = os.fork()
@@ -196,12 +204,15 @@ class Launcher:
             if step == "fork":
                 os.close(reader)
                 os.close(writer)
+            if step != "cgroup":
+                self.endings.discard(groups)
             number = problem.errno or errno.EIO
             raise RefusedError(step, number, os.strerror(number)) from None
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, CHANGED_SIGNALS)
-        task = Task(request["uuid"], pid, reader)
+        task = Task(request["uuid"], pid, reader, groups)
         self.running[task.uuid] = self.by_pid[pid] = task
+        self.memory.watch(task)
         self.loop.watch(reader, lambda _mask: self.settle(task))
         return task
 
@@ -225,7 +236,6 @@ class Launcher:
             self.write(self.starts, record, lambda: self.tell_start(task, {"ok": record}))
 
     def reap(self) -> None:
-        ended: list[Json] = []
         sessions: set[int] = set()
         found = False
         while pid := next_ended_child():
@@ -239,13 +249,15 @@ class Launcher:
             _, status, usage = os.wait4(pid, 0)
             del self.by_pid[pid]
             self.settle(task)
-            if not task.failed:
+            self.memory.unwatch(task)
+            if task.failed:
+                self.endings.discard(task.groups)
+            else:
                 self.untold[task.uuid] = self.running.pop(task.uuid)
-                ended.append({**self.record(task), **describe_exit(status, usage)})
+                self.endings.begin(task, {**self.record(task), **describe_exit(status, usage)})
         if found:
             self.sweep(sessions)
-        for record in ended:
-            self.write_exit(record)
+        self.endings.go_on()
         self.forget_starts()
 
     def sweep(self, ended_sessions: set[int]) -> None:
@@ -261,9 +273,22 @@ class Launcher:
         session = session_of(pid)
         return session in self.by_pid or (bool(self.by_pid) and session not in ended_sessions)
 
+    def signal(self, task: Task, signum: int) -> None:
+        """To all that it started; without control groups, to all that stayed in its session."""
+        if not task.groups:
+            signal_session(task.pid, signum)
+            return
+        if task.pid not in cgroup.members(task.groups):  # it is only just starting
+            deliver(os.kill, task.pid, signum)
+        cgroup.send(task.groups, signum)
+
     def kill(self, task: Task) -> None:
-        """The group and all that can be seen to descend from it; `sweep` sees to the others."""
-        victims = tree_of(task.pid)
+        """All of it; without control groups, what can be seen to descend from its main process,
+        and `sweep` sees to the others.
+        """
+        victims = [task.pid] if task.groups else tree_of(task.pid)
+        if task.groups:
+            cgroup.kill(task.groups)
         deliver(os.killpg, task.pid, signal.SIGKILL)
         for pid in victims:
             deliver(os.kill, pid, signal.SIGKILL)
@@ -276,8 +301,8 @@ class Launcher:
         if self.stop_at is None:
             self.stop_count = len(self.running)
             for task in self.running.values():
-                signal_session(task.pid, signal.SIGTERM)
-                signal_session(task.pid, signal.SIGCONT)
+                self.signal(task, signal.SIGTERM)
+                self.signal(task, signal.SIGCONT)
             self.sweep(set())
         self.stop_at = min(deadline, self.stop_at or deadline)
         self.give_up_at = self.stop_at + UNKILLABLE_S
@@ -290,8 +315,14 @@ class Launcher:
             for task in self.running.values():
                 self.kill(task)
         return now >= self.give_up_at or not (
-            self.running or self.untold or children_of(os.getpid())
+            self.running or self.untold or self.endings.is_busy() or children_of(os.getpid())
         )
+
+    def look_again(self) -> bool:
+        """After a moment, at what the kernel does not tell; whether there is anything."""
+        self.endings.go_on()
+        self.memory.look()
+        return self.endings.is_busy() or bool(self.memory.suspects)
 
 
 def become(request: Json, writer: int, directory: str) -> None:
@@ -303,6 +334,8 @@ def become(request: Json, writer: int, directory: str) -> None:
             signal.signal(signum, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.setsid()
+        step = "cgroup"
+        cgroup.join(request.get("groups") or {})
         os.umask(request.get("umask", 0o022))
         step = "cwd"
         os.chdir(request["cwd"])
