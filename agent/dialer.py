@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from fairlead.common.client import Client, connect
@@ -11,6 +11,7 @@ from fairlead.common.errors import FairleadError, InvalidFieldError
 from fairlead.common.events import Received, SessionClosed, SessionOpened
 from fairlead.common.home import Home
 from fairlead.common.ids import SessionId
+from fairlead.common.loop import StepLoop
 from fairlead.common.messages import AgentMessage, Code, Goodbye
 from fairlead.common.rpc import AGENT_SESSION
 from fairlead.common.session import Callbacks, Session
@@ -25,11 +26,11 @@ CONNECT_S = 5.0
 class Dialer:
     """Numbers sessions, and tells what becomes of them."""
 
-    def __init__(self, home: Home, address: str, token: str, tell: Callable[[Event], None]) -> None:
+    def __init__(self, home: Home, address: str, token: str, loop: StepLoop[Event]) -> None:
         self._home = home
         self._address = address
         self._token = token
-        self._tell = tell
+        self._loop = loop
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, tuple[Client, Session]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,13 +64,13 @@ class Dialer:
             await _knock(address)
         except FairleadError as error:
             self._failed(error.message)
-            self._tell(SessionClosed(number, error.code, error.message))
+            self._loop.put(SessionClosed(number, error.code, error.message))
             return
         client = connect(address, self._token)
         session = client.dial(AGENT_SESSION, self._callbacks(number))
         self._sessions[number] = (client, session)
         self._last_problem = ""
-        self._tell(SessionOpened(number))
+        self._loop.put(SessionOpened(number))
 
     def _leader(self) -> str:
         if self._address:
@@ -87,12 +88,12 @@ class Dialer:
 
     def _callbacks(self, number: SessionId) -> Callbacks:
         def on_message(message: object) -> None:
-            self._tell(Received(number, message))
+            self._loop.put(Received(number, message))
 
         def on_closed(code: Code, message: str) -> None:
             client, _ = self._sessions.pop(number)
             _log.info("session-closed session=%d code=%s %s", number, code.name, message)
-            self._tell(SessionClosed(number, code, message))
+            self._loop.put(SessionClosed(number, code, message))
             self._spawn(client.close())
 
         def on_invalid(error: InvalidFieldError, _call_id: str) -> None:
@@ -101,7 +102,7 @@ class Dialer:
                 number, Code.INVALID, f"the master said what this version cannot read: {error}"
             )
 
-        return Callbacks(on_message, on_closed, on_invalid)
+        return Callbacks(on_message, on_closed, on_invalid, ready=self._loop.room)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

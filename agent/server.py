@@ -10,25 +10,26 @@ import os
 import re
 import secrets
 import signal
-from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fairlead.common import clock, processes
+from fairlead.common import clock, processes, records
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError, FairleadError, UnavailableError
-from fairlead.common.events import CloseSession, Send, Tick
+from fairlead.common.events import CloseSession, Send
 from fairlead.common.home import Home
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
+from fairlead.common.loop import StepLoop
 from fairlead.common.outbox import Outbox
 from fairlead.common.rpc import READ_LOG
 from fairlead.common.server import Server
 from fairlead.common.store import Store
 from fairlead.common.values import AgentInfo, AgentTask
 
-from . import checkpoint
+from .checkpoint import KINDS
 from .containers import Containers
 from .core import Agent
 from .dialer import Dialer
@@ -54,8 +55,6 @@ from .usage import HostSampler
 
 _log = logging.getLogger(__name__)
 
-BREATH = 100
-"""Steps in a row before the sockets are looked at again."""
 USAGE_S = 1.0
 SWEEP_S = 600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -88,11 +87,9 @@ class AgentServer:
         self._checkpoint = work.checkpoint
         self._logs = Logs(work.sandboxes, self._look_up)
         self._store: Store | None = None
-        self._dialer = Dialer(options.home, options.master, token, self._put)
-        self._inbox: deque[Event] = deque()
-        self._wake = asyncio.Event()
+        self._loop: StepLoop[Event] = StepLoop(self._step, self._next_deadline, clock.boottime)
+        self._dialer = Dialer(options.home, options.master, token, self._loop)
         self._is_checking = bool(os.environ.get("FAIRLEAD_CHECK"))
-        self._is_stopping = False
         self._failure: BaseException | None = None
         self._core: Agent | None = None
         self._outbox: Outbox | None = None
@@ -109,7 +106,7 @@ class AgentServer:
                 asyncio.create_task(self._guarded(self._measure(host))),
                 asyncio.create_task(self._guarded(self._sweep())),
             ]
-            await self._live()
+            await self._loop.run()
         finally:
             await self._end(background)
         if self._failure is not None:
@@ -117,8 +114,7 @@ class AgentServer:
 
     def stop(self) -> None:
         """Say goodbye and end; the tasks go on."""
-        self._is_stopping = True
-        self._wake.set()
+        self._loop.end()
 
     # --- the beginning and the end
 
@@ -127,22 +123,23 @@ class AgentServer:
         # that ends the tasks as well, and a start would wait for the disk twice.
         store = await asyncio.to_thread(Store.open, self._checkpoint, "checkpoint", "NORMAL")
         self._store = store
-        records = checkpoint.decode(await asyncio.to_thread(store.load))
+        rows = await asyncio.to_thread(store.load)
+        known = records.decode(rows, KINDS, str(self._checkpoint))
         host = await asyncio.to_thread(discover, self._work_dir, self._options.overrides)
-        containers = Containers(self._sandboxes, host.gpu_backend, self._put, self._fail)
+        containers = Containers(self._sandboxes, host.gpu_backend, self._loop.put, self._fail)
         containerizer = ProcessContainerizer(
             self._work_dir, containers.exited, gpus=host.gpu_backend
         )
         self._containers = containers
-        tasks = [value for value in records.values() if isinstance(value, AgentTask)]
+        tasks = [value for value in known.values() if isinstance(value, AgentTask)]
         found = await containers.recover(containerizer, tasks)
         self._server.add_stream(READ_LOG, self._logs.read)
         address = await self._server.start()
         info = _info(self._options.name, host, address, containerizer)
-        self._outbox = Outbox(self._perform, checkpoint.encode, store, loop, self._fail)
+        self._outbox = Outbox(self._perform, records.encode, store, loop, self._fail)
         settings = _settings(self._options.settings, self._sandboxes)
         self._core = Agent.restore(
-            settings, info, secrets.token_hex(8), records, found, clock.boottime()
+            settings, info, secrets.token_hex(8), known, found, clock.boottime()
         )
         _log.info(
             "agent-up name=%s address=%s work_dir=%s resources=%s isolation=%s containers=%d",
@@ -169,46 +166,19 @@ class AgentServer:
 
     # --- the loop
 
-    async def _live(self) -> None:
-        while not self._is_stopping and self._failure is None:
-            for _ in range(BREATH):
-                if not self._inbox:
-                    break
-                self._step(self._inbox.popleft())
-            await asyncio.sleep(0)  # the sockets may have brought something
-            if not self._inbox:
-                await self._rest()
-
-    async def _rest(self) -> None:
-        """A Tick is taken only when no message waits."""
+    def _next_deadline(self) -> float | None:
         assert self._core is not None, "the core is there before the loop"
-        deadline = self._core.next_deadline()
-        now = clock.boottime()
-        if deadline is not None and deadline <= now:
-            self._step(Tick())
-            return
-        self._wake.clear()
-        try:
-            async with asyncio.timeout(None if deadline is None else deadline - now):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+        return self._core.next_deadline()
 
-    def _step(self, event: Event) -> None:
-        if self._failure is not None:
-            return
+    def _step(self, event: Event, now: float) -> None:
         assert self._core is not None, "the core is there before the loop"
         assert self._outbox is not None, "and so is the way out"
-        actions = self._core.step(event, clock.boottime())
+        actions = self._core.step(event, now)
         if self._is_checking:
             self._core.check()
         self._outbox.push(actions)
         if isinstance(event, ContainerExited):
             self._logs.task_ended()
-
-    def _put(self, event: Event) -> None:
-        self._inbox.append(event)
-        self._wake.set()
 
     def _perform(self, action: object) -> None:
         match action:
@@ -219,7 +189,7 @@ class AgentServer:
             case Dial():
                 self._dialer.dial()
             case Confirm(token):
-                self._put(Confirmed(token))
+                self._loop.put(Confirmed(token))
             case StartContainer() | SignalContainer() | DestroyContainer() | ForgetContainer():
                 assert self._containers is not None, "no order comes before the start"
                 self._containers.perform(action)
@@ -233,7 +203,7 @@ class AgentServer:
     def _fail(self, error: BaseException) -> None:
         """Nothing more may leave; the next agent goes on from what is on disk."""
         self._failure = self._failure or error
-        self._wake.set()
+        self._loop.end()
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """A bug of ours in a callback: better a new agent than a half one."""
@@ -257,7 +227,7 @@ class AgentServer:
         while True:
             await asyncio.sleep(USAGE_S)
             usage = await asyncio.to_thread(sampler.sample)
-            self._put(UsageMeasured(usage, self._containers.usage()))
+            self._loop.put(UsageMeasured(usage, self._containers.usage()))
 
     async def _sweep(self) -> None:
         """Sandboxes of tasks that are not even listed any more."""

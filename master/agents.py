@@ -263,8 +263,6 @@ class Agents:
             if is_here:
                 context.to_agent(agent, Heartbeat())
                 left = min(interval, left)
-        elif not context.is_quiet:
-            left = settings.max_delay_s  # its word may be among those that wait to be read
         elif agent.session is not None:
             message = f"nothing heard for {silent_s:g} s"
             context.dismiss(agent.session, Code.SILENT, message, agent=True)

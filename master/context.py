@@ -56,8 +56,6 @@ class Context:
     now: float = 0.0
     began: float = 0.0
     """When this reign did, in time that we were awake."""
-    is_quiet: bool = True
-    """No message waits to be read: only then is silence judged."""
     stalled_s: float = 0.0
     """How long we ourselves have stood still; nobody else's silence."""
     sessions: dict[SessionId, Agent | Framework | None] = field(default_factory=dict)

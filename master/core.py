@@ -152,11 +152,10 @@ class Master:
         actions: list[object] = []
         context.actions = actions
         self._pass_time(now)
-        context.is_quiet = isinstance(event, Tick)
         self._events[type(event)](event)
         for kind, *key in context.timers.due(now):
             self._timers[kind](*key)
-        if context.is_quiet or self._offers.is_overdue():
+        if isinstance(event, Tick) or self._offers.is_overdue():
             self._offers.allocate()
         if context.books.touched or is_order:
             self.version += 1

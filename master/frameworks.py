@@ -348,8 +348,6 @@ class Frameworks:
         if left := context.left(framework.heard + settings.silent_s):
             context.to_framework(framework, Heartbeat())
             left = min(settings.heartbeat_s, left)
-        elif not context.is_quiet:
-            left = settings.max_delay_s  # its word may be among those that wait to be read
         else:
             message = f"nothing heard for {settings.silent_s:g} s"
             context.dismiss(framework.session, Code.SILENT, message, agent=False)

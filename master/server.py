@@ -8,24 +8,22 @@ import itertools
 import logging
 import os
 import signal
-from collections import deque
 
-from fairlead.common import clock, wire
+from fairlead.common import clock, records
 from fairlead.common.errors import InvalidFieldError, UnavailableError
 from fairlead.common.events import (
     CloseSession,
     Received,
-    Record,
     Send,
     SessionClosed,
     SessionOpened,
-    Tick,
 )
 from fairlead.common.home import Home, Leader
 from fairlead.common.ids import CallId, SessionId
+from fairlead.common.loop import StepLoop
 from fairlead.common.messages import Code
 from fairlead.common.operators import OperatorCall, OperatorReply
-from fairlead.common.outbox import Change, Outbox
+from fairlead.common.outbox import Outbox
 from fairlead.common.rpc import AGENT_SESSION, FRAMEWORK_SESSION, GET_STATE, OPERATE, WATCH_STATE
 from fairlead.common.server import Server
 from fairlead.common.session import Callbacks, Session
@@ -37,11 +35,6 @@ from .settings import MasterSettings
 
 _log = logging.getLogger(__name__)
 
-BREATH = 100
-"""Steps in a row before the sockets are looked at again."""
-MOST_WAITING = 10_000
-"""Events that wait for their step; beyond it no session is read. Also the longest that a heartbeat
-waits behind others' messages."""
 ORDER_S = 10.0
 """An operator's order is answered by then, the disk included."""
 
@@ -49,33 +42,43 @@ ORDER_S = 10.0
 class MasterServer:
     """One master process: leads as soon as the registry is its own."""
 
-    def __init__(self, home: Home, host: str, port: int, settings: MasterSettings) -> None:
+    def __init__(self, home: Home, server: Server, store: Store, core: Master) -> None:
         self._home = home
-        self._store = Store.open(home.registry, "registry")
-        epoch = self._store.begin_epoch()
-        records = {key: _decode(key, data) for key, data in self._store.load().items()}
-        self._core = Master.restore(
-            settings, epoch, self._store.cluster_id, records, clock.monotonic()
-        )
+        self._store = store
+        self._core = core
         self._is_checking = bool(os.environ.get("FAIRLEAD_CHECK"))
-        self._publisher = Publisher(self._core)
-        self._server = Server(home.token(), host, port)
-        self._inbox: deque[Event] = deque()
-        self._wake = asyncio.Event()
-        self._has_room = asyncio.Event()
-        self._has_room.set()
+        self._publisher = Publisher(core)
+        self._server = server
+        self._loop: StepLoop[Event] = StepLoop(self._step, core.next_deadline, clock.monotonic)
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, Session] = {}
         self._orders: dict[SessionId, asyncio.Future[OperatorReply]] = {}
         self._failure: BaseException | None = None
-        self._is_stopping = False
         self._outbox: Outbox | None = None
+
+    @classmethod
+    async def open(
+        cls, home: Home, host: str, port: int, settings: MasterSettings
+    ) -> "MasterServer":
+        """Take over the registry, under a new epoch; the disk is waited for beside the loop."""
+        server = Server(home.token(), host, port)
+        store, core = await asyncio.to_thread(_take_over, home, settings)
+        return cls(home, server, store, core)
 
     async def run(self) -> None:
         """Lead until told to stop; raises what made it impossible to go on."""
+        try:
+            await self._lead()
+        finally:
+            await self._server.stop(grace_s=1.0)
+            await asyncio.to_thread(self._store.close)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _lead(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_failed)
-        self._outbox = Outbox(self._perform, _encode, self._store, loop, self._fail)
+        self._outbox = Outbox(self._perform, records.encode, self._store, loop, self._fail)
         self._server.add_sessions(AGENT_SESSION, self._accept)
         self._server.add_sessions(FRAMEWORK_SESSION, self._accept)
         self._server.add_call(OPERATE, self._operate)
@@ -83,109 +86,59 @@ class MasterServer:
         self._server.add_stream(WATCH_STATE, self._publisher.watch)
         address = await self._server.start()
         epoch, cluster_id = self._core.epoch, self._core.cluster_id
-        self._home.write_leader(Leader(address, epoch, cluster_id))
+        leader = Leader(address, epoch, cluster_id)
+        await asyncio.to_thread(self._home.write_leader, leader)
         _log.info("leading address=%s epoch=%d cluster_id=%s", address, epoch, cluster_id)
-        try:
-            await self._live()
-        finally:
-            await self._server.stop(grace_s=1.0)
-            self._store.close()
-        if self._failure is not None:
-            raise self._failure
+        await self._loop.run()
 
     @property
     def waiting(self) -> int:
         """How many events have not had their step yet."""
-        return len(self._inbox)
+        return self._loop.waiting
 
     def stop(self) -> None:
         """Say goodbye to everybody and end."""
-        self._is_stopping = True
-        self._wake.set()
+        self._loop.end()
 
     # --- the loop
 
-    async def _live(self) -> None:
-        while not self._is_stopping and self._failure is None:
-            for _ in range(BREATH):
-                if not self._inbox:
-                    break
-                self._step(self._take())
-            await asyncio.sleep(0)  # the sockets may have brought something
-            if not self._inbox:
-                await self._rest()
-
-    async def _rest(self) -> None:
-        """A Tick is taken only when no message waits."""
-        deadline = self._core.next_deadline()
-        now = clock.monotonic()
-        if deadline is not None and deadline <= now:
-            self._step(Tick())
-            return
-        self._wake.clear()
-        wait_s = None if deadline is None else deadline - now
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-
-    def _step(self, event: Event) -> None:
-        if self._failure is not None:
-            return
+    def _step(self, event: Event, now: float) -> None:
         assert self._outbox is not None
-        actions = self._core.step(event, clock.monotonic())
+        actions = self._core.step(event, now)
         if self._is_checking:
             self._core.check()
         self._outbox.push(actions)
         self._publisher.changed()
-
-    def _put(self, event: Event) -> None:
-        self._inbox.append(event)
-        self._wake.set()
-        if len(self._inbox) >= MOST_WAITING:
-            self._has_room.clear()
-
-    def _take(self) -> Event:
-        event = self._inbox.popleft()
-        # Not as soon as there is room for one, or every session would wake up for every step.
-        if not self._has_room.is_set() and len(self._inbox) <= MOST_WAITING // 2:
-            self._has_room.set()
-        return event
-
-    async def _room(self) -> None:
-        while not self._has_room.is_set():
-            await self._has_room.wait()
 
     # --- what comes in
 
     def _accept(self, session: Session) -> Callbacks:
         number = SessionId(next(self._numbers))
         self._sessions[number] = session
-        self._put(SessionOpened(number))
+        self._loop.put(SessionOpened(number))
 
         def on_closed(code: Code, message: str) -> None:
             self._sessions.pop(number, None)
             _log.info("session closed peer=%s code=%s %s", session.peer, code.name, message)
-            self._put(SessionClosed(number, code, message))
+            self._loop.put(SessionClosed(number, code, message))
 
         def on_invalid(error: InvalidFieldError, call_id: str) -> None:
             # An agent has no call to be answered, so this line is all that is seen of it.
             _log.warning("message refused peer=%s call=%s %s", session.peer, call_id, error)
-            self._put(ReceivedInvalid(number, CallId(call_id), error.field, error.reason))
+            self._loop.put(ReceivedInvalid(number, CallId(call_id), error.field, error.reason))
 
         return Callbacks(
-            lambda message: self._put(Received(number, message)),
+            lambda message: self._loop.put(Received(number, message)),
             on_closed,
             on_invalid,
-            ready=self._room,
+            ready=self._loop.room,
         )
 
     async def _operate(self, call: OperatorCall) -> OperatorReply:
         number = SessionId(next(self._numbers))
         future = asyncio.get_running_loop().create_future()
         self._orders[number] = future
-        self._put(Received(number, call))
+        self._loop.put(Received(number, call))
         try:
             async with asyncio.timeout(ORDER_S):
                 reply: OperatorReply = await future
@@ -215,7 +168,7 @@ class MasterServer:
     def _fail(self, error: BaseException) -> None:
         """What must be durable is not: nothing more may leave."""
         self._failure = self._failure or error
-        self._wake.set()
+        self._loop.end()
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """A bug of ours in a callback: better a new master than a half one."""
@@ -225,17 +178,20 @@ class MasterServer:
             self._fail(error)
 
 
-def _decode(key: str, data: bytes) -> object:
-    return wire.decode(RECORDS[key.partition("/")[0]], data)
-
-
-def _encode(record: Record) -> Change:
-    return record.key, None if record.value is None else wire.encode(record.value)
+def _take_over(home: Home, settings: MasterSettings) -> tuple[Store, Master]:
+    store = Store.open(home.registry, "registry")
+    try:
+        kept = records.decode(store.load(), RECORDS, str(home.registry))
+        epoch, now = store.begin_epoch(), clock.monotonic()
+        return store, Master.restore(settings, epoch, store.cluster_id, kept, now)
+    except BaseException:
+        store.close()
+        raise
 
 
 async def serve(home: Home, host: str, port: int, settings: MasterSettings) -> int:
     """Lead the cluster of this home until TERM or INT; the process's exit code."""
-    master = MasterServer(home, host, port, settings)
+    master = await MasterServer.open(home, host, port, settings)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, master.stop)

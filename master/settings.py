@@ -22,7 +22,7 @@ class MasterSettings:
     max_filter_s: float = 365 * 86400.0
     fair_refusals: int = 3
     """So many fitting offers refused in a row, and a demand is not believed until an accept."""
-    stall_s: float = 2.0
+    stall_s: float = 1.0
     """A longer gap between steps was our own stall, and is nobody's silence."""
     max_grants: int = 500
     """Grants in one step; then messages are read before the allocation goes on."""

@@ -5,18 +5,15 @@ scheduler's. For the most, `run_scheduler(MyScheduler())` is all that a program 
 """
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import os
 import signal
 import sys
-import uuid
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from fairlead.common import clock, wire
+from fairlead.common import clock
 from fairlead.common.client import Client, connect
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import FairleadError, InvalidFieldError, UnavailableError
@@ -27,25 +24,25 @@ from fairlead.common.events import (
     Send,
     SessionClosed,
     SessionOpened,
-    Tick,
 )
 from fairlead.common.home import Home
 from fairlead.common.ids import SessionId
+from fairlead.common.loop import StepLoop
 from fairlead.common.messages import Code
-from fairlead.common.outbox import Change, Outbox
+from fairlead.common.outbox import Outbox
 from fairlead.common.rpc import FRAMEWORK_SESSION
 from fairlead.common.session import Callbacks, Session
-from fairlead.common.store import Store
 
 from .core import FINAL, Driver
 from .events import Dial, DriverEvent, DriverSettings, Happened, Perform
-from .identity import Identity, Known
+from .identity import ID, Disk, Identity, Known
 from .scheduler import Scheduler, Stop
+
+if TYPE_CHECKING:  # few schedulers have one
+    from fairlead.common.store import Store
 
 _log = logging.getLogger(__name__)
 
-BREATH = 100
-"""Steps in a row before the sockets are looked at again."""
 LEAVE_S = 2.0
 """How long the goodbye may take."""
 
@@ -97,7 +94,7 @@ class FrameworkRunner:
         instance_uuid: str | None = None,
         service: Service | None = None,
         identity: Identity | None = None,
-        store: Store | None = None,
+        store: "Store | None" = None,
         give_up_s: float | None = None,
         settings: DriverSettings | None = None,
     ) -> None:
@@ -105,9 +102,8 @@ class FrameworkRunner:
         who wait: it raises UnavailableError if no master has answered by then.
         """
         self._where = where or Whereabouts()
-        self._identity = identity
         known = identity.load(self._where.cluster_id()) if identity else Known()
-        instance = instance_uuid or uuid.uuid4().hex
+        instance = instance_uuid or os.urandom(16).hex()
         self.driver = Driver(scheduler, instance, known.framework_id, settings)
         # So that a former leader that does not know it yet is not believed.
         self.driver.epoch, self.driver.cluster_id = known.epoch, known.cluster_id
@@ -115,12 +111,14 @@ class FrameworkRunner:
         """How it ended, if it has."""
         self._saved = known
         self._service = service
-        self._store = store
+        self._keeps_id = identity is not None
+        self._disk = Disk(identity, store) if identity or store else None
         self._give_up_s = give_up_s
         self._is_checking = bool(os.environ.get("FAIRLEAD_CHECK"))
-        self._inbox: deque[DriverEvent] = deque()
-        self._wake = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: StepLoop[DriverEvent] = StepLoop(
+            self._step, self.driver.next_deadline, clock.monotonic
+        )
+        self._giving_up: asyncio.TimerHandle | None = None
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, Session] = {}
         self._clients: set[asyncio.Task[None]] = set()
@@ -136,14 +134,19 @@ class FrameworkRunner:
 
     async def run(self) -> int:
         """Until the scheduler or the master says Stop; the exit code it said."""
-        self._loop = asyncio.get_running_loop()
-        if self._store is not None:
-            outbox = Outbox(self._perform, _encode, self._store, self._loop, self._fail)
+        loop = asyncio.get_running_loop()
+        if self._disk is not None:
+            outbox = Outbox(self._perform, self._disk.encode, self._disk, loop, self._fail)
             self._perform_now = outbox.push
+        if self._give_up_s is not None:
+            self._giving_up = loop.call_later(self._give_up_s, self._give_up)
         try:
-            await self._live()
+            await self._loop.run()
         finally:
+            self._wait_on()
             await self._leave()
+            if self._disk is not None:
+                self._disk.close()
         if self._failure is not None:
             raise self._failure
         assert self.stopped is not None
@@ -153,81 +156,48 @@ class FrameworkRunner:
 
     def feed(self, event: object) -> None:
         """Tell the scheduler, from whichever thread."""
-        self._put_from_outside(Happened(event))
+        self._loop.put_from_outside(Happened(event))
 
     def stop(self, message: str = "", exit_code: int = 0) -> None:
         """End as if the scheduler had said so; from whichever thread. Tasks run on for a while."""
-        self._put_from_outside(Stop(message, exit_code))
+        self._loop.put_from_outside(Stop(message, exit_code))
 
     # --- the loop
 
-    async def _live(self) -> None:
-        give_up_at = None if self._give_up_s is None else clock.monotonic() + self._give_up_s
-        while self.stopped is None and self._failure is None:
-            for _ in range(BREATH):
-                if not self._inbox:
-                    break
-                self._step(self._inbox.popleft())
-            await asyncio.sleep(0)  # the sockets may have brought something
-            if self.driver.is_subscribed:
-                give_up_at = None
-            elif give_up_at is not None and clock.monotonic() >= give_up_at:
-                raise UnavailableError(
-                    f"no master answers at {self._where} ({self._trouble or 'no answer yet'})",
-                    hint="start one with: fairlead up",
-                )
-            if not self._inbox:
-                await self._rest(give_up_at)
-
-    async def _rest(self, give_up_at: float | None) -> None:
-        """A Tick is taken only when no message waits."""
-        deadline = self.driver.next_deadline()
-        now = clock.monotonic()
-        if deadline is not None and deadline <= now:
-            self._step(Tick())
-            return
-        self._wake.clear()
-        if self._inbox or self.stopped is not None:  # said by another thread just now
-            return
-        until = min((at for at in (deadline, give_up_at) if at is not None), default=None)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if until is None else until - now):
-                await self._wake.wait()
-
-    def _step(self, event: DriverEvent) -> None:
-        if self._failure is not None:
-            return
+    def _step(self, event: DriverEvent, now: float) -> None:
         try:
-            actions = self.driver.step(event, clock.monotonic())
+            actions = self.driver.step(event, now)
             if self._is_checking:
                 self.driver.check()
-            self._keep_id()
+            self._perform_now(self._id_to_keep())
             self._perform_now(actions)
+            if self.driver.is_subscribed:
+                self._wait_on()
         except Exception as error:  # noqa: BLE001 - a scheduler's own mistake ends its driver
             self._fail(error)
 
-    def _keep_id(self) -> None:
+    def _give_up(self) -> None:
+        error = UnavailableError(
+            f"no master answers at {self._where} ({self._trouble or 'no answer yet'})",
+            hint="start one with: fairlead up",
+        )
+        self._fail(error)
+
+    def _wait_on(self) -> None:
+        """A master has answered: if it is away one day, it is waited for."""
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+
+    def _id_to_keep(self) -> Sequence[Record]:
         """An id is worth something only if the next life knows it, so before anything is done."""
-        if self._identity is None:
-            return
         driver = self.driver
         known = Known(driver.framework_id, driver.cluster_id, driver.epoch)
-        if known and known != self._saved:
-            self._identity.save(known)
-            self._saved = known
         if self.was_removed:
-            self._identity.forget()
-
-    def _put(self, event: DriverEvent) -> None:
-        self._inbox.append(event)
-        self._wake.set()
-
-    def _put_from_outside(self, event: DriverEvent) -> None:
-        self._inbox.append(event)
-        if self._loop is not None:
-            # A loop that is closed has nobody left to tell.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._wake.set)
+            known = Known()
+        if not self._keeps_id or known == self._saved or not (known or self.was_removed):
+            return ()
+        self._saved = known
+        return (Record(ID, known),)
 
     # --- what goes out
 
@@ -251,7 +221,7 @@ class FrameworkRunner:
                 self._service.perform(order)
             case Stop():
                 self.stopped = action
-                self._wake.set()
+                self._loop.end()
             case _:
                 raise AssertionError(f"no way to perform {action!r}")
 
@@ -272,7 +242,7 @@ class FrameworkRunner:
 
         def on_message(message: object) -> None:
             self._is_complaining = False
-            self._put(Received(number, message))
+            self._loop.put(Received(number, message))
 
         def on_closed(code: Code, message: str) -> None:
             self._sessions.pop(number, None)
@@ -282,10 +252,10 @@ class FrameworkRunner:
         def on_invalid(error: InvalidFieldError, call_id: str) -> None:
             _log.warning("the master said something invalid: %s %s", error, call_id)
 
-        callbacks = Callbacks(on_message, on_closed, on_invalid)
+        callbacks = Callbacks(on_message, on_closed, on_invalid, ready=self._loop.room)
         async with client:
             self._sessions[number] = client.dial(FRAMEWORK_SESSION, callbacks)
-            self._put(SessionOpened(number))
+            self._loop.put(SessionOpened(number))
             await ended.wait()
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
@@ -299,7 +269,7 @@ class FrameworkRunner:
             self._is_complaining = True  # once, not at each attempt
             what_next = "" if code in FINAL else "; trying again"
             _log.warning("no master: %s%s", message or code.name, what_next)
-        self._put(SessionClosed(number, code, message))
+        self._loop.put(SessionClosed(number, code, message))
 
     async def _leave(self) -> None:
         """Write what was said last, then let go of everything."""
@@ -313,11 +283,7 @@ class FrameworkRunner:
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
-        self._wake.set()
-
-
-def _encode(record: Record) -> Change:
-    return record.key, None if record.value is None else wire.encode(record.value)
+        self._loop.end()
 
 
 class Printer:

@@ -1,12 +1,25 @@
-"""Who a framework is when its process has been started again: a small file of its home."""
+"""Who a framework is when its process has been started again: a small file of its home.
+
+`Disk` writes it for the driver's outbox, beside the loop.
+"""
 
 import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
+from fairlead.common import records
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
+from fairlead.common.events import Record
 from fairlead.common.home import Home, write_json
+from fairlead.common.outbox import Change
+from fairlead.common.store import Store
+
+ID = "framework id"
+"""The key of the Record that holds what is Known; nothing Known forgets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +72,37 @@ class Identity:
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+class Disk:
+    """Where a driver's Records go: its id to the file, its scheduler's own to a store.
+
+    An id is always a commit of its own.
+    """
+
+    def __init__(self, identity: Identity | None, store: Store | None) -> None:
+        self._identity = identity
+        self._store = store
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="framework id")
+
+    def encode(self, record: Record) -> Change:
+        if isinstance(known := record.value, Known):
+            return record.key, json.dumps(asdict(known)).encode() if known else None
+        return records.encode(record)
+
+    def commit(
+        self, changes: Sequence[Change], on_done: Callable[[BaseException | None], None]
+    ) -> None:
+        key, known = changes[0]
+        if key != ID:
+            assert self._store is not None, "this scheduler records: give it a store"
+            self._store.commit(changes, on_done)
+            return
+        assert self._identity is not None, "an id that nobody keeps"
+        write = self._identity.forget
+        if known is not None:
+            write = partial(self._identity.save, Known(**json.loads(known)))
+        self._writer.submit(write).add_done_callback(lambda done: on_done(done.exception()))
+
+    def close(self) -> None:
+        self._writer.shutdown(wait=False)

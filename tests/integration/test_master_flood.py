@@ -9,6 +9,7 @@ from tests.support.sessions import Ears, run, until
 from fairlead.common.client import Client, connect
 from fairlead.common.home import Home
 from fairlead.common.ids import FrameworkId
+from fairlead.common.loop import MOST_WAITING
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
     FrameworkMessage,
@@ -21,7 +22,7 @@ from fairlead.common.messages import (
 from fairlead.common.rpc import FRAMEWORK_SESSION
 from fairlead.common.session import Session
 from fairlead.common.values import FrameworkInfo
-from fairlead.master.server import MOST_WAITING, MasterServer
+from fairlead.master.server import MasterServer
 from fairlead.master.settings import MasterSettings
 
 BEATS = 200_000
@@ -88,7 +89,7 @@ def test_a_flood_fills_no_more_than_the_bound_and_others_are_answered(fairlead_h
         home = Home(fairlead_home)
         home.ensure()
         home.make_token()
-        master = MasterServer(home, "127.0.0.1", 0, MasterSettings())
+        master = await MasterServer.open(home, "127.0.0.1", 0, MasterSettings())
         serving = asyncio.create_task(master.run())
         try:
             await until(lambda: home.read_leader() is not None, "a master that leads")

@@ -331,15 +331,32 @@ def test_m3_many_short_stalls_condemn_nobody() -> None:
     assert state(h, a) is AgentState.CONNECTED
 
 
-def test_m3_nobody_is_condemned_while_messages_wait_to_be_read() -> None:
-    """The heartbeat may be among them: silence is judged in a quiet moment."""
+def test_m3_silence_is_noticed_also_while_others_never_pause() -> None:
+    """A step's time is when its message came: what came before has been heard."""
     h, a, f = running("t1")
-    for _ in range(11):
-        h.now += 1.0
+    a.is_silent = True
+    for _ in range(19):
+        h.now += 0.5
         f.beats()
-    a.beats()
-    h.tick()
     assert state(h, a) is AgentState.CONNECTED
+    for _ in range(2):
+        h.now += 0.5
+        f.beats()
+    assert state(h, a) is AgentState.DISCONNECTED
+    assert f.session is not None
+
+
+def test_m3_a_pause_of_more_than_a_second_is_a_stall() -> None:
+    h, a, _ = running("t1")
+    a.is_silent = True
+    for _ in range(20):
+        h.stop_the_master(1.1)
+        h.tick()
+    assert state(h, a) is AgentState.CONNECTED
+    for _ in range(11):
+        h.now += 0.99
+        h.tick()
+    assert state(h, a) is AgentState.DISCONNECTED
 
 
 def test_m3_usage_is_known_and_told_in_offers() -> None:
