@@ -79,7 +79,8 @@ def test_map_takes_several_iterables_of_which_the_shortest_decides(executor: Exe
 
 
 def test_map_times_out(executor: Executor) -> None:
-    results = executor.map(time.sleep, [0, 0.5], timeout=0.2, chunksize=3)
+    executor.submit(int).result(PATIENCE_S)  # from now on a worker is warm
+    results = executor.map(time.sleep, [0, 4], timeout=2, chunksize=3)
     assert next(results) is None
     with pytest.raises(TimeoutError):
         next(results)
