@@ -4,7 +4,7 @@
 always the home's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -94,6 +94,10 @@ class Client:
         """The whole state, no older than that version."""
         return self.ask(self.place.address, rpc.GET_STATE, StateQuery(at_least), timeout_s)
 
+    def begin_state(self) -> Callable[[], StateReply]:
+        """The same, for who has something else to do until the answer is there."""
+        return self._begin(self.place.address, rpc.GET_STATE, StateQuery(), CALL_S)
+
     def watch(self) -> Iterator[StateReply]:
         """The whole state, then what changes, for as long as somebody reads."""
         return self._stream(rpc.WATCH_STATE, StateQuery(), self.place.address)
@@ -119,10 +123,24 @@ class Client:
         timeout_s: float = CALL_S,
     ) -> Reply:
         """One question to whoever listens there."""
-        try:
-            return self._connection(address).call(method, request, timeout_s)
-        except FairleadError as error:
-            raise explain(error, self.place, address) from error
+        return self._begin(address, method, request, timeout_s)()
+
+    def _begin(
+        self,
+        address: str,
+        method: CallMethod[Request, Reply],
+        request: Request,
+        timeout_s: float,
+    ) -> Callable[[], Reply]:
+        asked = self._connection(address).begin(method, request, timeout_s)
+
+        def answer() -> Reply:
+            try:
+                return asked()
+            except FairleadError as error:
+                raise explain(error, self.place, address) from error
+
+        return answer
 
     def _stream(
         self, method: CallMethod[Request, Reply], request: Request, address: str

@@ -4,6 +4,7 @@ Ctrl-C is quiet from here on, and standard streams that were closed lead nowhere
 else is opened in their place.
 """
 
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -14,12 +15,15 @@ INTERRUPTED = 130
 def main() -> NoReturn:
     """The door: `fairlead …` and `python -m fairlead.cli`."""
     try:
+        gc.disable()  # what is imported stays; `main` enables it when that is done
         _open_streams()
         from .main import main as enter
 
         enter()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        gc.enable()
 
 
 def _open_streams() -> None:

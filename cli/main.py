@@ -3,10 +3,12 @@
 Verbs are imported when they are called, so that `fairlead --help` and `fairlead run` start quickly.
 """
 
+import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -28,6 +30,8 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 DAEMONS = {"up", "master", "agent"}
+STAYING = {*DAEMONS, "frameworks"}
+"""What runs in them may have something to do at its end."""
 
 
 class Verbs(click.Group):
@@ -38,7 +42,7 @@ class Verbs(click.Group):
 
     def get_command(
         self,
-        ctx: click.Context,  # noqa: ARG002 - click's
+        ctx: click.Context,
         cmd_name: str,
     ) -> click.Command | None:
         if cmd_name not in VERBS:
@@ -46,6 +50,9 @@ class Verbs(click.Group):
         if cmd_name not in DAEMONS:  # what grpc has to say itself is for their logs alone
             os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         module = importlib.import_module(f"fairlead.cli.{VERBS[cmd_name][0]}")
+        gc.freeze()
+        gc.enable()
+        ctx.ensure_object(Choices).verb = cmd_name
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -88,19 +95,23 @@ def fairlead() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the verb, end with its exit code."""
-    code = run(arguments)
+    chosen = Choices()
+    code = run(arguments, chosen)
     try:
         sys.stdout.flush()
     except OSError as error:  # python would complain about that at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if code == Exit.OK and not isinstance(error, BrokenPipeError):
             code = tell(error, Choices())
+    if chosen.verb not in STAYING:
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)  # all is said and closed: taking modules apart would be what takes longest
     sys.exit(code)
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None, chosen: Choices) -> int:
     """Run the verb, print what went wrong, return the exit code."""
-    chosen = Choices()
     try:
         result = fairlead.main(
             args=None if arguments is None else list(arguments),

@@ -21,6 +21,7 @@ class Choices:
     home: str = ""
     master: str = ""
     is_debugging: bool = False
+    verb: str = ""
 
 
 def choices(ctx: click.Context) -> Choices:

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from getpass import getuser
 
 import click
 
@@ -62,7 +63,10 @@ def run(
     _check_words(command, name)
     place = locate(home_of(ctx), master_of(ctx))
     with connected(place) as client:
-        state = client.state()
+        asked = client.begin_state()
+        from .terminal import run_here  # meanwhile
+
+        state = asked()
         resources = _resources(cpus, mem, gpus, state.agents)
         _check_size(resources, state.agents)
         task = make_task(command, resources, env, name)
@@ -70,11 +74,7 @@ def run(
             print(submit(client, state, task), flush=True)
             _await_launch(client, task.task_id)
             return Exit.OK
-    import getpass
-
-    from .terminal import run_here
-
-    return run_here(task, place, getpass.getuser())
+    return run_here(task, place, getuser())
 
 
 def _check_words(command: Sequence[str], name: str) -> None:

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -116,12 +116,23 @@ class SyncClient:
         self, method: CallMethod[Request, Reply], request: Request, timeout_s: float = 10.0
     ) -> Reply:
         """One question, one answer; raises the FairleadError of the other side."""
+        return self.begin(method, request, timeout_s)()
+
+    def begin(
+        self, method: CallMethod[Request, Reply], request: Request, timeout_s: float = 10.0
+    ) -> Callable[[], Reply]:
+        """The same, for who has something else to do until the answer is there."""
         ask: Any = self._channel.unary_unary(method.path)
-        try:
-            data = ask(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise error_of(cast(Any, error), self.address) from error
-        return method.decode_reply(data)
+        asked = ask.future(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
+
+        def answer() -> Reply:
+            try:
+                data = asked.result()
+            except grpc.RpcError as error:
+                raise error_of(cast(Any, error), self.address) from error
+            return method.decode_reply(data)
+
+        return answer
 
     def stream(
         self,

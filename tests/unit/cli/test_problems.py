@@ -9,6 +9,7 @@ import pytest
 
 from fairlead.cli.exits import Exit
 from fairlead.cli.main import VERBS, run
+from fairlead.cli.options import Choices
 from fairlead.cli.problems import CommandError, describe
 from fairlead.common.errors import (
     ConfigError,
@@ -73,7 +74,7 @@ def test_a_follower_names_the_leader() -> None:
 def test_bad_usage(
     arguments: list[str], said: str, hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(arguments) == Exit.USAGE
+    assert run(arguments, Choices()) == Exit.USAGE
     out, err = capsys.readouterr()
     assert out == ""
     first, second = err.splitlines()
@@ -89,13 +90,13 @@ def test_debug_shows_where(
         raise ZeroDivisionError("what a pity")
 
     monkeypatch.setattr("fairlead.cli.ending.take_down", fail)
-    assert run(["down"]) == Exit.INTERNAL
+    assert run(["down"], Choices()) == Exit.INTERNAL
     quiet = capsys.readouterr().err
     assert quiet.splitlines()[0] == (
         "fairlead: an error inside Fairlead: ZeroDivisionError: what a pity"
     )
     assert "Traceback" not in quiet
-    assert run(["down", "--debug"]) == Exit.INTERNAL
+    assert run(["down", "--debug"], Choices()) == Exit.INTERNAL
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -103,9 +104,9 @@ def test_debug_shows_where(
 def test_every_verb_has_help_and_a_line_about_it(
     verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([verb, "--help"]) == Exit.OK
+    assert run([verb, "--help"], Choices()) == Exit.OK
     assert f"Usage: fairlead {verb}" in capsys.readouterr().out
-    run(["--help"])
+    run(["--help"], Choices())
     assert VERBS[verb][1] in capsys.readouterr().out
 
 
@@ -132,7 +133,7 @@ def test_the_table_of_codes_in_the_documentation_is_whole() -> None:
 def test_text_that_is_not_utf_8_is_refused_in_a_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(arguments) == Exit.USAGE
+    assert run(arguments, Choices()) == Exit.USAGE
     message, hint = capsys.readouterr().err.splitlines()
     assert message.endswith("is not UTF-8")
     assert hint.startswith("hint: fairlead ")
