@@ -81,6 +81,7 @@ def places() -> list[str]:
     try:
         with open(PLACES, "rb") as file:
             said = json.load(file)
-        return list(said["places"]) if said["inode"] == os.stat(".").st_ino else []
-    except (OSError, ValueError, KeyError, TypeError):
+        is_ours = said["inode"] == os.stat(".").st_ino
+        return [path for each in said["places"] for path in each.values()] if is_ours else []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
