@@ -6,15 +6,12 @@ Three ways: an Executor with no cluster anywhere, so that it starts one for itse
 beside a cluster that runs; and a ProcessPoolExecutor.
 """
 
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import nullcontext
 
+from local_cluster import Environment, cluster, own_environment
 from measure import Report, arguments
 
 PROGRAM = """
@@ -29,22 +26,7 @@ BATCH = PROGRAM.format(module="fairlead.frameworks.batch", name="Executor")
 POOL = PROGRAM.format(module="concurrent.futures", name="ProcessPoolExecutor")
 
 
-@contextmanager
-def cluster(environment: Mapping[str, str]) -> Iterator[None]:
-    """One that runs meanwhile in the home of this environment."""
-
-    def command(*words: str) -> None:
-        argv = (sys.executable, "-P", "-m", "fairlead.cli", *words)
-        subprocess.run(argv, env=environment, stdout=subprocess.DEVNULL, check=True)
-
-    command("up", "--detach")
-    try:
-        yield
-    finally:
-        command("down")
-
-
-def measure(program: str, environment: Mapping[str, str]) -> tuple[float, float]:
+def measure(program: str, environment: Environment) -> tuple[float, float]:
     """Seconds until the result, and until the program has ended."""
     began = time.monotonic()
     argv = (sys.executable, "-c", program)
@@ -55,9 +37,7 @@ def measure(program: str, environment: Mapping[str, str]) -> tuple[float, float]
 def main() -> int:
     options = arguments(__doc__).parse_args()
     report = Report(options.output == "json")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("FAIRLEAD_")}
-    with tempfile.TemporaryDirectory(prefix="fairlead-first-") as directory:
-        environment = {**kept, "FAIRLEAD_HOME": str(Path(directory, "home"))}
+    with own_environment() as environment:
         for name, program, place, asked in (
             ("Executor, no cluster runs", BATCH, nullcontext(), "≤ 2"),
             ("Executor, a cluster runs", BATCH, cluster(environment), ""),
