@@ -158,8 +158,15 @@ def end_groups(work_dir: Path, uuid: LaunchUuid) -> dict[str, Any]:
     return _end(groups)
 
 
-def clear(work_dir: Path, kept: Collection[LaunchUuid] = ()) -> None:
-    """End whatever is there of other launches; the places too, if none is to be kept."""
+def remove_all(work_dir: Path) -> None:
+    """When no agent and no launcher runs there any more."""
+    clear(work_dir, ())
+    for place in _remembered(work_dir):
+        cgroup.remove(place)
+
+
+def clear(work_dir: Path, kept: Collection[LaunchUuid]) -> None:
+    """End whatever is there of other launches."""
     names = {_name(uuid) for uuid in kept}
     for place in _remembered(work_dir):
         found = {
@@ -171,8 +178,6 @@ def clear(work_dir: Path, kept: Collection[LaunchUuid] = ()) -> None:
         }
         for name in found - names:
             _end({key: f"{path}/{name}" for key, path in place.items()})
-        if not kept:
-            cgroup.remove(place)
 
 
 def _end(groups: Groups) -> dict[str, Any]:

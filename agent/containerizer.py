@@ -1,8 +1,7 @@
 """What an agent asks of whatever runs tasks apart from one another, in containerd's words.
 
 `process_containerizer` is the one over the launcher; `fake_containerizer` ships for tests and for
-authors; `tests/contract/test_containerizers.py` is what each of them must keep to. Enforcing
-limits, and freezing, come with cgroups.
+authors; `tests/contract/test_containerizers.py` is what each of them must keep to.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,6 +14,8 @@ from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import ProcessIdentity
 from fairlead.common.values import Usage
+
+from .limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class LaunchSpec:
     env: Mapping[str, str]
     sandbox: Path
     files: Mapping[str, bytes] = field(default_factory=dict)
-    limits: object | None = None
+    limits: Limits = Limits()
 
 
 Started = ProcessIdentity
@@ -38,13 +39,19 @@ Started = ProcessIdentity
 
 @dataclass(frozen=True, slots=True)
 class ContainerExit:
-    """How it ended; neither code nor signal means that nobody saw it end."""
+    """How it ended; neither code nor signal means that nobody saw it end.
+
+    The peak is that of all its processes together where they stand in a control group, else that
+    of the largest one that was waited for.
+    """
 
     uuid: LaunchUuid
     code: int | None = None
     signal: int | None = None
     max_rss_bytes: int = 0
     cpu_s: float = 0.0
+    is_out_of_memory: bool = False
+    """Something of it was killed because all of it reached its limit; then the rest is as well."""
 
     @property
     def is_unknown(self) -> bool:
@@ -73,7 +80,7 @@ class Containerizer(Protocol):
 
     @property
     def isolation(self) -> str:
-        """One word for status and offers, such as "process" or "docker"."""
+        """For status and offers, such as "process", "cgroup v2" or "docker"."""
         ...
 
     @property
@@ -99,7 +106,10 @@ class Containerizer(Protocol):
         ...
 
     async def destroy(self, uuid: LaunchUuid) -> None:
-        """Kill all its processes, now; its exit is told as any other. Idempotent."""
+        """Kill all its processes, now; its exit is told as any other. Idempotent.
+
+        Where there are control groups nobody escapes, and an exit is told when all are gone.
+        """
         ...
 
     async def forget(self, uuid: LaunchUuid) -> None:

@@ -25,12 +25,15 @@ from .events import (
     StartContainer,
 )
 from .gpus import GpuBackend
+from .limits import limits_of
 from .sandboxes import check_inside
 
 _log = logging.getLogger(__name__)
 
 STARTS_AT_ONCE = 32
 """More would only wait for one another in the launcher."""
+PROCESSES = 4096
+"""And threads, that one task may have: a mistake costs no more than this."""
 
 Order = StartContainer | SignalContainer | DestroyContainer | ForgetContainer
 
@@ -44,8 +47,10 @@ class Containers:
         gpus: GpuBackend,
         tell: Callable[[Event], None],
         fail: Callable[[BaseException], None],
+        processes: int = PROCESSES,
     ) -> None:
         self._sandboxes = sandboxes
+        self._processes = processes
         self._gpus = gpus
         self._tell = tell
         self._fail = fail
@@ -121,7 +126,12 @@ class Containers:
         uuid = start.launch_uuid
         sandbox = Path(start.sandbox)
         spec = LaunchSpec(
-            uuid, start.task.command.argv, environment_of(start), sandbox, start.task.files
+            uuid,
+            start.task.command.argv,
+            environment_of(start),
+            sandbox,
+            start.task.files,
+            limits_of(start.task, self._processes),
         )
         async with self._starts:
             try:
@@ -155,4 +165,6 @@ async def _patiently(order: Coroutine[Any, Any, None], what: str) -> None:
 
 
 def _exited(ended: ContainerExit) -> ContainerExited:
-    return ContainerExited(ended.uuid, ended.code, ended.signal, ended.max_rss_bytes)
+    return ContainerExited(
+        ended.uuid, ended.code, ended.signal, ended.max_rss_bytes, ended.is_out_of_memory
+    )

@@ -3,8 +3,7 @@
 The agent's shell makes the one and performs the other; the simulator does the same without I/O.
 """
 
-from dataclasses import dataclass
-
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import (
     CloseSession,
     Received,
@@ -54,6 +53,8 @@ class ContainerExited:
     exit_code: int | None = None
     signal: int | None = None
     max_rss_bytes: int = 0
+    is_out_of_memory: bool = False
+    """Something of it was killed because it reached its own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,22 @@ class UsageMeasured:
 
     host: HostUsage
     tasks: tuple[tuple[LaunchUuid, Usage], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DiskMeasured:
+    """How much of the file system under the sandboxes is free, of what tasks may use."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRemoved:
+    """A RemoveSandbox is done, as far as it could be, and gave back so much."""
+
+    key: str
+    freed_bytes: int = 0
 
 
 Event = (
@@ -74,6 +91,8 @@ Event = (
     | ContainerNotStarted
     | ContainerExited
     | UsageMeasured
+    | DiskMeasured
+    | SandboxRemoved
 )
 
 
@@ -137,6 +156,13 @@ class ForgetContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveSandbox:
+    """Of a task that has ended, by its key; SandboxRemoved says when it is done."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """End this process, not the tasks, with one line."""
 
@@ -154,5 +180,6 @@ Action = (
     | SignalContainer
     | DestroyContainer
     | ForgetContainer
+    | RemoveSandbox
     | Exit
 )

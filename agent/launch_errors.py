@@ -17,6 +17,8 @@ def explain(spec: LaunchSpec, step: str, number: int, reason: str) -> str:
     if step in {"cwd", "stdout", "stderr"}:
         where = spec.sandbox if step == "cwd" else spec.sandbox / step
         return f"cannot use {where}: {reason}"
+    if step == "cgroup":
+        return f"cannot put it into a control group: {reason}"
     return f"cannot start a process ({step}): {reason}"
 
 

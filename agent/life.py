@@ -2,10 +2,12 @@
 
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
 from fairlead.common.messages import TERM, KillTask, RunAccept
+from fairlead.common.resources import format_bytes
 from fairlead.common.values import (
     Launch,
     Reason,
     Source,
+    TaskInfo,
     TaskState,
     TaskStatus,
 )
@@ -20,6 +22,7 @@ from .events import (
     SignalContainer,
     StartContainer,
 )
+from .limits import limits_of
 from .state import Seen, after
 from .updates import Updates
 
@@ -256,7 +259,7 @@ class Life:
             self._context.containers.pop(event.launch_uuid, None)
             self._context.do(ForgetContainer(event.launch_uuid))
             return
-        seen, reason, message = _verdict(event)
+        seen, reason, message = _verdict(event, task.info)
         if task.state is TaskState.KILLING:
             reason = task.latest.reason
         self._end(task, seen, reason, message, event)
@@ -299,7 +302,13 @@ def _signal_of(kill: KillTask) -> int:
     return kill.signal or TERM
 
 
-def _verdict(event: ContainerExited) -> tuple[Seen, Reason, str]:
+def _verdict(event: ContainerExited, info: TaskInfo) -> tuple[Seen, Reason, str]:
+    if event.is_out_of_memory:  # whatever its main process says: a part of the work is missing
+        limit, peak = limits_of(info).memory_bytes, event.max_rss_bytes
+        message = (
+            f"out of memory: the limit is {format_bytes(limit)}, the peak {format_bytes(peak)}"
+        )
+        return Seen.FAILED, Reason.MEMORY_LIMIT, message
     if event.signal is not None:
         return Seen.FAILED, Reason.COMMAND_EXITED, f"ended by signal {event.signal}"
     if event.exit_code is None:

@@ -1,4 +1,4 @@
-"""Tasks whose launcher was killed: found by the mark in their environment, ended with all they own.
+"""Tasks whose launcher was killed: found by their mark or control groups, ended with all they own.
 
 Used by `process_containerizer`, and by `fairlead down`. Nobody can learn how such a task ends.
 """
@@ -12,6 +12,9 @@ from pathlib import Path
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import ProcessIdentity, identity_of, is_alive
 
+from .cgroups import end_groups, find_groups
+from .containerizer import ContainerExit
+from .launcher import cgroup
 from .launcher.tree import deliver, kill_tree, mark_of, session_of, signal_session, tree_of
 
 
@@ -26,9 +29,12 @@ def find_marked(work_dir: Path) -> dict[LaunchUuid, ProcessIdentity]:
     return found
 
 
-def signal_orphan(main: ProcessIdentity, signum: int) -> None:
-    """To its session, provided that it is still the same process."""
-    if is_alive(main):
+def signal_orphan(work_dir: Path, uuid: LaunchUuid, main: ProcessIdentity, signum: int) -> None:
+    """To its control groups; else to its session, provided that it is still the same process."""
+    groups = find_groups(work_dir, uuid)
+    if groups:
+        cgroup.send(groups, signum)
+    elif is_alive(main):
         signal_session(main.pid, signum)
 
 
@@ -41,12 +47,20 @@ def kill_orphan(main: ProcessIdentity) -> None:
             deliver(os.kill, pid, signal.SIGKILL)
 
 
-def kill_marked(work_dir: Path, uuids: Collection[LaunchUuid]) -> None:
+def kill_remains(work_dir: Path, uuids: Collection[LaunchUuid]) -> None:
     """Whatever is left of these launches, wherever it went."""
     marked = _marked(work_dir) if uuids else {}
     for uuid in uuids:
+        cgroup.kill(find_groups(work_dir, uuid))
         for pid in marked.get(uuid, ()):
             kill_tree(pid)
+
+
+def end_remains(work_dir: Path, uuids: Collection[LaunchUuid]) -> dict[LaunchUuid, ContainerExit]:
+    """The same, and then their control groups; what these say of launches nobody saw end."""
+    kill_remains(work_dir, uuids)
+    used = {uuid: end_groups(work_dir, uuid) for uuid in uuids}
+    return {uuid: ContainerExit(uuid, **used[uuid]) for uuid in uuids}
 
 
 def _marked(work_dir: Path) -> dict[LaunchUuid, list[int]]:

@@ -1,8 +1,9 @@
-"""Tasks as plain processes of the user who runs the agent, each in its own session.
+"""Tasks as processes of the user who runs the agent, each in its own session and control groups.
 
-Works everywhere, without root: cpus and memory are accounted, not enforced. The launcher forks
-them, so they outlive the agent. Should the launcher itself be killed, another is started, and the
-tasks of the first are watched from here until they are gone; how they ended, nobody can know.
+Without control groups it works everywhere, without root: cpus and memory are accounted, not
+enforced. The launcher forks the tasks, so they outlive the agent. Should the launcher itself be
+killed, another is started, and the tasks of the first are watched from here until they are gone;
+how they ended, nobody can know.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from typing import TypeVar
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import ProcessIdentity, is_alive
+from fairlead.common.resources import MILLIS
 from fairlead.common.values import Usage
 
+from .cgroups import choose, clear
 from .containerizer import (
     ContainerExit,
     LaunchSpec,
@@ -35,7 +38,7 @@ from .launcher_client import (
     LauncherRefusedError,
     start_launcher,
 )
-from .orphans import find_marked, kill_marked, kill_orphan, signal_orphan
+from .orphans import end_remains, find_marked, kill_orphan, kill_remains, signal_orphan
 from .usage import TaskSampler
 
 logger = logging.getLogger(__name__)
@@ -49,14 +52,14 @@ Answer = TypeVar("Answer")
 class ProcessContainerizer:
     """A `Containerizer` over the launcher of one work directory."""
 
-    isolation = "process"
-
     def __init__(
         self,
         work_dir: Path,
         on_exit: OnExit,
         *,
         gpus: GpuBackend | None = None,
+        isolation: str = "auto",
+        cpus: int = MILLIS,
         poll_s: float = 0.2,
         usage_s: float = 1.0,
     ) -> None:
@@ -64,6 +67,7 @@ class ProcessContainerizer:
         self._on_exit = on_exit
         self._poll_s = poll_s
         self._usage_s = usage_s
+        self._cgroups, self._why_not = choose(self._work_dir, isolation, cpus)
         self._sampler = TaskSampler(self._work_dir, gpus)
         self._usage: Mapping[LaunchUuid, Usage] = {}
         self._launcher: ProcessIdentity | None = None
@@ -80,9 +84,17 @@ class ProcessContainerizer:
         self._told: set[LaunchUuid] = set()
 
     @property
+    def isolation(self) -> str:
+        return "process" if self._cgroups is None else self._cgroups.isolation
+
+    @property
     def warnings(self) -> tuple[str, ...]:
-        who = f"tasks run as plain processes of user {_user_name()}"
-        return (f"{who}: cpus and memory are accounted, not enforced",)
+        who = f"processes of user {_user_name()}"
+        if self._cgroups is not None:
+            files = f"tasks run as {who}, who owns the files of all of them"
+            return (files, *self._cgroups.warnings)
+        why = f" ({self._why_not})" if self._why_not else ""
+        return (f"tasks run as plain {who}: cpus and memory are accounted, not enforced{why}",)
 
     async def recover(self, known: Collection[LaunchUuid] = ()) -> list[Recovered]:
         client = await self._connected()
@@ -91,13 +103,15 @@ class ProcessContainerizer:
             Recovered(uuid, None, ContainerExit(uuid)) for uuid in known if uuid not in found
         ]
         gone = {u for u, task in found.items() if task.is_lost and not is_alive(task.process)}
-        await asyncio.to_thread(kill_marked, self._work_dir, gone)
+        remains = await asyncio.to_thread(end_remains, self._work_dir, gone)
         for uuid, task in found.items():
-            ended = ContainerExit(uuid) if uuid in gone else None
+            ended = remains.get(uuid)
             if task.exit is not None:
                 ended = _container_exit(task.exit)
             self._take(task, ended)
             recovered.append(Recovered(uuid, task.process, ended))
+        kept = [each.uuid for each in recovered if each.exit is None]
+        await asyncio.to_thread(clear, self._work_dir, kept)
         self._is_recovered = True
         self._unclaimed.clear()
         self._watching += [
@@ -146,7 +160,7 @@ class ProcessContainerizer:
 
     async def signal(self, uuid: LaunchUuid, signum: int) -> None:
         if uuid in self._orphans:
-            signal_orphan(self._running[uuid], signum)
+            signal_orphan(self._work_dir, uuid, self._running[uuid], signum)
         elif uuid in self._running or uuid in self._launching:
             await self._ask(lambda client: client.signal(uuid, signum))
 
@@ -155,7 +169,7 @@ class ProcessContainerizer:
             await self._ask(lambda client: client.destroy(uuid))
         if uuid in self._orphans:  # or has become one meanwhile
             kill_orphan(self._running[uuid])
-            await asyncio.to_thread(kill_marked, self._work_dir, {uuid})
+            await asyncio.to_thread(kill_remains, self._work_dir, {uuid})
 
     async def forget(self, uuid: LaunchUuid) -> None:
         self._told.discard(uuid)
@@ -206,9 +220,9 @@ class ProcessContainerizer:
             await asyncio.sleep(self._poll_s)
             watched = self._orphans - self._launching
             gone = {uuid for uuid in watched if not is_alive(self._running[uuid])}
-            await asyncio.to_thread(kill_marked, self._work_dir, gone)
+            remains = await asyncio.to_thread(end_remains, self._work_dir, gone)
             for uuid in sorted(gone):
-                self._tell(ContainerExit(uuid))
+                self._tell(remains[uuid])
 
     async def _watch_usage(self) -> None:
         while True:
@@ -220,6 +234,9 @@ class ProcessContainerizer:
     # --- the launcher
 
     async def _start(self, spec: LaunchSpec) -> LaunchedTask:
+        groups = None if self._cgroups is None else self._cgroups.groups(spec.uuid)
+        limits = () if self._cgroups is None else self._cgroups.writes(spec.uuid, spec.limits)
+
         async def ask(client: LauncherClient) -> LaunchedTask:
             started = self._half_started.pop(spec.uuid, None)
             return started or await client.start(
@@ -229,6 +246,8 @@ class ProcessContainerizer:
                 cwd=spec.sandbox,
                 stdout=spec.sandbox / "stdout",
                 stderr=spec.sandbox / "stderr",
+                groups=groups,
+                limits=limits,
             )
 
         return await self._ask(ask)
@@ -304,7 +323,7 @@ class ProcessContainerizer:
                 kill_orphan(task.process)
             elif task.exit is None:
                 await client.destroy(uuid)
-        await asyncio.to_thread(kill_marked, self._work_dir, set(strangers))
+        await asyncio.to_thread(end_remains, self._work_dir, set(strangers))
         await client.forget(*strangers)
 
     async def _find(self, client: LauncherClient) -> dict[LaunchUuid, LaunchedTask]:
@@ -334,7 +353,12 @@ class ProcessContainerizer:
 
 def _container_exit(ended: Exit) -> ContainerExit:
     return ContainerExit(
-        LaunchUuid(ended.uuid), ended.code, ended.signal, ended.max_rss_bytes, ended.cpu_s
+        LaunchUuid(ended.uuid),
+        ended.code,
+        ended.signal,
+        ended.max_rss_bytes,
+        ended.cpu_s,
+        ended.is_out_of_memory,
     )
 
 

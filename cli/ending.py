@@ -158,11 +158,13 @@ def _end_launcher(agent: AgentHome) -> Ended:
 
 def _end_orphans(agent: AgentHome) -> int:
     """What a killed launcher left running; says how many tasks that was."""
-    from fairlead.agent.orphans import find_marked, kill_marked, kill_orphan
+    from fairlead.agent.cgroups import remove_all
+    from fairlead.agent.orphans import find_marked, kill_orphan, kill_remains
 
     left = find_marked(agent.path)
     for main in left.values():
         kill_orphan(main)
-    kill_marked(agent.path, left.keys())
+    kill_remains(agent.path, left.keys())
     wait_for_end(list(left.values()), KILLED_S)
+    remove_all(agent.path)
     return len(left)

@@ -74,6 +74,17 @@ def master_option(command: Command) -> Command:
     )(command)
 
 
+def isolation_option(command: Command) -> Command:
+    """`--isolation`: how agents keep tasks apart."""
+    return click.option(
+        "--isolation",
+        type=click.Choice(["auto", "process", "cgroups"]),
+        default="auto",
+        show_default=True,
+        help="How tasks are held to what they asked for: auto is cgroups where they can be had.",
+    )(command)
+
+
 def debug_option(command: Command) -> Command:
     """`--debug`: what lies behind an error."""
     return click.option(

@@ -23,6 +23,7 @@ class Wanted:
     mem_bytes: int | None = None
     disk_bytes: int | None = None
     gpus: str | None = None
+    isolation: str = "auto"
 
 
 def machine_for(wanted: Wanted, home: Home) -> Resources:
@@ -69,6 +70,8 @@ def _agent_flags(wanted: Wanted, machine: Resources, index: int) -> list[str]:
         flags += ["--disk", f"{disk}B"]
     if gpus is not None:
         flags += ["--gpus", gpus]
+    if wanted.isolation != "auto":
+        flags += ["--isolation", wanted.isolation]
     return flags
 
 

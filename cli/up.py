@@ -2,7 +2,7 @@
 
 import click
 
-from .options import debug_option, home_of, home_option
+from .options import debug_option, home_of, home_option, isolation_option
 from .quantities import BYTES, CPUS, GPU_SOURCE
 
 
@@ -18,6 +18,7 @@ from .quantities import BYTES, CPUS, GPU_SOURCE
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Of the master [any free one]."
 )
+@isolation_option
 @click.option("--embedded", is_flag=True, hidden=True)
 @home_option
 @debug_option
@@ -32,6 +33,7 @@ def up(
     gpus: str | None,
     detach: bool,
     port: int,
+    isolation: str,
     embedded: bool,
 ) -> None:
     """Start a local cluster: a master, agents, and the built-in frameworks.
@@ -43,7 +45,7 @@ def up(
     from . import start
     from .plan import Wanted, choose_port, machine_for, make_plan
 
-    wanted = Wanted(agents, cpus, mem, disk, gpus)
+    wanted = Wanted(agents, cpus, mem, disk, gpus, isolation)
     if embedded:
         home = start.temporary_home()
         lock, _ = start.take_home(home)
