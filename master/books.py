@@ -1,6 +1,6 @@
 """What the master knows: agents, frameworks, tasks, offers, and who holds what.
 
-The one place where held quantities change, so that the sums always agree; `check` proves it.
+The one place where held quantities change, so that the sums always agree; `proof` checks it.
 `touched` names what operators should see anew.
 """
 
@@ -274,6 +274,11 @@ class Books:
 
     # --- what operators should see anew
 
+    def take_touched(self) -> dict[str, None]:
+        """Since it was asked last."""
+        touched, self.touched = self.touched, {}
+        return touched
+
     def touch_agent(self, agent_id: AgentId) -> None:
         self.touched[f"agents/{agent_id}"] = None
 
@@ -287,52 +292,6 @@ class Books:
         self.touched[f"offers/{offer.offer_id}"] = None
         self.touch_agent(offer.agent_id)
         self.touch_framework(offer.framework_id)
-
-    # --- the proof
-
-    def check(self) -> None:
-        """The books balance, or AssertionError."""
-        for agent_id, agent in self.agents.items():
-            self.check_agent(agent_id, agent)
-        for framework_id, framework in self.frameworks.items():
-            self._check_framework(framework_id, framework)
-        counted = total(agent.capacity for agent in self.agents.values())
-        assert self.capacity == counted, f"the capacity is {counted}, not {self.capacity}"
-        sums = total(anonymous(framework_sum(f)) for f in self.frameworks.values())
-        assert sums.vector == total(self.held.values()).vector, "roles do not add up"
-        for offer_id, held in self.offers.items():
-            assert held.offer.agent_id in self.agents, offer_id
-            assert held.offer.offer_id == offer_id
-
-    def check_agent(self, agent_id: AgentId, agent: Agent) -> None:
-        used = total((*(task.held for task in agent.tasks.values()), *agent.strays.values()))
-        offered = total(held.offer.resources for held in agent.offers.values())
-        assert agent.used == used, f"{agent_id} uses {used}, the books say {agent.used}"
-        assert agent.offered == offered, f"{agent_id} offers {offered}, not {agent.offered}"
-        if offered:
-            assert agent.state is AgentState.CONNECTED, f"{agent_id} is away and offered"
-            free = agent.info.resources.without(used)  # it may have shrunk under its tasks
-            assert free.contains(offered), f"{agent_id} is promised twice"
-        for (framework_id, task_id), task in agent.tasks.items():
-            assert self.frameworks[framework_id].tasks[task_id] is task, task_id
-            assert not (task.is_terminal and task.held), f"{task_id} has ended and holds"
-            assert task.agent_id == agent_id, task_id
-
-    def _check_framework(self, framework_id: FrameworkId, framework: Framework) -> None:
-        assert framework.framework_id == framework_id
-        assert framework.session is not None or not framework.offers, framework_id
-        sums = anonymous(framework_sum(framework))
-        assert sums.vector == total(framework.held.values()).vector, f"{framework_id}: sums"
-        for task_id, task in framework.tasks.items():
-            agent = self.agents[task.agent_id]
-            assert agent.tasks[framework_id, task_id] is task, task_id
-            assert task.is_terminal == (task_id in framework.ended), f"{task_id}: {task.latest}"
-        for task_id, task in framework.ended.items():
-            assert framework.tasks[task_id] is task, task_id
-
-
-def framework_sum(framework: Framework) -> Resources:
-    return anonymous(framework.used) + anonymous(framework.offered)
 
 
 def anonymous(resources: Resources) -> Resources:

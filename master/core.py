@@ -15,6 +15,7 @@ from fairlead.common.messages import AgentMessage, Code, FrameworkMessage
 from fairlead.common.operators import AgentState, OperatorCall, SetWeight
 from fairlead.common.values import AgentInfo, FrameworkInfo
 
+from . import proof
 from .accepts import Accepts
 from .agents import Agents
 from .books import Agent, Books, Framework
@@ -60,6 +61,8 @@ class Master:
         self._operators = Operators(self._context, self._tasks, self._frameworks)
         self._last_step: float | None = None
         self._touched: dict[str, None] = {}
+        self._touched_last: dict[str, None] = {}
+        """By the last step."""
         self.version = 0
         """Grows with every step that changed what operators see."""
         self._events: Mapping[type, Callable[[Any], None]] = {
@@ -157,10 +160,10 @@ class Master:
             self._timers[kind](*key)
         if isinstance(event, Tick) or self._offers.is_overdue():
             self._offers.allocate()
-        if context.books.touched or is_order:
+        touched = self._touched_last = context.books.take_touched()
+        if touched or is_order:
             self.version += 1
-            self._touched.update(context.books.touched)
-            context.books.touched.clear()
+            self._touched.update(touched)
         return actions
 
     def next_deadline(self) -> float | None:
@@ -174,14 +177,11 @@ class Master:
 
     def check(self) -> None:
         """The books balance, or AssertionError."""
-        books, sessions = self._context.books, self._context.sessions
-        books.check()
-        for agent_id, agent in books.agents.items():
-            assert agent.session is None or sessions[agent.session] is agent, agent_id
-            assert (agent.session is None) == (agent.state is not AgentState.CONNECTED), agent_id
-        for framework_id, framework in books.frameworks.items():
-            session = framework.session
-            assert session is None or sessions[session] is framework, framework_id
+        proof.check(self._context.books, self._context.sessions)
+
+    def check_step(self) -> None:
+        """What the last step touched balances: a cost that does not grow with the cluster."""
+        proof.check_touched(self._context.books, self._context.sessions, self._touched_last)
 
     def _pass_time(self, now: float) -> None:
         """A gap between our own steps is our stall, and counts as nobody's silence."""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import count
 
+from .process import CHECK_EVERY
 from .tally import Tally
 from .world import Report, simulate
 
@@ -48,9 +49,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--check-every",
         type=int,
-        default=1,
+        default=CHECK_EVERY,
         metavar="STEPS",
-        help="how often a core's books are checked; 0: only at the end",
+        help="how often all books of a core are checked, beside what each step touched;"
+        f" {CHECK_EVERY} if not given, 0: only at the end",
     )
     return parser.parse_args(argv)
 

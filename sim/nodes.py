@@ -68,6 +68,9 @@ class MasterNode(Process):
         self.stage.auditor.acts(self.stage.clock.now, self.name)
         super().take(event)
 
+    def check_step(self) -> None:
+        self.core.check_step()
+
     def operate(self, body: OperatorBody) -> None:
         """An operator's order arrives."""
         self._calls += 1

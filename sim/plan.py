@@ -40,6 +40,8 @@ class Plan:
     fault_every_s: float
     faults_end: float
     settle_s: float = 200.0
+    bags: tuple[tuple[Job, ...], ...] = ()
+    """Of further frameworks, each with short jobs of its own."""
 
     def describe(self) -> str:
         master = self.master

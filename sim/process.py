@@ -29,6 +29,7 @@ from .journal import Journal, count
 from .network import End, Network
 
 MAX_TICKS_AT_ONCE = 100
+CHECK_EVERY = 100
 
 
 class Core(Protocol):
@@ -50,8 +51,9 @@ class Stage:
     random: Random
     journal: Journal
     auditor: Auditor
-    check_every: int = 1
-    """Steps between two checks of a core's books; 0: never."""
+    check_every: int = CHECK_EVERY
+    """Steps between two checks of all books of a core; after each step what it touched is checked.
+    0: nothing is."""
 
 
 class CoreFailedError(Exception):
@@ -122,6 +124,10 @@ class Process:
         """The books of the core balance, or AssertionError."""
         assert self._core is not None
         self._core.check()
+
+    def check_step(self) -> None:
+        """What the last step touched balances; the same where there is little to check."""
+        self.check()
 
     # --- as the network sees it
 
@@ -207,10 +213,14 @@ class Process:
 
     def _check_in_turn(self) -> None:
         every = self.stage.check_every
+        if not every:
+            return
         self._unchecked += 1
-        if every and self._unchecked >= every:
+        if self._unchecked >= every:
             self._unchecked = 0
             self.check()
+        else:
+            self.check_step()
 
     def _act(self, actions: Sequence[object]) -> None:
         stage = self.stage

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from fairlead.agent.settings import AgentSettings
@@ -19,8 +20,8 @@ from .launcher import Launcher
 from .network import Network, Peer
 from .nodes import AgentNode, FrameworkNode, MasterNode
 from .plan import Plan, draw, framework_info
-from .process import CoreFailedError, Process, Stage
-from .schedulers import LEAVE, Bag, Memory, Replayable, Service
+from .process import CHECK_EVERY, CoreFailedError, Process, Stage
+from .schedulers import LEAVE, Bag, Job, Memory, Replayable, Service
 
 REST_S = 8.0
 """All is settled once it has been for so long: longer than the longest that is under way."""
@@ -79,7 +80,7 @@ class FrameworkHost:
 class World:
     """`run` lives it through. Also what faults strike."""
 
-    def __init__(self, plan: Plan, check_every: int = 1) -> None:
+    def __init__(self, plan: Plan, check_every: int = CHECK_EVERY) -> None:
         self.plan = plan
         self.random = Random(f"{plan.seed}/faults")
         self.journal = Journal()
@@ -361,10 +362,12 @@ class World:
 
     def _framework_hosts(self) -> list[FrameworkHost]:
         plan = self.plan
-        batch, service = framework_info("batch", FOR_EVER_S), framework_info("service", FOR_EVER_S)
+        service = framework_info("service", FOR_EVER_S)
+        bags = {"batch": plan.batch, **{f"bag-{n}": jobs for n, jobs in enumerate(plan.bags, 1)}}
 
-        def bag(memory: Memory) -> Replayable:
-            return Bag(batch, plan.batch, memory, Random(f"{plan.seed}/batch/{memory.lives}"))
+        def bag(memory: Memory, name: str, jobs: tuple[Job, ...]) -> Replayable:
+            random = Random(f"{plan.seed}/{name}/{memory.lives}")
+            return Bag(framework_info(name, FOR_EVER_S), jobs, memory, random)
 
         def up(memory: Memory) -> Replayable:
             random = Random(f"{plan.seed}/service/{memory.lives}")
@@ -379,7 +382,10 @@ class World:
             service.states_demand = False
             return service
 
-        hosts = [FrameworkHost("batch", bag), FrameworkHost("service", up)]
+        hosts = [
+            FrameworkHost(name, partial(bag, name=name, jobs=jobs)) for name, jobs in bags.items()
+        ]
+        hosts.insert(1, FrameworkHost("service", up))
         return [*hosts, FrameworkHost("guest", visit)] if plan.guest else hosts
 
     # --- the guest
@@ -402,6 +408,6 @@ class World:
 CONNECTED = AgentState.CONNECTED
 
 
-def simulate(seed: int, check_every: int = 1) -> Report:
+def simulate(seed: int, check_every: int = CHECK_EVERY) -> Report:
     """One world, from its seed to its end."""
     return World(draw(seed), check_every).run()

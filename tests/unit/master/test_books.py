@@ -5,10 +5,15 @@ from collections.abc import Callable
 import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, task
 
+from fairlead.common.events import Received, Tick
+from fairlead.common.ids import SessionId
+from fairlead.common.messages import AgentHeartbeat, AgentMessage
 from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.master.books import anonymous
+from fairlead.master.proof import check_touched
 from fairlead.master.settings import MasterSettings
+from fairlead.master.views import all_keys
 
 Corruption = Callable[[MasterHarness, AgentDouble, FrameworkDouble], None]
 
@@ -78,22 +83,46 @@ def corrupt_ended(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
     h.framework_books(f).ended[h.believes(f, "t1").task_id] = h.believes(f, "t1")
 
 
-@pytest.mark.parametrize(
-    "corrupt",
-    [
-        corrupt_used,
-        corrupt_offered,
-        corrupt_held,
-        corrupt_role,
-        corrupt_state,
-        corrupt_session,
-        corrupt_promise,
-        corrupt_ended,
-    ],
+CORRUPTIONS = (
+    corrupt_used,
+    corrupt_offered,
+    corrupt_held,
+    corrupt_role,
+    corrupt_state,
+    corrupt_session,
+    corrupt_promise,
+    corrupt_ended,
 )
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS)
 def test_check_notices(corrupt: Corruption) -> None:
     h, a, f = running()
     h.master.check()
     corrupt(h, a, f)
     with pytest.raises((AssertionError, KeyError)):
         h.master.check()
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS)
+def test_what_was_touched_is_checked_like_the_whole(corrupt: Corruption) -> None:
+    h, a, f = running()
+    books, sessions = h.master.books, h.master._context.sessions
+    touched = list(all_keys(books))
+    check_touched(books, sessions, touched)
+    corrupt(h, a, f)
+    with pytest.raises((AssertionError, KeyError)):
+        check_touched(books, sessions, touched)
+
+
+def test_a_step_is_checked_by_what_it_touched() -> None:
+    h, a, f = running()
+    h.agent(cpus=4)
+    a.runs("t1")
+    corrupt_used(h, a, f)
+    h.master.step(Tick(), h.now)
+    h.master.check_step()  # of other things
+    assert a.session is not None
+    h.master.step(Received(SessionId(a.session), AgentMessage(AgentHeartbeat(1))), h.now)
+    with pytest.raises(AssertionError, match="the books say"):
+        h.master.check_step()
