@@ -6,8 +6,9 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.events import Record, Send
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, SessionId, TaskId
 from fairlead.common.messages import (
@@ -64,6 +65,8 @@ class Task:
     resend_s: float = 0.0
     kill: KillTask | None = None
     usage: Usage | None = None
+    sandbox_removed: str = ""
+    """Why; empty while it is there."""
 
     @property
     def key(self) -> str:
@@ -90,6 +93,7 @@ class Task:
             self.sandbox,
             self.role,
             self.accept_id,
+            self.sandbox_removed,
         )
 
 
@@ -215,10 +219,13 @@ class Context:
             del self.names[name]
         number = next(reversed(self.ended.values()))[0] + 1 if self.ended else 1
         value = task.as_value(EMPTY, with_files=False)
-        self.ended[task.key] = (number, value)
-        self.record(f"ended/{number:012}", value)
+        self.record_ended(number, task.key, value)
         self.record(f"task/{task.key}", None)
         self._forget_excess()
+
+    def record_ended(self, number: int, key: str, value: AgentTask) -> None:
+        self.ended[key] = (number, value)
+        self.record(f"ended/{number:012}", value)
 
     def _forget_excess(self) -> None:
         while len(self.ended) > self.settings.ended_kept:

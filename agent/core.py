@@ -1,8 +1,9 @@
 """The agent's core: runs what a master accepted, says truly what became of it, survives anything.
 
 It knows no clock, no socket and no process: `server` brings events and carries out the actions.
-The parts are `link` (the session), `accepts`, `life` (of a task), `updates` and `away`, all over
-one `context`; `recovery` builds it again from what was recorded.
+The parts are `link` (the session), `accepts`, `life` (of a task), `updates`, `away` and
+`retention` (of sandboxes), all over one `context`; `recovery` builds it again from what was
+recorded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,14 +29,17 @@ from .events import (
     ContainerExited,
     ContainerNotStarted,
     ContainerStarted,
+    DiskMeasured,
     Event,
     Recovered,
+    SandboxRemoved,
     UsageMeasured,
 )
 from .ledger import Ledger
 from .life import Life
 from .link import Link
 from .recovery import Recovery
+from .retention import Retention
 from .settings import AgentSettings
 from .updates import Updates
 
@@ -53,6 +57,7 @@ class Agent:
         self._accepts = Accepts(context, self._life)
         self._absences = Absences(context, self._life, self._accepts)
         self._link = Link(context, self._updates, self._accepts, self._absences)
+        self._retention = Retention(context)
 
     @classmethod
     def restore(  # noqa: PLR0917 - every core is restored this way
@@ -92,6 +97,10 @@ class Agent:
                 self._life.exited(event)
             case UsageMeasured():
                 self._link.measured(event)
+            case DiskMeasured():
+                self._retention.measured(event)
+            case SandboxRemoved():
+                self._retention.removed(event)
             case SessionOpened(session):
                 self._link.opened(session)
             case SessionClosed():
@@ -163,10 +172,15 @@ class Agent:
         return None
 
     def sandboxes(self) -> frozenset[str]:
-        """Of all tasks that are listed: none of them may be removed."""
+        """The keys of all tasks that are listed, and whose sandboxes are kept."""
         context = self._context
-        living = {task.sandbox for task in context.tasks.values()}
-        return frozenset(living | {value.sandbox for _, value in context.ended.values()})
+        tasks = {key for key, task in context.tasks.items() if not task.sandbox_removed}
+        ended = {key for key, (_, value) in context.ended.items() if not value.sandbox_removed}
+        return frozenset(tasks | ended)
+
+    def living(self) -> frozenset[str]:
+        """The keys of the tasks that have not ended."""
+        return frozenset(task.key for task in self._context.living())
 
     def check(self) -> None:
         """The books balance."""

@@ -1,29 +1,22 @@
 """Reading what a task wrote, while it runs and afterwards; never a file outside of its sandbox."""
 
 import asyncio
-import os
-import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from fairlead.common.errors import (
-    ContainerError,
-    InvalidFieldError,
-    NotFoundError,
-    UnavailableError,
-)
+from fairlead.common.errors import InvalidFieldError, NotFoundError
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
 from fairlead.common.operators import LogChunk, LogQuery
 from fairlead.common.values import AgentTask
 
-from .sandboxes import check_inside
+from .context import task_key
+from .log_reader import LogReader
+from .rotation_files import STREAMS
 
 LookUp = Callable[[FrameworkId, TaskId, LaunchUuid], AgentTask | None]
 
-CHUNK_BYTES = 64 * 1024
 POLL_S = 0.05
-STREAMS = ("stdout", "stderr")
 
 
 class Logs:
@@ -33,31 +26,56 @@ class Logs:
         self._root = root
         self._look_up = look_up
         self._end = asyncio.Event()
+        self._readers: dict[tuple[str, str], list[LogReader]] = {}
 
     def task_ended(self) -> None:
         """Whoever follows a log looks now, not a poll later."""
         self._end.set()
         self._end = asyncio.Event()
 
+    def position(self, key: str, stream: str) -> int | None:
+        """Of the reader that has come least far, if anybody reads that log."""
+        readers = self._readers.get((key, stream), ())
+        return min((each.offset for each in readers if each.is_open), default=None)
+
     async def read(self, query: LogQuery) -> AsyncIterator[LogChunk]:
         """From the offset on to the end; when following, to the end of the task."""
-        if query.stream not in STREAMS:
-            raise InvalidFieldError("stream", f"{query.stream[:40]!r} is not one of {STREAMS}")
-        task = self._look_up(query.framework_id, query.task_id, query.launch_uuid)
-        if task is None:
-            raise NotFoundError(
-                f"this agent does not know a task {query.task_id}",
-                hint="see which there are: fairlead tasks list --all",
-            )
-        reader = LogReader(self._root, Path(task.sandbox) / query.stream, query.offset_bytes)
+        task = self._find(query)
+        key = task_key(task.framework_id, task.task.task_id, task.launch_uuid)
+        reader = LogReader(self._root, key, query.stream, query.offset_bytes, query.tail_lines)
+        readers = self._readers.setdefault((key, query.stream), [])
+        readers.append(reader)
         try:
             async for chunk in self._chunks(reader, task, is_following=query.follow):
                 yield chunk
+            if not reader.is_open:
+                self._explain(task, query.stream)
         finally:
+            readers.remove(reader)
+            if not readers:
+                self._readers.pop((key, query.stream), None)
             reader.close()
 
+    def _find(self, query: LogQuery) -> AgentTask:
+        if query.stream not in STREAMS:
+            raise InvalidFieldError("stream", f"{query.stream[:40]!r} is not one of {STREAMS}")
+        if query.tail_lines < 0:
+            raise InvalidFieldError("tail_lines", f"{query.tail_lines} is less than nothing")
+        task = self._look_up(query.framework_id, query.task_id, query.launch_uuid)
+        if task is None:
+            raise NotFoundError(
+                f"this agent does not know a task {query.task_id}, or has forgotten it by now",
+                hint="see which there are: fairlead tasks list --all",
+            )
+        if task.sandbox_removed:
+            raise NotFoundError(
+                f"the logs of task {query.task_id} have been removed: {task.sandbox_removed}",
+                hint="how long they are kept: fairlead agent --help",
+            )
+        return task
+
     async def _chunks(
-        self, reader: "LogReader", task: AgentTask, *, is_following: bool
+        self, reader: LogReader, task: AgentTask, *, is_following: bool
     ) -> AsyncIterator[LogChunk]:
         while True:
             end = self._end
@@ -70,53 +88,13 @@ class Logs:
             with suppress(TimeoutError):
                 await asyncio.wait_for(end.wait(), POLL_S)
 
+    def _explain(self, task: AgentTask, stream: str) -> None:
+        """Whoever ran and ended had a log: where is it?"""
+        now = self._look_up(task.framework_id, task.task.task_id, task.launch_uuid)
+        if now is not None and now.latest.state.is_terminal and now.latest.pid:
+            why = now.sandbox_removed or f"there is no {stream} in {task.sandbox} any more"
+            raise NotFoundError(f"the logs of task {task.task.task_id} have been removed: {why}")
+
     def _has_ended(self, task: AgentTask) -> bool:
         now = self._look_up(task.framework_id, task.task.task_id, task.launch_uuid)
         return now is None or now.latest.state.is_terminal
-
-
-class LogReader:
-    """A position in a file that may not be there yet, and may grow. Used from threads."""
-
-    def __init__(self, root: Path, path: Path, offset: int) -> None:
-        self._root = root
-        self._path = path
-        self._offset = offset
-        self._descriptor = -1
-
-    def next(self) -> LogChunk | None:
-        """What comes next, or None if there is nothing now."""
-        if self._descriptor < 0 and not self._open():
-            return None
-        # A log that was cut short is read on from its new end.
-        self._offset = min(self._offset, os.fstat(self._descriptor).st_size)
-        data = os.pread(self._descriptor, CHUNK_BYTES, self._offset)
-        if not data:
-            return None
-        chunk = LogChunk(data, self._offset)
-        self._offset += len(data)
-        return chunk
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _open(self) -> bool:
-        """A task may put anything in the place of its log: only a plain file is served."""
-        try:
-            check_inside(self._root, self._path.parent)
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(self._path, flags)
-        except FileNotFoundError:
-            return False
-        except (OSError, ContainerError) as error:
-            raise UnavailableError(f"cannot read {self._path}: {error}") from None
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(descriptor)
-            raise UnavailableError(f"cannot read {self._path}: it is not a plain file")
-        self._descriptor = descriptor
-        if self._offset < 0:
-            self._offset = max(0, status.st_size + self._offset)
-        return True

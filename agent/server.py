@@ -30,7 +30,7 @@ from fairlead.common.store import Store
 from fairlead.common.values import AgentInfo, AgentTask
 
 from .checkpoint import KINDS
-from .containers import Containers
+from .containers import PROCESSES, Containers
 from .core import Agent
 from .dialer import Dialer
 from .discovery import Host, Overrides, discover
@@ -43,20 +43,21 @@ from .events import (
     Event,
     Exit,
     ForgetContainer,
+    RemoveSandbox,
     SignalContainer,
     StartContainer,
     UsageMeasured,
 )
+from .housekeeping import Housekeeping
 from .logs import Logs
 from .process_containerizer import ProcessContainerizer
-from .sandboxes import list_sandboxes, remove_sandboxes
+from .rotation_files import weaknesses_of
 from .settings import AgentSettings
 from .usage import HostSampler
 
 _log = logging.getLogger(__name__)
 
 USAGE_S = 1.0
-SWEEP_S = 600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -70,6 +71,8 @@ class AgentOptions:
     master: str = ""
     host: str = "127.0.0.1"
     port: int = 0
+    isolation: str = "auto"
+    processes: int = PROCESSES
     settings: AgentSettings = AgentSettings()
 
 
@@ -94,6 +97,7 @@ class AgentServer:
         self._core: Agent | None = None
         self._outbox: Outbox | None = None
         self._containers: Containers | None = None
+        self._housekeeping: Housekeeping | None = None
 
     async def run(self) -> None:
         """Serve until told to stop; raises what made it impossible to go on."""
@@ -102,10 +106,9 @@ class AgentServer:
         background: list[asyncio.Task[None]] = []
         try:
             host = await self._start(loop)
-            background += [
-                asyncio.create_task(self._guarded(self._measure(host))),
-                asyncio.create_task(self._guarded(self._sweep())),
-            ]
+            assert self._housekeeping is not None, "it is there after the start"
+            jobs = (self._measure(host), *self._housekeeping.jobs())
+            background += [asyncio.create_task(self._guarded(job)) for job in jobs]
             await self._loop.run()
         finally:
             await self._end(background)
@@ -126,20 +129,35 @@ class AgentServer:
         rows = await asyncio.to_thread(store.load)
         known = records.decode(rows, KINDS, str(self._checkpoint))
         host = await asyncio.to_thread(discover, self._work_dir, self._options.overrides)
-        containers = Containers(self._sandboxes, host.gpu_backend, self._loop.put, self._fail)
-        containerizer = ProcessContainerizer(
-            self._work_dir, containers.exited, gpus=host.gpu_backend
+        processes = self._options.processes
+        containers = Containers(
+            self._sandboxes, host.gpu_backend, self._loop.put, self._fail, processes
         )
+        containerizer = await asyncio.to_thread(
+            ProcessContainerizer,
+            self._work_dir,
+            containers.exited,
+            gpus=host.gpu_backend,
+            isolation=self._options.isolation,
+            cpus=host.resources.cpus,
+        )
+        for warning in containerizer.warnings:
+            _log.warning("isolation is=%s: %s", containerizer.isolation, warning)
         self._containers = containers
         tasks = [value for value in known.values() if isinstance(value, AgentTask)]
         found = await containers.recover(containerizer, tasks)
         self._server.add_stream(READ_LOG, self._logs.read)
         address = await self._server.start()
         info = _info(self._options.name, host, address, containerizer)
+        weaknesses = await asyncio.to_thread(weaknesses_of, self._sandboxes)
+        info = replace(info, warnings=(*info.warnings, *weaknesses))
         self._outbox = Outbox(self._perform, records.encode, store, loop, self._fail)
         settings = _settings(self._options.settings, self._sandboxes)
         self._core = Agent.restore(
             settings, info, secrets.token_hex(8), known, found, clock.boottime()
+        )
+        self._housekeeping = Housekeeping(
+            self._sandboxes, settings, self._core, self._logs, self._loop.put
         )
         _log.info(
             "agent-up name=%s address=%s work_dir=%s resources=%s isolation=%s containers=%d",
@@ -158,6 +176,8 @@ class AgentServer:
         await asyncio.gather(*background, return_exceptions=True)
         await self._dialer.close()
         await self._server.stop(grace_s=0.5)
+        if self._housekeeping is not None:
+            await self._housekeeping.close()
         if self._containers is not None:
             await self._containers.close()
         if self._store is not None:
@@ -193,6 +213,9 @@ class AgentServer:
             case StartContainer() | SignalContainer() | DestroyContainer() | ForgetContainer():
                 assert self._containers is not None, "no order comes before the start"
                 self._containers.perform(action)
+            case RemoveSandbox(key):
+                assert self._housekeeping is not None, "no order comes before the start"
+                self._housekeeping.remove(key)
             case Exit(message, code):
                 error = FairleadError(message)
                 error.code = code
@@ -228,21 +251,6 @@ class AgentServer:
             await asyncio.sleep(USAGE_S)
             usage = await asyncio.to_thread(sampler.sample)
             self._loop.put(UsageMeasured(usage, self._containers.usage()))
-
-    async def _sweep(self) -> None:
-        """Sandboxes of tasks that are not even listed any more."""
-        assert self._core is not None, "swept after the start"
-        while True:
-            found = await asyncio.to_thread(list_sandboxes, self._sandboxes)
-            wanted = {Path(sandbox) for sandbox in self._core.sandboxes()}
-            unwanted = [path for path in found if path not in wanted]
-            frameworks = {path.parent.parent.name for path in wanted}
-            if unwanted:
-                count = await asyncio.to_thread(
-                    remove_sandboxes, self._sandboxes, unwanted, frameworks
-                )
-                _log.info("sandboxes-removed count=%d", count)
-            await asyncio.sleep(SWEEP_S)
 
     def _look_up(
         self, framework_id: FrameworkId, task_id: TaskId, launch_uuid: LaunchUuid

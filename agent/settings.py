@@ -1,6 +1,6 @@
 """What an agent's core is configured with: limits and durations, and facts of this boot."""
 
-from dataclasses import dataclass
+from fairlead.common.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +23,11 @@ class AgentSettings:
     destroy_again_s: float = 5.0
     early_kill_s: float = 60.0
     ended_kept: int = 1000
+    log_limit_bytes: int = 64 << 20
+    """Of stdout and of stderr of each task so much is kept, a quarter more at most."""
+    disk_every_s: float = 30.0
+    keep_ended_s: float = 7 * 86400.0
+    """The sandbox of a task that ended is removed after so long, or sooner:"""
+    min_free_percent: float = 10.0
+    """While less of the disk is free, sandboxes of ended tasks go, oldest first."""
     tasks_per_message: int = 100

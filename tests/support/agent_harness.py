@@ -22,6 +22,7 @@ from fairlead.agent.events import (
     Exit,
     ForgetContainer,
     Recovered,
+    RemoveSandbox,
     SignalContainer,
     StartContainer,
 )
@@ -114,6 +115,7 @@ class AgentHarness:
         self.heartbeat_s = 2.0
         self.heard: list[AgentBody] = []
         self.closed: list[CloseSession] = []
+        self.removals: list[str] = []
         self.exit_message = ""
         self.session: SessionId | None = None
         self.performed = 0
@@ -246,6 +248,11 @@ class AgentHarness:
         self._held_back.clear()
         return self.settle()
 
+    def tell(self, event: Event) -> "AgentHarness":
+        """What the shell has seen."""
+        self._queue.append(event)
+        return self.settle()
+
     # --- the agent's end
 
     def crash(self, cpus: float | None = None, boot_id: str | None = None) -> "AgentHarness":
@@ -355,6 +362,8 @@ class AgentHarness:
                 self._queue.append(SessionClosed(action.session))
             case Exit(message):
                 self.exit_message = message
+            case RemoveSandbox(key):
+                self.removals.append(key)
             case _:
                 self._to_processes(action)
 

@@ -1,10 +1,12 @@
-"""Directories of tasks: where they may be, and which of them go."""
+"""Directories of tasks: where they may be, and the only way into them."""
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from fairlead.agent.sandboxes import check_inside, list_sandboxes, remove_sandboxes
+from fairlead.agent.sandboxes import check_inside, list_sandboxes, open_plain
 from fairlead.common.errors import ContainerError
 
 
@@ -18,24 +20,42 @@ def test_inside_is_inside_whatever_links_say(tmp_path: Path) -> None:
             check_inside(root, path)
 
 
-def test_unwanted_ones_go_and_their_empty_parents(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("f1/t1/u1", "f1/t1/u2", "f2/t2/u3", "f3/t4/u5")]
-    for path in paths:
-        path.mkdir(parents=True)
-        (path / "stdout").touch()
-    assert sorted(list_sandboxes(tmp_path)) == paths
-    assert remove_sandboxes(tmp_path, [paths[0], *paths[2:]], ["f1", "f3"]) == 3
-    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
-    assert left == ["f1", "f1/t1", "f1/t1/u2", "f1/t1/u2/stdout", "f3"]
+def test_those_that_are_there(tmp_path: Path) -> None:
+    assert list_sandboxes(tmp_path / "none") == []
+    for name in ("f1/t1/u1", "f1/t1/u2", "f2/t2/u3", "f3/t4", ".removed/a/b"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "f4").symlink_to("f1")
+    (tmp_path / "f5").touch()
+    assert sorted(list_sandboxes(tmp_path)) == ["f1/t1/u1", "f1/t1/u2", "f2/t2/u3"]
 
 
-def test_nothing_outside_is_removed(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    root = tmp_path / "root"
-    (root / "f" / "t").mkdir(parents=True)
-    (root / "f" / "t" / "u").symlink_to(outside)
-    assert list_sandboxes(root) == []
-    with pytest.raises(ContainerError):
-        remove_sandboxes(root, [root / "f" / "t" / "u"], [])
-    assert outside.is_dir()
+def test_a_plain_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = tmp_path / "f" / "t" / "u"
+    sandbox.mkdir(parents=True)
+    (tmp_path / "secret").write_text("secret")
+    (sandbox / "plain").write_text("plain")
+    descriptor = open_plain(tmp_path, "f/t/u", "plain", os.O_RDONLY)
+    assert os.read(descriptor, 10) == b"plain"
+    os.close(descriptor)
+    (sandbox / "link").symlink_to(tmp_path / "secret")
+    (sandbox / "directory").mkdir()
+    (sandbox / "hard").hardlink_to(tmp_path / "secret")
+    os.mkfifo(sandbox / "fifo")
+    listener = socket.socket(socket.AF_UNIX)
+    monkeypatch.chdir(sandbox)
+    listener.bind("socket")
+    listener.close()
+    (tmp_path / "f" / "away").symlink_to(tmp_path / "f" / "t")
+    for key, name in (
+        ("f/t/u", "link"),
+        ("f/t/u", "directory"),
+        ("f/t/u", "hard"),
+        ("f/t/u", "fifo"),
+        ("f/t/u", "socket"),
+        ("f/t/u", "none"),
+        ("f/away/u", "plain"),
+        ("f/../f/t/u", "plain"),
+        ("", "f"),
+    ):
+        with pytest.raises(OSError, match=r"plain|another name|No such|Not a dir|no way"):
+            open_plain(tmp_path, key, name, os.O_RDONLY)
