@@ -19,6 +19,7 @@ from typing import Self, TypeVar
 
 from .dataclass import dataclass
 from .errors import RegistryError
+from .mark import HOLDER_BYTES, Mark
 from .table import Change, Kind, Synchronous, Table
 
 OnDone = Callable[[BaseException | None], None]
@@ -40,9 +41,10 @@ _Job = _Commit | Callable[[], None] | None
 class Store:
     """A durable table with one writer: load once, then commit changes."""
 
-    def __init__(self, path: Path, lock: int, table: Table) -> None:
+    def __init__(self, path: Path, lock: int, mark: Mark, table: Table) -> None:
         self._path = path
         self._lock = lock
+        self._mark = mark
         self._table = table
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._failure: Exception | None = None
@@ -58,10 +60,18 @@ class Store:
         path = Path(path)
         lock = _lock(path)
         try:
-            return cls(path, lock, Table(path, kind, synchronous))
+            mark = Mark(path, lock)
+            mark.check_not_empty()
+            table = Table(path, kind, synchronous)
+            try:
+                mark.check_complete(table.cluster_id, table.commits)
+            except BaseException:
+                table.close()
+                raise
         except BaseException:
             os.close(lock)
             raise
+        return cls(path, lock, mark, table)
 
     @property
     def cluster_id(self) -> str:
@@ -77,7 +87,7 @@ class Store:
 
         Waits for the disk: call it before the loop runs.
         """
-        return self._ask(self._table.begin_epoch)
+        return self._ask(self._begin_epoch)
 
     def commit(self, changes: Sequence[Change], on_done: OnDone) -> None:
         """Write these, all or none; None forgets a key. Never waits.
@@ -126,6 +136,11 @@ class Store:
 
     # --- from here on: the writer thread
 
+    def _begin_epoch(self) -> int:
+        epoch = self._table.begin_epoch()
+        self._mark.set(self._table.cluster_id, self._table.commits)
+        return epoch
+
     def _run(self) -> None:
         commits: list[_Commit] = []
         with closing(self._table):
@@ -154,6 +169,7 @@ class Store:
         if self._failure is None:
             try:
                 self._table.write(change for commit in commits for change in commit.changes)
+                self._mark.set(self._table.cluster_id, self._table.commits)
             except Exception as error:  # noqa: BLE001 - each commit gets it as its answer
                 self._failure = error
         for commit in commits:
@@ -164,7 +180,7 @@ class Store:
 
 
 def _lock(path: Path) -> int:
-    """Hold `<path>.lock` until the descriptor is closed; its content names the holder."""
+    """Hold `<path>.lock` until the descriptor is closed; its first line names the holder."""
     lock_path = path.with_name(path.name + ".lock")
     try:
         lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -175,10 +191,9 @@ def _lock(path: Path) -> int:
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(lock, f"{os.getpid():<{HOLDER_BYTES - 1}}\n".encode(), 0)
     except OSError as error:
-        holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        holder = os.pread(lock, HOLDER_BYTES, 0).decode(errors="replace").strip()
         os.close(lock)
         if not isinstance(error, BlockingIOError):
             raise RegistryError(f"cannot lock {lock_path}: {error.strerror}") from error

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.common.disk_errors import explain
 from fairlead.common.errors import RegistryError, StaleEpochError
 from fairlead.common.store import Store
-from fairlead.common.table import Change, explain
+from fairlead.common.table import Change
 
 DEADLINE_S = 20
 
@@ -198,10 +199,18 @@ def test_a_second_opener_is_told_who_the_first_is(path: Path) -> None:
 
 def test_a_newer_file_is_refused(path: Path) -> None:
     Store.open(path, "registry").close()
-    meddle(path, "UPDATE about SET value = '2' WHERE name = 'version'")
+    meddle(path, "UPDATE about SET value = '3' WHERE name = 'version'")
     with pytest.raises(RegistryError, match="written by a newer Fairlead") as caught:
         Store.open(path, "registry")
     assert "start the newer version" in caught.value.hint
+
+
+def test_an_older_file_is_refused(path: Path) -> None:
+    Store.open(path, "registry").close()
+    meddle(path, "UPDATE about SET value = '1' WHERE name = 'version'")
+    with pytest.raises(RegistryError, match="written by an older Fairlead") as caught:
+        Store.open(path, "registry")
+    assert "start the older version" in caught.value.hint
 
 
 def test_a_file_of_the_other_kind_is_refused(path: Path) -> None:
