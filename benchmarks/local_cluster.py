@@ -1,7 +1,7 @@
 """What benchmarks of the command share: an environment and a cluster of their own, and what the
 processes of one hold in memory.
 
-The bytecode of what is imported is kept, as an installation does it, but beside the repository.
+The bytecode of what is imported is kept, as an installation does it.
 """
 
 import os
@@ -21,8 +21,7 @@ def own_environment() -> Iterator[Environment]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("FAIRLEAD_")}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as directory:
-        home, bytecode = Path(directory, "home"), Path(directory, "bytecode")
-        yield {**kept, "FAIRLEAD_HOME": str(home), "PYTHONPYCACHEPREFIX": str(bytecode)}
+        yield {**kept, "FAIRLEAD_HOME": str(Path(directory, "home"))}
 
 
 def fairlead(*words: str) -> tuple[str, ...]:
