@@ -25,7 +25,7 @@ else:
             cls.__doc__ = cls.__doc__ or cls.__name__  # or it would be made of the signature
             cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
             methods = {"__init__": _later(cls, "__init__", _frozen_init if frozen else _init)}
-            methods["__repr__"] = _represent
+            methods["__repr__"] = _later(cls, "__repr__", _repr)
             if eq:
                 methods["__eq__"] = _later(cls, "__eq__", _eq)
                 methods["__hash__"] = _later(cls, "__hash__", _hash) if frozen else None
@@ -115,9 +115,9 @@ def _tuple_of(who: str, of: Fields) -> str:
     return f"({''.join(f'{who}.{field.name}, ' for field in of if field.compare)})"
 
 
-def _represent(self: Any) -> str:
-    shown = (f"{field.name}={getattr(self, field.name)!r}" for field in fields(self) if field.repr)
-    return f"{type(self).__qualname__}({', '.join(shown)})"
+def _repr(of: Fields) -> str:
+    shown = ", ".join(f"{field.name}={{self.{field.name}!r}}" for field in of if field.repr)
+    return f'def __repr__(self):\n return f"{{type(self).__qualname__}}({shown})"'
 
 
 def _refuse_to_set(_self: object, name: str, _value: object) -> None:

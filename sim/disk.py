@@ -70,6 +70,8 @@ class Outbox:
         self.is_dead = False
 
     def push(self, actions: Sequence[object]) -> None:
+        if not actions and not self._waiting:
+            return
         commit: Commit | None = None
         changes: list[Change] = []
         for action in actions:

@@ -1,5 +1,6 @@
 """One simulated cluster: built from a seed, troubled for a while, then left alone and judged."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -246,10 +247,12 @@ class World:
         if master is None or not master.is_alive or self._deposed_alive():
             return "there is not exactly one master"
         books = master.core.books
-        connected = [a.instance_uuid for a in books.agents.values() if a.state is CONNECTED]
+        connected = Counter(
+            agent.instance_uuid for agent in books.agents.values() if agent.state is CONNECTED
+        )
         for name, machine in self._hosts.items():
             node = machine.node
-            if node is None or not node.is_alive or connected.count(node.name) != 1:
+            if node is None or not node.is_alive or connected[node.name] != 1:
                 return f"{name} is not registered"
         for name, host in self._frameworks.items():
             if host.has_stopped:
