@@ -11,7 +11,15 @@ from typing import Any
 
 import click
 
-from .options import cluster_options, debug_option, home_of, home_option, master_of
+from .keeping import keeping_of, keeping_options
+from .options import (
+    cluster_options,
+    debug_option,
+    home_of,
+    home_option,
+    isolation_option,
+    master_of,
+)
 from .quantities import BYTES, CPUS, GPU_SOURCE, TEXT, read_attributes
 
 
@@ -69,6 +77,15 @@ def master(ctx: click.Context, port: int, host: str) -> int:
 @click.option("--zone", type=TEXT, default="", help="Where it stands, at large.")
 @click.option("--rack", type=TEXT, default="", help="Where it stands, within the zone.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of its own, for logs.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=4096,
+    show_default=True,
+    help="And threads, that one task may have; needs cgroups.",
+)
+@isolation_option
+@keeping_options
 @cluster_options
 @click.pass_context
 def agent(
@@ -84,6 +101,8 @@ def agent(
     zone: str,
     rack: str,
     port: int,
+    processes: int,
+    isolation: str,
 ) -> int:
     """The agent daemon: runs tasks. `fairlead up` runs some for you.
 
@@ -92,6 +111,7 @@ def agent(
     """
     from fairlead.agent.discovery import Overrides, parse_ports
     from fairlead.agent.server import AgentOptions, serve
+    from fairlead.agent.settings import AgentSettings
 
     overrides = Overrides(
         cpus=cpus,
@@ -107,7 +127,17 @@ def agent(
     home.ensure()
     if not address:
         home.make_token()  # its master may be yet to come, and will find it
-    return _run(serve(AgentOptions(home, name, overrides, address, port=port)))
+    options = AgentOptions(
+        home,
+        name,
+        overrides,
+        address,
+        port=port,
+        settings=AgentSettings(**keeping_of(ctx)),
+        isolation=isolation,
+        processes=processes,
+    )
+    return _run(serve(options))
 
 
 @click.command("run")

@@ -24,6 +24,8 @@ class Wanted:
     disk_bytes: int | None = None
     gpus: str | None = None
     isolation: str = "auto"
+    more_flags: tuple[str, ...] = ()
+    """For each agent, as they are."""
 
 
 def machine_for(wanted: Wanted, home: Home) -> Resources:
@@ -72,7 +74,7 @@ def _agent_flags(wanted: Wanted, machine: Resources, index: int) -> list[str]:
         flags += ["--gpus", gpus]
     if wanted.isolation != "auto":
         flags += ["--isolation", wanted.isolation]
-    return flags
+    return [*flags, *wanted.more_flags]
 
 
 def _share_of_ports(machine: Resources, agents: int, index: int) -> str:

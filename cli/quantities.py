@@ -1,4 +1,4 @@
-"""What people type for quantities: `0.5`, `8GB`, `512MiB`, `fake:4`, `KEY=VALUE`, or plain text.
+"""What people type for quantities: `0.5`, `8GB`, `7d`, `fake:4`, `KEY=VALUE`, or plain text.
 
 Each parser is exact and raises ValueError with a line that shows how to write it; the click types
 at the end make flags of them.
@@ -17,6 +17,9 @@ MAX_BYTES = 2**56
 MAX_CPUS = 1_000_000
 _BINARY = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _BYTES = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?:([KMGTP]?)(I?)(B?))", re.IGNORECASE)
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([smhd])", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MAX_S = 100 * 366 * 86400
 _GPUS = re.compile(r"fake:([0-9]{1,4})")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -54,6 +57,17 @@ def parse_bytes(text: str) -> int:
     if not 1 <= value <= MAX_BYTES:
         raise ValueError(f"{text!r} is not between 1 byte and 64 PiB")
     return int(value)
+
+
+def parse_duration(text: str) -> float:
+    """`7d`, `12h`, `30m`, `90s`, in seconds."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a length of time; write 7d, 12h, 30m or 90s")
+    seconds = float(match[1]) * _SECONDS[match[2].lower()]
+    if seconds > MAX_S:
+        raise ValueError(f"{text!r} is more than a hundred years")
+    return seconds
 
 
 def parse_gpu_millis(text: str) -> int:
@@ -137,6 +151,7 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 TEXT = Quantity("TEXT", parse_text)
 CPUS = Quantity("CPUS", parse_millis)
 BYTES = Quantity("BYTES", parse_bytes)
+DURATION = Quantity("DURATION", parse_duration)
 GPUS = Quantity("GPUS", parse_gpu_millis)
 GPU_SOURCE = Quantity("auto|none|fake:N", parse_gpu_source)
 

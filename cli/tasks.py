@@ -13,6 +13,7 @@ from fairlead.common.operators import KillAnyTask, LogQuery, StateReply, TaskVie
 from fairlead.common.values import TaskState
 
 from .client import Client, connected, locate
+from .gaps import gap_before
 from .naming import find_task
 from .options import cluster_options, home_of, master_of, output_option
 from .quantities import TEXT
@@ -50,14 +51,15 @@ def _print_fields(shown: dict[str, Any]) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Until the task has ended.")
 @click.option("--stderr", "is_stderr", is_flag=True, help="What it wrote to stderr.")
 @click.option(
-    "-n", "--tail", "tail_bytes", type=click.IntRange(1), help="Only the last so many bytes."
+    "-n", "--tail", "tail_lines", type=click.IntRange(1, 2**62), help="Only the last so many lines."
 )
 @cluster_options
 @click.pass_context
 def logs(
-    ctx: click.Context, task: str, follow: bool, is_stderr: bool, tail_bytes: int | None
+    ctx: click.Context, task: str, follow: bool, is_stderr: bool, tail_lines: int | None
 ) -> None:
-    """What a task has written, running or ended."""
+    """What a task has written, running or ended; of a long log only the end is kept."""
+    stream = "stderr" if is_stderr else "stdout"
     with connected(locate(home_of(ctx), master_of(ctx))) as client:
         state = client.state()
         found = find_task(state, task)
@@ -65,13 +67,18 @@ def logs(
             found.framework_id,
             found.task_id,
             found.latest.launch_uuid,
-            "stderr" if is_stderr else "stdout",
-            -(tail_bytes or 0),
-            follow,
+            stream,
+            follow=follow,
+            tail_lines=tail_lines or 0,
         )
+        expected = 0 if tail_lines is None else -1
         for chunk in client.read_log(agent_address(state, found), query):
+            gap = gap_before(chunk, expected, stream) if expected >= 0 else ""
+            if gap:
+                click.echo(f"fairlead: {gap}", err=True)
             sys.stdout.buffer.write(chunk.data)
             sys.stdout.buffer.flush()
+            expected = chunk.offset_bytes + len(chunk.data)
 
 
 def agent_address(state: StateReply, task: TaskView) -> str:

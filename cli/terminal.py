@@ -33,6 +33,7 @@ from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 
 from .client import Place, explain
 from .exits import Exit
+from .gaps import gap_before
 from .problems import CommandError
 
 MASTER_S = 10.0  # what the first answer of a master may take
@@ -204,6 +205,8 @@ class Terminal:
         try:
             async with connect(address, self._place.token) as agent:
                 async for chunk in agent.stream(READ_LOG, log.query()):
+                    if gap := gap_before(chunk, log.offset, log.stream):
+                        sys.stderr.write(f"fairlead: {gap}\n")
                     # In a thread: a reader that has stopped must not stop our heartbeats.
                     await asyncio.to_thread(write_all, log.descriptor, chunk.data)
                     log.offset = chunk.offset_bytes + len(chunk.data)

@@ -207,7 +207,7 @@ def test_logs_can_be_followed_to_the_end(fairlead: Command) -> None:
     fairlead.until_task(task_id, "RUNNING", "FINISHED")
     assert fairlead.ok("tasks", "logs", "-f", task_id) == "1\n2\n3\n"
     assert fairlead.ok("tasks", "logs", "--stderr", task_id) == "oops\n"
-    assert fairlead.ok("tasks", "logs", "--tail", "2", task_id) == "3\n"
+    assert fairlead.ok("tasks", "logs", "--tail", "2", task_id) == "2\n3\n"
     assert fairlead.until_task(task_id, "FINISHED")["exit_code"] == 0
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from fairlead.cli.quantities import (
     parse_bytes,
+    parse_duration,
     parse_gpu_millis,
     parse_gpu_source,
     parse_millis,
@@ -69,6 +70,19 @@ def test_bytes_are_decimal_or_binary_as_written(text: str, amount: int) -> None:
 def test_bytes_that_make_no_sense(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         parse_bytes(text)
+
+
+def test_lengths_of_time() -> None:
+    assert [parse_duration(text) for text in ("7d", "1.5h", " 30 M", "90s", "0s")] == [
+        604800,
+        5400,
+        1800,
+        90,
+        0,
+    ]
+    for text in ("7", "d", "-1d", "1w", "1d12h", "99999d", "nan"):
+        with pytest.raises(ValueError, match=r"write 7d, 12h, 30m or 90s|hundred years"):
+            parse_duration(text)
 
 
 def test_a_task_asks_for_whole_gpus_or_a_part_of_one() -> None:
