@@ -68,3 +68,5 @@ soak: venv ## simulated lives with ever new seeds, until told otherwise (Ctrl-C)
 bench: venv ## what README claims, measured
 	$(BIN)/python benchmarks/first_result.py
 	$(BIN)/python benchmarks/sessions.py
+	$(BIN)/python benchmarks/tasks.py
+	$(BIN)/python benchmarks/simulator.py
