@@ -91,7 +91,7 @@ class ProcessContainerizer:
     def warnings(self) -> tuple[str, ...]:
         who = f"processes of user {_user_name()}"
         if self._cgroups is not None:
-            files = f"tasks run as {who}, who owns the files of all of them"
+            files = f"tasks run as {who}: their files are not kept apart"
             return (files, *self._cgroups.warnings)
         why = f" ({self._why_not})" if self._why_not else ""
         return (f"tasks run as plain {who}: cpus and memory are accounted, not enforced{why}",)

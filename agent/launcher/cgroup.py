@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # importing typing would make every fork dearer
 FREEZE_TRIES = 20
 FREEZE_PAUSE_S = 0.001
 KILL_ROUNDS = 10
+HUGE_PAGE_BYTES = 2 << 20
+"""A task is at its limit when not even so much fits any more."""
 LISTED_IN = ("unified", "freezer", "pids", "memory", "cpu", "cpuacct")
 """Every process of the task is in all of its groups; the first of these is asked which."""
 
@@ -171,16 +173,13 @@ def measure(groups: Groups) -> Json:
     """What the task used in all, and whether it was out of memory, as far as the kernel knows."""
     found: Json = {}
     unified, memory = groups.get("unified", ""), groups.get("memory", "")
-    if memory:
-        peak = read_file(f"{memory}/memory.max_usage_in_bytes")
-    else:
-        peak = read_file(f"{unified}/memory.peak")
-    if peak.strip().isdigit():
-        found["max_rss_bytes"] = int(peak)
+    peak = number(f"{memory}/memory.max_usage_in_bytes" if memory else f"{unified}/memory.peak")
+    if peak is not None:
+        found["max_rss_bytes"] = peak
     if "cpuacct" in groups:
-        nanoseconds = read_file(f"{groups['cpuacct']}/cpuacct.usage")
-        if nanoseconds.strip().isdigit():
-            found["cpu_s"] = int(nanoseconds) / 1e9
+        nanoseconds = number(f"{groups['cpuacct']}/cpuacct.usage")
+        if nanoseconds is not None:
+            found["cpu_s"] = nanoseconds / 1e9
     elif "cpu" not in groups:
         microseconds = pairs(f"{unified}/cpu.stat").get("usage_usec")
         if microseconds is not None:
@@ -197,8 +196,14 @@ def is_out_of_memory(groups: Groups) -> bool:
         return bool(events.get("oom_kill") and events.get("oom"))
     if not pairs(f"{memory}/memory.oom_control").get("oom_kill"):
         return False
-    failures = ("memory.failcnt", "memory.memsw.failcnt")
-    return any(read_file(f"{memory}/{name}").strip() not in {b"", b"0"} for name in failures)
+    # Version 1 does not say whose limit it was, and counts failures at one of two limits only.
+    peak, limit = (number(f"{memory}/memory.{name}_in_bytes") for name in ("max_usage", "limit"))
+    return peak is not None and limit is not None and peak + HUGE_PAGE_BYTES >= limit
+
+
+def number(path: str) -> int | None:
+    text = read_file(path).strip()
+    return int(text) if text.isdigit() else None
 
 
 def pairs(path: str) -> dict[str, int]:
