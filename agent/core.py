@@ -131,6 +131,7 @@ class Agent:
                 pass
 
     def _tick(self) -> None:
+        self._link.excuse_stall()
         while (due := self._context.timers.pop_due(self._context.now)) is not None:
             match due:
                 case ("dial", _):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fairlead.common.events import CloseSession, Send, SessionClosed
 from fairlead.common.ids import SessionId
 from fairlead.common.messages import (
+    LEAST_HEARTBEAT_S,
     PROTOCOL_VERSION,
     AgentHeartbeat,
     AgentMessage,
@@ -34,6 +35,7 @@ from .updates import Updates
 _FOR_GOOD = {
     Code.AGENT_REMOVED: "the master has removed this agent",
     Code.VERSION: "the master speaks another version of the protocol",
+    Code.WRONG_CLUSTER: "the master refuses this agent",
     Code.UNAUTHENTICATED: "the master refuses this agent, whose home is not that of its cluster",
 }
 
@@ -120,7 +122,9 @@ class Link:
         assert isinstance(message, MasterToAgent), f"no message of a master: {message!r}"
         self._heard()
         body = message.body
-        if isinstance(body, AgentRegistered) and context.cluster_id not in ("", body.cluster_id):
+        if isinstance(body, AgentRegistered) and (trouble := self._strange_name(body)):
+            self._end(Code.INVALID, trouble)
+        elif isinstance(body, AgentRegistered) and context.cluster_id not in ("", body.cluster_id):
             why = f"this agent belongs to cluster {context.cluster_id}, not to {body.cluster_id}"
             self._end(Code.WRONG_CLUSTER, why)
         elif isinstance(body, Goodbye) and not context.is_registered:
@@ -141,9 +145,27 @@ class Link:
                 return body
         return None
 
+    def _strange_name(self, answer: AgentRegistered) -> str:
+        """An agent has one id for ever, which all that it reports bears."""
+        known = self._context.agent_id
+        if not answer.cluster_id:
+            return "registered.cluster_id: is empty"
+        if not answer.agent_id or known not in ("", answer.agent_id):
+            return f"registered.agent_id: is {answer.agent_id!r}, and ours {known!r}"
+        return ""
+
     def _heard(self) -> None:
         context = self._context
         context.timers.set("silent", "", context.now + self._patience_s)
+
+    def excuse_stall(self) -> None:
+        """On a tick: if it came late, we stood still ourselves, and condemn nobody for it."""
+        timers = self._context.timers
+        due, silent = timers.first(), timers.get("silent")
+        if due is not None and silent is not None:
+            late_s = self._context.now - due
+            if late_s > self._context.settings.stall_s:
+                timers.set("silent", "", silent + late_s)
 
     def silent(self) -> None:
         self._end(Code.SILENT, f"nothing heard for {self._patience_s:g} s")
@@ -215,7 +237,7 @@ class Link:
             if task.usage is not None
         )
         context.say(AgentHeartbeat(self._heartbeats, self._host, usage, self._updates.count()))
-        interval_s = context.heartbeat_s or context.settings.heartbeat_s
+        interval_s = max(LEAST_HEARTBEAT_S, context.heartbeat_s or context.settings.heartbeat_s)
         context.timers.set("heartbeat", "", context.now + interval_s)
 
     def measured(self, event: UsageMeasured) -> None:

@@ -14,6 +14,8 @@ class AgentSettings:
     """Where containers are looked for: another boot or pid namespace is another place."""
     wall_offset_s: float = 0.0
     silent_s: float = 10.0
+    stall_s: float = 1.0
+    """A tick later than that was our own stall, and is nobody's silence."""
     heartbeat_s: float = 2.0
     dial_first_s: float = 0.05
     dial_longest_s: float = 2.0

@@ -6,7 +6,7 @@ import sys
 import click
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.errors import ConfigError, FairleadError, NotLeaderError
+from fairlead.common.errors import ConfigError, FairleadError, NotLeaderError, RegistryError
 from fairlead.common.messages import Code
 
 from .exits import Exit
@@ -36,6 +36,7 @@ EXITS = {
     Code.SHUTTING_DOWN: Exit.UNAVAILABLE,
     Code.NOT_LEADER: Exit.UNAVAILABLE,
     Code.UNAUTHENTICATED: Exit.UNAUTHENTICATED,
+    Code.WRONG_CLUSTER: Exit.CONFIG,
 }
 
 
@@ -93,7 +94,11 @@ def _of_fairlead(error: FairleadError) -> Problem:
         hint = f"ask the leader: --master {error.leader}"
     if isinstance(error, CommandError):
         return Problem(_line(error.message), error.exit_code, hint)
-    code = Exit.CONFIG if isinstance(error, ConfigError) else EXITS.get(error.code, Exit.REFUSED)
+    code = (
+        Exit.CONFIG
+        if isinstance(error, ConfigError | RegistryError)
+        else EXITS.get(error.code, Exit.REFUSED)
+    )
     return Problem(_line(error.message), code, hint)
 
 

@@ -162,26 +162,50 @@ def test_nothing_is_obeyed_before_the_registration_is_answered() -> None:
 
 def test_a_silent_master_is_left_for_the_leader() -> None:
     h = AgentHarness().registered().launch("t1")
-    h.now += 9
-    h.tick()
+    h.master_is_up = False
+    h.passes(9)
     assert h.closed == []
-    h.now += 1.1
-    h.tick()
+    h.passes(1.1)
     assert [each.code for each in h.closed] == [Code.SILENT]
+    h.master_is_up = True
     h.registered()
     assert len(h.registrations()) == 2
     assert h.running() == ["u-t1"]
+
+
+def test_who_was_stopped_itself_calls_nobody_silent() -> None:
+    h = AgentHarness().registered().launch("t1")
+    h.now += 20
+    h.tick()
+    assert h.closed == []
+    assert h.running() == ["u-t1"]
+    h.master_is_up = False
+    h.passes(10.1)
+    assert [each.code for each in h.closed] == [Code.SILENT], "from then on it counts as before"
+
+
+def test_a_host_that_was_suspended_runs_its_tasks_on_unless_their_framework_was_away_too_long() -> (
+    None
+):
+    """The clock counts suspend: so do the absences of frameworks, and no liveness."""
+    h = AgentHarness().registered().launch("t1").away(1, 5000)
+    h.now += 3600
+    h.passes(5)
+    assert h.closed == []
+    assert h.running() == ["u-t1"]
+    h.now += 3600
+    h.passes(5)
+    assert h.running() == []
 
 
 def test_a_master_that_speaks_seldom_is_given_more_time() -> None:
     h = AgentHarness()
     h.heartbeat_s = 8.0
     h.registered()
-    h.now += 19
-    h.tick()
+    h.master_is_up = False
+    h.passes(19)
     assert h.closed == []
-    h.now += 1.1
-    h.tick()
+    h.passes(1.1)
     assert [each.code for each in h.closed] == [Code.SILENT]
 
 
