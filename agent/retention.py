@@ -13,7 +13,7 @@ from fairlead.common.values import TaskStatus
 from .context import Context, Task
 from .events import DiskMeasured, RemoveSandbox, SandboxRemoved
 
-_UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+_UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "s"))
 
 
 class Retention:
@@ -85,4 +85,4 @@ def _duration(seconds: float) -> str:
     for length, name in _UNITS:
         if seconds >= 2 * length:
             return f"{seconds / length:g} {name}"
-    return f"{seconds:g} seconds"
+    return f"{seconds:g} s"

@@ -1,6 +1,7 @@
 """A real agent process over a real launcher, and a master that does as the test says."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -36,15 +37,18 @@ from fairlead.common.values import Command, FrameworkInfo, Launch, TaskInfo, Tas
 F1 = FrameworkId("f1")
 DEADLINE_S = 20.0
 PROGRAM = """
-import asyncio, logging, sys
+import asyncio, json, logging, sys
 from fairlead.agent.discovery import Overrides
 from fairlead.agent.server import AgentOptions, serve
+from fairlead.agent.settings import AgentSettings
 from fairlead.common.errors import FairleadError
 from fairlead.common.home import Home
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 overrides = Overrides(cpus=4000, mem=2**30, disk=2**30, gpus="fake:2")
 try:
-    sys.exit(asyncio.run(serve(AgentOptions(Home(sys.argv[1]), "a1", overrides))))
+    settings = AgentSettings(**json.loads(sys.argv[2]))
+    options = AgentOptions(Home(sys.argv[1]), "a1", overrides, settings=settings)
+    sys.exit(asyncio.run(serve(options)))
 except FairleadError as error:
     sys.exit(f"error: {error.message}")
 """
@@ -162,8 +166,9 @@ class FakeMaster:
 class AgentProcess:
     """`start`, and then whatever an operator or fate may do to it."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, **settings: float) -> None:
         self.home = home
+        self.settings = settings
         self.work: AgentHome = home.agent("a1")
         self._process: asyncio.subprocess.Process | None = None
 
@@ -173,6 +178,7 @@ class AgentProcess:
             "-c",
             PROGRAM,
             str(self.home.path),
+            json.dumps(self.settings),
             env={**os.environ, "FAIRLEAD_CHECK": "1", "A_SECRET_OF_THE_AGENT": "1"},
             stderr=asyncio.subprocess.PIPE,
         )
@@ -200,6 +206,11 @@ class AgentProcess:
     def runs(self) -> bool:
         return self._process is not None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "no agent runs"
+        return self._process.pid
+
     async def log(self, address: str, name: str, **query: object) -> bytes:
         """All that a log says."""
         async with connect(address, self.home.token()) as client:
@@ -212,12 +223,14 @@ class AgentProcess:
 
 
 @asynccontextmanager
-async def agent_and_master(path: Path) -> AsyncIterator[tuple[AgentProcess, FakeMaster]]:
+async def agent_and_master(
+    path: Path, **settings: float
+) -> AsyncIterator[tuple[AgentProcess, FakeMaster]]:
     """Both are up and know each other; afterwards nothing of them is left."""
     home = Home(path)
     home.ensure()
     home.make_token()
-    master, agent = FakeMaster(home), AgentProcess(home)
+    master, agent = FakeMaster(home), AgentProcess(home, **settings)
     await master.start()
     try:
         await agent.start()
