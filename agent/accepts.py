@@ -69,7 +69,8 @@ class Accepts:
             context.record(f"progress/{accept.run.accept_id}", self._progress(accept))
             context.do(Confirm(accept.token))
         elif start < len(operations):
-            self._fail(accept, f"{type(operations[start]).__name__} is not supported here")
+            kind = type(operations[start]).__name__
+            self._fail(accept, f"operations[{start}]: {kind} is not supported here")
         else:
             self._finish(accept)
 

@@ -46,7 +46,8 @@ class Absences:
         at_ms = round(context.now * 1000)
         key = f"away/{framework_id}/{context.settings.boot_id}/{at_ms}"
         context.away[framework_id] = Away(since, limit_s, key)
-        context.record(key, FrameworkAway(framework_id, max(0.0, context.now - since), limit_s))
+        away_s = _away_s(context.now, since, limit_s)
+        context.record(key, FrameworkAway(framework_id, away_s, limit_s))
         if known is not None and known.key != key:
             context.record(known.key, None)
         context.timers.set("away", framework_id, since + limit_s)
@@ -73,6 +74,11 @@ class Absences:
         """For the master that registers us."""
         now = self._context.now
         return tuple(
-            FrameworkAway(framework_id, max(0.0, now - away.since), away.limit_s)
+            FrameworkAway(framework_id, _away_s(now, away.since, away.limit_s), away.limit_s)
             for framework_id, away in self._context.away.items()
         )
+
+
+def _away_s(now: float, since: float, limit_s: float) -> float:
+    """Beyond the limit it does not matter how far, and the wire takes no more than some years."""
+    return min(max(0.0, now - since), limit_s)

@@ -1,7 +1,7 @@
 """Task life: launched, started, killed, ended; each step along the table in `state`."""
 
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
-from fairlead.common.messages import TERM, KillTask, RunAccept
+from fairlead.common.messages import KILL_SIGNALS, TERM, KillTask, RunAccept
 from fairlead.common.resources import format_bytes
 from fairlead.common.values import (
     Launch,
@@ -299,7 +299,8 @@ class Life:
 
 
 def _signal_of(kill: KillTask) -> int:
-    return kill.signal or TERM
+    """A master says only what is known; any other number must not reach a process."""
+    return kill.signal if kill.signal in KILL_SIGNALS else TERM
 
 
 def _verdict(event: ContainerExited, info: TaskInfo) -> tuple[Seen, Reason, str]:

@@ -24,6 +24,8 @@ from .values import (
 )
 
 PROTOCOL_VERSION = 1
+LEAST_HEARTBEAT_S = 0.01
+"""Nobody beats faster, whatever a master asks for."""
 TERM = 15
 KILL_SIGNALS = {TERM: "TERM", 2: "INT", 1: "HUP", 3: "QUIT", 10: "USR1", 12: "USR2"}
 """What a kill may send first."""
@@ -331,6 +333,7 @@ class TaskUpdated:
     status: TaskStatus
     latest: TaskStatus
     resources: Resources = EMPTY
+    sandbox: str = ""
 
 
 @dataclass(frozen=True, slots=True)

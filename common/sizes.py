@@ -6,8 +6,13 @@ rest is a generous constant.
 
 from collections.abc import Iterator, Mapping
 
+from .resources import EMPTY, Resources
 from .values import TaskInfo
 
+MAX_TASK_BYTES = 1 << 20
+MAX_ACCEPT_BYTES = 3 << 20
+"""Of the tasks of one accept: what goes to the agent is longer than what came, and a message beyond
+4 MiB would cost the agent its session."""
 TASK_BYTES = 1024
 """Ids, paths, numbers and names of resources of one task."""
 
@@ -25,7 +30,13 @@ def task_bytes(info: TaskInfo) -> int:
     """Command, environment, labels and files, and everything else of it as a constant."""
     texts = [*info.command.argv, *_pairs_of(info.command.env), *_pairs_of(info.labels), info.name]
     files = sum(text_bytes(name) + len(content) for name, content in info.files.items())
-    return TASK_BYTES + files + sum(text_bytes(text) + 4 for text in texts)
+    shares = sum(map(_shares_bytes, (info.resources, info.limits or EMPTY)))
+    return TASK_BYTES + files + shares + sum(text_bytes(text) + 4 for text in texts)
+
+
+def _shares_bytes(resources: Resources) -> int:
+    """Devices and ranges of ports; amounts are part of the constant."""
+    return sum(len(name) + 16 for name, _ in resources.gpus) + 10 * len(resources.ports)
 
 
 def _pairs_of(texts: Mapping[str, str]) -> Iterator[str]:

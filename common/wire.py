@@ -40,6 +40,8 @@ Reader = Callable[[Any], Any]
 MAX_TEXT = 64 * 1024
 MAX_NAME = 200
 MAX_QUANTITY = 2**56
+MAX_SHARES = 1024
+"""Devices, or ranges of ports, in one quantity."""
 MAX_SECONDS = 10 * 365 * 86400.0
 _NAME = re.compile(r"[A-Za-z0-9_@+:=.,-]*\Z")
 _PROTOS = (
@@ -357,11 +359,12 @@ def _enum(cls: type[Enum], number: int) -> Enum:
 
 def _fill_resources(value: Resources, message: Any) -> None:
     message.SetInParent()
-    message.cpus_millis = value.cpus
-    message.memory_bytes = value.mem
-    message.disk_bytes = value.disk
+    # A sum may be more than any part may be; whoever reads it need only know that it is too much.
+    message.cpus_millis = min(value.cpus, MAX_QUANTITY)
+    message.memory_bytes = min(value.mem, MAX_QUANTITY)
+    message.disk_bytes = min(value.disk, MAX_QUANTITY)
     for gpu_id, millis in value.gpus:
-        message.gpus.add(gpu_id=gpu_id, millis=millis)
+        message.gpus.add(gpu_id=gpu_id, millis=min(millis, MAX_QUANTITY))
     for first, last in value.ports:
         message.ports.add(first=first, last=last)
 
@@ -372,6 +375,9 @@ def _read_resources(message: Any) -> Resources:
             _count(getattr(message, name))
         except InvalidFieldError as error:
             raise _inside(name, error) from None
+    for name, shares in (("gpus", message.gpus), ("ports", message.ports)):
+        if len(shares) > MAX_SHARES:
+            raise InvalidFieldError(name, f"has {len(shares)} entries; {MAX_SHARES} are allowed")
     gpus: dict[Any, int] = {}
     for share in message.gpus:
         if _name(share.gpu_id) in gpus:

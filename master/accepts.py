@@ -5,7 +5,7 @@ from dataclasses import replace
 from fairlead.common.ids import AgentId, OfferId
 from fairlead.common.messages import Accept, Code, RunAccept
 from fairlead.common.resources import total
-from fairlead.common.sizes import task_bytes
+from fairlead.common.sizes import MAX_ACCEPT_BYTES, MAX_TASK_BYTES, task_bytes
 from fairlead.common.values import Launch, Reason, TaskInfo, TaskRef, TaskState
 
 from .books import Framework, HeldOffer
@@ -17,11 +17,6 @@ from .tasks import Tasks
 Answer = tuple[Code, str, str]
 """Code, the field it is about, and a message."""
 DONE: Answer = (Code.OK, "", "")
-
-MAX_TASK_BYTES = 1 << 20
-MAX_ACCEPT_BYTES = 3 << 20
-"""Of the tasks of one accept: what goes to the agent is longer than what came, and a message beyond
-4 MiB would cost the agent its session."""
 
 
 class Accepts:

@@ -26,6 +26,7 @@ from fairlead.common.values import AgentInfo, FrameworkInfo, Reason, TaskState
 from .books import Agent, Framework
 from .constraints import attributes_of
 from .context import Context
+from .descriptions import bad_registration, bad_update
 from .frameworks import Frameworks
 from .offers import Offers
 from .tasks import Tasks
@@ -44,7 +45,7 @@ class Agents:
         self._chunks: dict[SessionId, RegisterAgent] = {}
         self.messages: Mapping[type, Callable[[Agent, Any], None]] = {
             AgentHeartbeat: self._heartbeat,
-            TaskUpdated: tasks.updated,
+            TaskUpdated: self._task_updated,
             AcceptEnded: self._accept_ended,
             Goodbye: self._goodbye,
         }
@@ -85,11 +86,16 @@ class Agents:
         if call.hello.protocol != PROTOCOL_VERSION:
             return Code.VERSION, f"this master speaks protocol {PROTOCOL_VERSION}"
         if call.cluster_id and call.cluster_id != context.cluster_id:
-            message = "the agent belongs to another cluster: give it a new work directory"
+            message = (
+                f"it belongs to cluster {call.cluster_id}, this is {context.cluster_id}:"
+                " start it under another name, or with the home of its cluster"
+            )
             return Code.WRONG_CLUSTER, message
         if call.highest_epoch > context.epoch:
             message = f"the agent has obeyed epoch {call.highest_epoch}, this is {context.epoch}"
             return Code.STALE_EPOCH, message
+        if (trouble := bad_registration(call)) is not None:
+            return Code.INVALID, f"register.{trouble[0]}: {trouble[1]}"
         known = context.books.agents.get(call.agent.agent_id)
         if known is None:
             return None
@@ -216,12 +222,23 @@ class Agents:
                 task.usage = measured.usage
                 self._context.books.touch_task(task)
 
+    def _task_updated(self, agent: Agent, message: TaskUpdated) -> None:
+        if (trouble := bad_update(agent.info, message)) is not None:
+            self._dismiss(agent, Code.INVALID, f"task_updated.{trouble[0]}: {trouble[1]}")
+            return
+        self._tasks.updated(agent, message)
+        if not agent.info.resources.without(agent.used).contains(agent.offered):
+            self._offers.rescind_agent(agent, "its agent uses more than was known")
+
     def _accept_ended(self, agent: Agent, message: AcceptEnded) -> None:
         self._context.books.hold_stray(agent, f"accept/{message.accept_id}", EMPTY)
 
     def _goodbye(self, agent: Agent, message: Goodbye) -> None:
+        self._dismiss(agent, Code.OK, message.message)
+
+    def _dismiss(self, agent: Agent, code: Code, message: str) -> None:
         if agent.session is not None:
-            self._context.dismiss(agent.session, Code.OK, message.message, agent=True)
+            self._context.dismiss(agent.session, code, message, agent=True)
         self.closed(agent)
 
     # --- falling silent

@@ -33,6 +33,7 @@ from fairlead.common.messages import (
 from .accepts import DONE, Accepts, Answer
 from .books import Framework
 from .context import Context
+from .descriptions import bad_framework
 from .offers import Offers
 from .tasks import Tasks
 from .wants import bad_demands, bad_wishes, is_more, open_part, strange_role
@@ -122,6 +123,8 @@ class Frameworks:
             return Code.INVALID, "framework.roles", "names no role"
         if len(set(info.roles)) < len(info.roles):
             return Code.INVALID, "framework.roles", "names a role twice"
+        if (trouble := bad_framework(info)) is not None:
+            return Code.INVALID, f"framework.{trouble[0]}", trouble[1]
         known = self._context.framework(info.framework_id)
         if info.framework_id in self._context.books.removed or (known and known.is_ended):
             message = f"framework {info.framework_id} was torn down; subscribe without an id"
@@ -255,7 +258,7 @@ class Frameworks:
         context = self._context
         framework.away_since = context.awake - away_s
         limit_s = framework.info.failover_timeout_s
-        away = FrameworkAway(framework.framework_id, away_s, limit_s)
+        away = FrameworkAway(framework.framework_id, min(away_s, limit_s), limit_s)
         self._tell_agents(framework, away)
         left = context.left(self._may_be_away_until(framework))
         context.timers.at(context.now + left, "failover", framework.framework_id)

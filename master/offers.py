@@ -12,6 +12,9 @@ from .books import Agent, Filter, Framework, HeldOffer, Refusals
 from .constraints import attributes_of
 from .context import Context
 
+MOST_AT_ONCE = 40
+"""Offers in one message: each describes its agent, and a message has a limit."""
+
 
 class Offers:
     """Makes offers and takes them back."""
@@ -53,7 +56,9 @@ class Offers:
         for framework_id, offers in made.items():
             framework = context.books.frameworks[offers[0].framework_id]
             assert framework.framework_id == framework_id
-            context.to_framework(framework, OffersMade(tuple(offers)))
+            for first in range(0, len(offers), MOST_AT_ONCE):
+                several = tuple(offers[first : first + MOST_AT_ONCE])
+                context.to_framework(framework, OffersMade(several))
 
     def _undirty(self, agent_ids: Sequence[AgentId]) -> Iterable[AgentId]:
         for agent_id in agent_ids:

@@ -19,6 +19,7 @@ from fairlead.common.operators import (
     SubmittedCommand,
     WithdrawCommand,
 )
+from fairlead.common.sizes import MAX_ACCEPT_BYTES, MAX_TASK_BYTES, task_bytes
 from fairlead.common.values import (
     Demand,
     FrameworkInfo,
@@ -44,6 +45,8 @@ NAME = "commands"
 FAILOVER_S = 86400.0
 ROLE = Role("default")
 KEY = "command/"
+MAX_TASK_ID = 180
+"""Each launch adds a number to it, and the wire takes 200 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ class CommandsScheduler(SchedulerBase):
         actions: list[object] = []
         for room in rooms(event.offers):
             queue = [self._commands[task_id].task for task_id in self._waiting]
-            chosen = fitting(room.resources, queue)
+            chosen = _in_one_message(fitting(room.resources, queue))
             actions += self._launch(room, chosen) if chosen else [decline(room.offers)]
         return actions
 
@@ -251,9 +254,24 @@ def _launched_id(command: SubmittedCommand) -> TaskId:
     return TaskId(f"{task_id}.{command.launches}") if command.launches > 1 else task_id
 
 
+def _in_one_message(tasks: Sequence[TaskInfo]) -> Sequence[TaskInfo]:
+    """As many as one accept may hold, which is at least one; the others wait for the next offer."""
+    size = 0
+    for index, task in enumerate(tasks):
+        size += task_bytes(task)
+        if size > MAX_ACCEPT_BYTES:
+            return tasks[:index]
+    return tasks
+
+
 def _trouble(task: TaskInfo) -> tuple[str, str] | None:
     if not task.task_id:
         return "task.task_id", "is empty"
+    if len(task.task_id) > MAX_TASK_ID:
+        return "task.task_id", f"is longer than {MAX_TASK_ID} characters"
+    if (size := task_bytes(task)) > MAX_TASK_BYTES:
+        what = f"command, labels and files have about {size} bytes"
+        return "task", f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
     if not task.command.argv or not task.command.argv[0]:
         return "task.command.argv", "is empty"
     if not task.resources:

@@ -7,6 +7,7 @@ import hashlib
 from enum import Enum
 
 from fairlead.common.ids import SessionId
+from fairlead.common.messages import LEAST_HEARTBEAT_S
 
 from .events import DriverSettings
 
@@ -57,7 +58,7 @@ class Link:
 
     def subscribed(self, heartbeat_s: float) -> None:
         self.phase = Phase.SUBSCRIBED
-        self._heartbeat_s = heartbeat_s or self._settings.silent_s
+        self._heartbeat_s = max(LEAST_HEARTBEAT_S, heartbeat_s or self._settings.silent_s)
         self._failures = 0
 
     def heard(self, now: float) -> None:

@@ -11,6 +11,7 @@ from tests.support.master_peers import GIB
 from fairlead.common.ids import LaunchUuid, OfferId, Role, TaskId
 from fairlead.common.messages import Accept, Code, RunAccept, SetDemand
 from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.sizes import MAX_TASK_BYTES
 from fairlead.common.values import (
     Command,
     Container,
@@ -29,7 +30,6 @@ from fairlead.common.values import (
     TaskState,
     Uri,
 )
-from fairlead.master.accepts import MAX_TASK_BYTES
 
 
 def held_by_tasks(h: MasterHarness, framework: FrameworkDouble) -> Resources:
