@@ -1,0 +1,115 @@
+"""Which modules are the caller's own, and where on the caller's disk they lie.
+
+A module is the caller's own when its file is neither of Python nor installed (in a `site-packages`
+or `dist-packages`) nor of Fairlead; an editable install is the caller's own. Only top-level
+modules are judged: a package belongs together.
+"""
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from pathlib import Path
+
+from fairlead.common.dataclass import dataclass
+
+from .payloads import NotPicklableError
+
+_INSTALLED = frozenset(("site-packages", "dist-packages"))
+_PYTHON = os.path.realpath(Path(os.__file__).parent)
+_FAIRLEAD = "fairlead"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file or a directory, and the path under which workers will find it."""
+
+    source: str
+    target: str
+
+
+def is_known(module: str) -> bool:
+    """It can be imported here, from wherever."""
+    return _find(module) is not None
+
+
+def places_of(module: str) -> tuple[Place, ...]:
+    """Where a top-level module lies: several for a namespace, none if it is not the caller's."""
+    if module in sys.builtin_module_names or module in (_FAIRLEAD, "__main__", ""):
+        return ()
+    found = _find(module)
+    if found is None:
+        return ()
+    directories, origin, archive = found
+    if archive:
+        if not _is_own(archive):
+            return ()
+        raise NotPicklableError(
+            f"module {module} cannot be sent to workers: it is imported from the archive "
+            f"{archive}; unpack that, or leave the module out: Executor(exclude=[{module!r}])"
+        )
+    if directories:
+        if origin and not _is_own(origin):
+            return ()
+        return tuple(Place(path, module) for path in directories if _is_own(path))
+    if origin and _is_own(origin):
+        return (Place(origin, os.path.basename(origin)),)
+    return ()
+
+
+def places_of_path(path: Path) -> Place:
+    """A file or directory that was asked for: it keeps its place below where imports start."""
+    source = os.path.abspath(path)
+    starts = [os.path.abspath(start) for start in sys.path]
+    starts = [start for start in starts if _is_below(source, start)]
+    start = max(starts, key=len, default=os.getcwd())
+    if not _is_below(source, start):
+        return Place(source, os.path.basename(source))
+    target = os.path.relpath(source, start)
+    return Place(source, "" if target == "." else target)
+
+
+def _is_below(path: str, start: str) -> bool:
+    return path == start or path.startswith(start.rstrip("/") + "/")
+
+
+def _is_own(path: str) -> bool:
+    if not os.path.exists(path):
+        return False
+    real = os.path.realpath(path)
+    return _INSTALLED.isdisjoint(Path(path).parts) and not _is_below(real, _PYTHON)
+
+
+def _find(module: str) -> tuple[Sequence[str], str, str] | None:
+    """Directories if it is a package, its own file, and its archive; as it is loaded here."""
+    for spec in _specs(module):
+        loader = spec.loader
+        if type(loader).__name__ == "zipimporter":
+            return (), "", str(getattr(loader, "archive", ""))
+        directories = [os.path.abspath(path) for path in spec.submodule_search_locations or ()]
+        origin = os.path.abspath(spec.origin) if spec.has_location and spec.origin else ""
+        if directories or origin:
+            return directories, origin, ""
+        if spec.origin in ("built-in", "frozen"):
+            return (), "", ""
+    return None
+
+
+def _specs(module: str) -> Iterator[importlib.machinery.ModuleSpec]:
+    """What the loaded module says of itself; then what an import would find."""
+    loaded = getattr(sys.modules.get(module), "__spec__", None)
+    if isinstance(loaded, importlib.machinery.ModuleSpec):
+        yield loaded
+    try:
+        # Modules that were put together by hand, as test runners do, have no or an empty spec.
+        found = (
+            importlib.machinery.PathFinder.find_spec(module)
+            if module in sys.modules
+            else importlib.util.find_spec(module)
+        )
+    except Exception:  # noqa: BLE001  (finders of others; what they cannot find is not there)
+        return
+    if found is not None:
+        yield found
