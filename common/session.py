@@ -42,6 +42,8 @@ class Limits:
     queued_bytes: int = 16 * 1024**2
     batch_bytes: int = 1024**2
     message_bytes: int = 4 * 1024**2
+    unread_s: float = 60.0
+    """So long one batch may wait for a peer that does not read, however little is queued."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -247,8 +249,17 @@ class Session:
             await self._wake.wait()
             self._wake.clear()
             while self._queue and is_open:
-                is_open = await stream.write(self._take())
+                is_open = await self._write_batch(stream)
             is_open = is_open and not self.closed
+
+    async def _write_batch(self, stream: Stream) -> bool:
+        try:
+            async with asyncio.timeout(self._limits.unread_s):
+                return await stream.write(self._take())
+        except TimeoutError:
+            message = f"nothing was read for {self._limits.unread_s:g} s"
+            self._abandon(Code.SLOW_CONSUMER, message)
+            return False
 
     def _take(self) -> bytes:
         """As much of the queue as one batch may hold; at least one message."""

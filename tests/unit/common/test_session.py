@@ -166,6 +166,18 @@ def test_a_full_queue_ends_the_session(limits: Limits) -> None:
     run(scenario)
 
 
+def test_who_reads_nothing_for_too_long_is_slow_however_little_waits() -> None:
+    async def scenario() -> None:
+        world = World(Limits(unread_s=0.05))
+        world.stream.taking.clear()
+        world.session.send("word")
+        await asyncio.wait_for(world.task, 10)
+        reason = (Code.SLOW_CONSUMER, "nothing was read for 0.05 s")
+        assert world.closed == world.stream.finished == [reason]
+
+    run(scenario)
+
+
 def test_bytes_that_have_left_no_longer_count() -> None:
     async def scenario() -> None:
         world = World(Limits(queued_bytes=6))
