@@ -89,8 +89,8 @@ class Updates:
         if task is not None:
             self._send(task)
         elif key in self._context.ended:
-            latest = self._context.ended[key][1].latest
-            self._context.say(TaskUpdated(latest, latest, EMPTY))
+            ended = self._context.ended[key][1]
+            self._context.say(TaskUpdated(ended.latest, ended.latest, EMPTY, ended.sandbox))
 
     def acknowledged(self, message: AcknowledgeUpdate) -> None:
         """Only of the head: whatever else is acknowledged is not under way."""
@@ -114,7 +114,7 @@ class Updates:
         if not context.is_registered:
             return
         held = context.ledger.of(task.key)
-        context.say(TaskUpdated(task.updates[0], task.latest, held))
+        context.say(TaskUpdated(task.updates[0], task.latest, held, task.sandbox))
         context.timers.set("resend", task.key, context.now + task.resend_s)
 
     def stop_sending(self) -> None:

@@ -116,7 +116,7 @@ def _largest(amounts: Iterable[int]) -> list[int]:
 
 
 def _check_size(resources: Resources, agents: Sequence[AgentView]) -> None:
-    from fairlead.frameworks.commands.fits import why_never_fits
+    from fairlead.frameworks.kit.fits import why_never_fits
 
     why = why_never_fits(resources, agents)
     if why is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.resources import format_bytes
+from fairlead.common.resources import counted, format_bytes
 
 Cell = Callable[[Mapping[str, Any]], str]
 GAP = 3  # between the columns of a rich table
@@ -122,11 +122,11 @@ def used_bytes_of(key: str) -> Cell:
 
 
 def amount(resources: Mapping[str, Any]) -> str:
-    """`1 cpus, 128 MiB mem`, in the words of Resources."""
-    parts = [f"{resources['cpus']:g} cpus"] if resources["cpus"] else []
+    """`1 cpu, 128 MiB mem`, in the words of Resources."""
+    parts = [counted(resources["cpus"], "cpu")] if resources["cpus"] else []
     parts += [f"{format_bytes(resources['mem_bytes'])} mem"] if resources["mem_bytes"] else []
     parts += [f"{format_bytes(resources['disk_bytes'])} disk"] if resources["disk_bytes"] else []
-    parts += [f"{resources['gpus']:g} gpus"] if resources["gpus"] else []
+    parts += [counted(resources["gpus"], "gpu")] if resources["gpus"] else []
     return ", ".join(parts) or "nothing"
 
 

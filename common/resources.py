@@ -125,11 +125,11 @@ class Resources:
         return Resources(request.cpus, request.mem, request.disk, gpus, request.ports)
 
     def __str__(self) -> str:
-        parts = [f"{self.cpus / MILLIS:g} cpus"] if self.cpus else []
+        parts = [counted(self.cpus / MILLIS, "cpu")] if self.cpus else []
         parts += [f"{format_bytes(self.mem)} mem"] if self.mem else []
         parts += [f"{format_bytes(self.disk)} disk"] if self.disk else []
-        parts += [f"{self.gpu_millis / MILLIS:g} gpus"] if self.gpus else []
-        parts += [f"{self.port_count} ports"] if self.ports else []
+        parts += [counted(self.gpu_millis / MILLIS, "gpu")] if self.gpus else []
+        parts += [counted(self.port_count, "port")] if self.ports else []
         return ", ".join(parts) or "nothing"
 
 
@@ -139,6 +139,11 @@ EMPTY = Resources()
 def total(parts: Iterable[Resources]) -> Resources:
     """The sum of all parts."""
     return sum(parts, EMPTY)
+
+
+def counted(number: float, what: str) -> str:
+    """`1 cpu`, `0.5 cpus`."""
+    return f"{number:g} {what}{'' if number == 1 else 's'}"
 
 
 def format_bytes(amount: int) -> str:

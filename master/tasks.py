@@ -184,6 +184,7 @@ class Tasks:
             self._hold_stray(agent, latest, update.resources)
         elif latest.sequence >= task.latest.sequence:
             task.latest = latest
+            task.sandbox = update.sandbox or task.sandbox
             is_over = latest.state.is_terminal
             self._context.books.hold(task, EMPTY if is_over else update.resources)
             self._context.books.touch_task(task)

@@ -136,14 +136,16 @@ class AgentHeartbeat(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., host: _Optional[_Union[_resources_pb2.HostUsage, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[TaskUsage, _Mapping]]] = ..., unacknowledged: _Optional[int] = ...) -> None: ...
 
 class TaskUpdated(_message.Message):
-    __slots__ = ("status", "latest", "resources")
+    __slots__ = ("status", "latest", "resources", "sandbox")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     LATEST_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_FIELD_NUMBER: _ClassVar[int]
     status: _tasks_pb2.TaskStatus
     latest: _tasks_pb2.TaskStatus
     resources: _resources_pb2.Resources
-    def __init__(self, status: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
+    sandbox: str
+    def __init__(self, status: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ...) -> None: ...
 
 class AcceptEnded(_message.Message):
     __slots__ = ("accept_id", "framework_id", "failed_operation", "message")

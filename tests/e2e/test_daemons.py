@@ -129,7 +129,10 @@ def test_an_agent_of_another_cluster(daemons: Daemons, tmp_path: Path) -> None:
         path.unlink()
     daemons.master()
     daemons.start("a1")
-    until("it is told", lambda: "WRONG_CLUSTER" in daemons.log("a1"))
+    assert daemons.ended("a1") == CONFIG
+    said = daemons.log("a1").splitlines()[-1]
+    assert said.startswith("fairlead: the master refuses this agent: it belongs to cluster ")
+    assert "start it under another name" in said
     assert daemons.state().agents == ()
 
 

@@ -80,6 +80,10 @@ class Daemons:
         for process in processes:
             process.wait(15)
 
+    def ended(self, name: str) -> int:
+        """The exit code of one that ends by itself."""
+        return self._running.pop(name).wait(15)
+
     def end(self) -> None:
         """Daemons, launchers and tasks."""
         self.kill(*self._running, signum=signal.SIGTERM)

@@ -279,7 +279,7 @@ class AgentDouble(Peer):
         queue = self.updates.get(task_id)
         if self.session is not None and queue:
             known = self.living[task_id]
-            self.says(TaskUpdated(queue[0], known.latest, known.resources))
+            self.says(TaskUpdated(queue[0], known.latest, known.resources, known.sandbox))
 
     def _sender(self, task_id: TaskId) -> Callable[[], None]:
         return lambda: self.send_head(task_id)

@@ -238,6 +238,13 @@ def test_goodbyes_of_a_master() -> None:
     assert h.exit_message == "the master has removed this agent: marked gone"
 
 
+def test_another_clusters_master_ends_the_agent() -> None:
+    h = AgentHarness().registered().launch("t1").hangs_up()
+    h.registered().says(Goodbye(Code.WRONG_CLUSTER, "it belongs to cluster c1"))
+    assert h.exit_message == "the master refuses this agent: it belongs to cluster c1"
+    assert h.last("t1").sandbox
+
+
 def test_a_refused_token_ends_the_agent_and_no_task() -> None:
     h = AgentHarness().registered().launch("t1")
     h.hangs_up(Code.SHUTTING_DOWN).registered()

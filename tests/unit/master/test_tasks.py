@@ -92,6 +92,11 @@ def test_m30_the_books_follow_the_latest_state_not_the_queued_head() -> None:
     assert h.believes(f, "t1").held == EMPTY
 
 
+def test_operators_see_where_a_task_runs() -> None:
+    h, _, f = running("t1")
+    assert h.believes(f, "t1").sandbox == "sandbox/t1"
+
+
 def test_m30_an_update_that_was_overtaken_changes_nothing() -> None:
     h, a, f = running("t1")
     old = a.living[TaskId("t1")].latest

@@ -6,7 +6,7 @@ from fairlead.common.ids import AgentId
 from fairlead.common.operators import AgentState, AgentView
 from fairlead.common.resources import Resources
 from fairlead.common.values import AgentInfo
-from fairlead.frameworks.commands.fits import why_never_fits
+from fairlead.frameworks.kit.fits import why_never_fits
 
 GIB = 2**30
 
@@ -25,7 +25,7 @@ AGENTS = [agent(cpus=8, mem=GIB, gpus=0), agent(cpus=2, mem=16 * GIB, gpus=0)]
         ({"cpus": 64}, "asks for 64 cpus, the largest agent has 8"),
         ({"cpus": 8.5}, "asks for 8.5 cpus, the largest agent has 8"),
         ({"mem": 17 * GIB}, "asks for 17 GiB of memory, the largest agent has 16 GiB"),
-        ({"gpus": 1}, "asks for 1 gpus, no agent has any"),
+        ({"gpus": 1}, "asks for 1 gpu, no agent has any"),
         ({"cpus": 8, "mem": 16 * GIB}, "asks for 8 cpus, 16 GiB mem, and no agent has all"),
     ],
 )

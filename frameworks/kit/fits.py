@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from fairlead.common.operators import AgentView
-from fairlead.common.resources import MILLIS, Resources, format_bytes
+from fairlead.common.resources import MILLIS, Resources, counted, format_bytes
 
 
 def why_never_fits(resources: Resources, agents: Sequence[AgentView]) -> str | None:
@@ -14,16 +14,19 @@ def why_never_fits(resources: Resources, agents: Sequence[AgentView]) -> str | N
     wholes = [view.agent.resources for view in agents]
     if not wholes or any(whole.contains(resources) for whole in wholes):
         return None
-    for what, amount, show in _QUANTITIES:
+    for amount, asked, show in _QUANTITIES:
         wanted, largest = amount(resources), max(map(amount, wholes))
         if wanted > largest:
             there = f"the largest agent has {show(largest)}" if largest else "no agent has any"
-            advice = "ask for less or start a larger agent"
-            return f"asks for {what(show(wanted))}, {there}: {advice}"
+            return f"asks for {asked(wanted)}, {there}: ask for less or start a larger agent"
     return (
         f"asks for {resources}, and no agent has all of it at once: "
         "ask for less or start a larger agent"
     )
+
+
+def _devices(what: str) -> Callable[[int], str]:
+    return lambda millis: counted(millis / MILLIS, what)
 
 
 def _number(millis: int) -> str:
@@ -31,11 +34,11 @@ def _number(millis: int) -> str:
 
 
 _QUANTITIES: Sequence[
-    tuple[Callable[[str], str], Callable[[Resources], int], Callable[[int], str]]
+    tuple[Callable[[Resources], int], Callable[[int], str], Callable[[int], str]]
 ] = (
-    (lambda text: f"{text} cpus", lambda r: r.cpus, _number),
-    (lambda text: f"{text} of memory", lambda r: r.mem, format_bytes),
-    (lambda text: f"{text} of disk", lambda r: r.disk, format_bytes),
-    (lambda text: f"{text} gpus", lambda r: r.gpu_millis, _number),
-    (lambda text: f"{text} ports", lambda r: r.port_count, str),
+    (lambda r: r.cpus, _devices("cpu"), _number),
+    (lambda r: r.mem, lambda size: f"{format_bytes(size)} of memory", format_bytes),
+    (lambda r: r.disk, lambda size: f"{format_bytes(size)} of disk", format_bytes),
+    (lambda r: r.gpu_millis, _devices("gpu"), _number),
+    (lambda r: r.port_count, lambda count: counted(count, "port"), str),
 )
