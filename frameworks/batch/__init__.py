@@ -3,12 +3,20 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .errors import NoSuchWorkerError, ServiceLostError, WorkerDiedError
+    from .errors import (
+        CallKilledError,
+        CallTimeoutError,
+        NoSuchWorkerError,
+        ServiceLostError,
+        WorkerDiedError,
+    )
     from .executor import Executor
     from .failures import RemoteError, RemoteTraceback
     from .payloads import NotLoadableError, NotPicklableError
 
 __all__ = [
+    "CallKilledError",
+    "CallTimeoutError",
     "Executor",
     "NoSuchWorkerError",
     "NotLoadableError",
@@ -20,6 +28,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CallKilledError": "errors",
+    "CallTimeoutError": "errors",
     "Executor": "executor",
     "NoSuchWorkerError": "errors",
     "NotLoadableError": "payloads",

@@ -1,6 +1,26 @@
 """The calls of a job, what may happen to them, and what is to be done: the words of `CallBook`."""
 
+from enum import Enum
+
 from fairlead.common.dataclass import dataclass
+
+
+class Blame(Enum):
+    """Whose doing the end of a worker was."""
+
+    CALL = "call"
+    """The process that runs calls ended by itself: it exited, or a signal or its limit hit it."""
+    OUTSIDE = "outside"
+    """The worker was killed, or its machine went away."""
+    NOBODY = "nobody"
+    """We asked for it."""
+
+
+class Verdict(Enum):
+    """Why a call ends without having been done."""
+
+    TIMED_OUT = "timed out"
+    KILLED = "killed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -11,6 +31,14 @@ class Call:
     kind: str
     size: int
     payload: object = None
+    timeout_s: float | None = None
+    loss_retries: int = 4
+    tries: int = 1
+    """The one that is made now included; each may take several workers."""
+    losses: tuple[str, ...] = ()
+    """What became of the workers that it has lost, oldest first."""
+    deaths: int = 0
+    """How many of those losses were its own doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +56,21 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class KillRequested:
+    """The caller no longer wants the call, running or not."""
+
+    call_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """A call that was finished is to be made again, but not before some time has passed."""
+
+    call: Call
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerJoined:
     """It is ours until it is lost or released."""
 
@@ -40,6 +83,15 @@ class WorkerLost:
 
     worker: str
     cause: str
+    blame: Blame = Blame.OUTSIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The worker has begun this call, which has a timeout."""
+
+    worker: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +132,19 @@ class Tick:
     """A deadline has come."""
 
 
-Event = Submitted | Cancelled | WorkerJoined | WorkerLost | Answered | Recalled | GiveBack | Tick
+Event = (
+    Submitted
+    | Cancelled
+    | KillRequested
+    | TryAgain
+    | WorkerJoined
+    | WorkerLost
+    | Started
+    | Answered
+    | Recalled
+    | GiveBack
+    | Tick
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +166,29 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """It has cost too many workers; one cause for each, oldest first."""
+    """It has cost too many workers."""
 
     call: Call
-    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """It was stopped, or need not be begun."""
+
+    call: Call
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Take back what waits at this worker; `upto` is the next sequence to be sent there."""
+    """Take back what waits at this worker; `upto` is the next sequence to be sent there.
+
+    If it is just running `kill`, end the process that does.
+    """
 
     worker: str
     upto: int
+    kill: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +198,4 @@ class Release:
     worker: str
 
 
-Action = Send | Finish | Fail | Recall | Release
+Action = Send | Finish | Fail | End | Recall | Release

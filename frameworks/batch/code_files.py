@@ -10,7 +10,6 @@ import re
 import stat
 import time
 from collections.abc import Iterator, Sequence
-
 from fnmatch import fnmatchcase
 
 from fairlead.common.dataclass import dataclass

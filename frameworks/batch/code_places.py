@@ -10,7 +10,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
-
 from pathlib import Path
 
 from fairlead.common.dataclass import dataclass

@@ -11,13 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-
 from pathlib import Path
 
 from fairlead.common.dataclass import dataclass
 
 from .code_files import CodeFile, Files, Found, is_excluded, walk
-from .code_places import Place, is_known, places_of, places_of_path
+from .code_places import is_known, places_of, places_of_path
 from .payloads import NotPicklableError
 
 LIMIT = 100 << 20

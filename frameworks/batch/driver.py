@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from fairlead.common.errors import FairleadError
 from fairlead.common.resources import Resources
 
-from .call_events import Call
+from .call_events import Call, KillRequested
 from .errors import ServiceLostError
 from .future import CallFuture
 from .job import Job
@@ -33,7 +33,7 @@ class Driver:
         self._make_job: Callable[[], Job] = lambda: Job(service, size, max_workers)
         self._job: Job | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._inbox: deque[Call | CallFuture | int] = deque()
+        self._inbox: deque[Call | CallFuture | KillRequested | int] = deque()
         """Calls submitted, futures whose calls come later, and ids of calls cancelled."""
         self._is_awake = False
         self._is_closing = False
@@ -55,6 +55,11 @@ class Driver:
         return self._job.broken if self._job is not None else None
 
     @property
+    def is_closing(self) -> bool:
+        """Nothing may be submitted any more."""
+        return self._is_closing
+
+    @property
     def is_copy(self) -> bool:
         """This process is a fork of the one that has the thread."""
         return os.getpid() != self._pid
@@ -71,6 +76,10 @@ class Driver:
 
     def cancel(self, call_id: int) -> None:
         self._inbox.append(call_id)
+        self._wake()
+
+    def kill(self, call_id: int) -> None:
+        self._inbox.append(KillRequested(call_id))
         self._wake()
 
     def close(self, *, cancel_queued: bool = False, abandon: bool = False) -> None:
@@ -130,16 +139,21 @@ class Driver:
         assert self._job is not None
         calls: list[Call] = []
         cancelled: list[int] = []
+        kills: list[KillRequested] = []
         while self._inbox:
             item = self._inbox.popleft()
             if isinstance(item, Call):
                 calls.append(item)
             elif isinstance(item, CallFuture):
                 self._job.expect(item)
+            elif isinstance(item, KillRequested):
+                kills.append(item)
             else:
                 cancelled.append(item)
         if calls or cancelled:
             self._job.take(calls, cancelled)
+        for kill in kills:
+            self._job.kill(kill)
         if self._is_closing and not self._inbox:
             self._job.close(cancel_queued=self._cancels_queued, abandon=self._abandons)
 

@@ -6,36 +6,36 @@ nothing is decided before that; the reason is waited for, but not long.
 """
 
 import asyncio
-import signal
 from collections.abc import Callable
 
-from fairlead.common.resources import format_bytes
+from .exits import Exit
 
-_REASON_S = 0.3
+_REASON_S = 1.0
+"""A worker's own end is told by its agent, the master and the service, one after the other."""
 _CONNECTION_S = 2.0
 
 
 class Endings:
     """Puts the two together; tells `lost` once for each connection that has ended."""
 
-    def __init__(self, hang_up: Callable[[str], None], lost: Callable[[str, str], None]) -> None:
+    def __init__(self, hang_up: Callable[[str], bool], lost: Callable[[str, Exit], None]) -> None:
         self._hang_up = hang_up
         self._lost = lost
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._reasons: dict[str, str] = {}
+        self._exits: dict[str, Exit] = {}
 
     def connection_ended(self, worker: str, *, reason_may_come: bool) -> None:
-        if worker in self._reasons or not reason_may_come:
+        if worker in self._exits or not reason_may_come:
             self._settle(worker)
         else:
             self._wait(worker, _REASON_S, self._settle)
 
-    def process_ended(self, worker: str, reason: str) -> None:
+    def process_ended(self, worker: str, how: Exit) -> None:
         is_disconnected = worker in self._timers
-        if worker in self._reasons:  # the worker itself says better what the service guessed
-            self._reasons[worker] = reason
+        if worker in self._exits:  # the worker itself says better what the service guessed
+            self._exits[worker] = how
             return
-        self._reasons[worker] = reason
+        self._exits[worker] = how
         if is_disconnected:
             self._settle(worker)
         else:
@@ -53,24 +53,10 @@ class Endings:
         timer = self._timers.pop(worker, None)
         if timer is not None:
             timer.cancel()
-        self._lost(worker, self._reasons.pop(worker, "closed its connection"))
+        self._lost(worker, self._exits.pop(worker, Exit(said="closed its connection")))
 
     def _force(self, worker: str) -> None:
         """The process has gone: whoever holds the connection open has no business there."""
-        self._hang_up(worker)
         del self._timers[worker]
-        self._reasons.pop(worker, None)
-
-
-def describe_exit(code: int | None, peak_bytes: int) -> str:
-    """How a process ended, to follow "the last one"; None if nobody saw it."""
-    if code is None:
-        return "was lost (killed from outside, or its agent went away)"
-    peak = f" having used {format_bytes(peak_bytes)}" if peak_bytes else ""
-    if code >= 0:
-        return f"exited with code {code}{peak}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return f"was killed by {name}{peak}"
+        if not self._hang_up(worker):
+            del self._exits[worker]

@@ -1,21 +1,25 @@
 """`Executor`: a `concurrent.futures.Executor` whose calls run in workers all over the cluster."""
 
+import copy
 import itertools
 import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-from fairlead.common.resources import Resources
+from typing import Any, Unpack
 
 from .call_events import Call
+from .code_set import LocalCode
 from .driver import Driver
 from .future import CallFuture
 from .locate import service_for
+from .options import CallOptions, Options
 from .payloads import Function, NotPicklableError, dump_arguments, dump_function
+from .sizes import size_of
 
 DEFAULT_MEM = 512 << 20
 
@@ -27,7 +31,7 @@ class Executor(futures.Executor):
     neither it finds this user's running local cluster, or starts one for itself and stops it at
     the end. `cpus`, `mem` (bytes) and `gpus` are those of one worker, which does one
     call at a time. Calls travel in batches by themselves, so `chunksize` of `map` is not needed
-    and has no effect, as with threads.
+    and has no effect, as with threads. `options` are those of every call, see `CallOptions`.
     """
 
     def __init__(
@@ -38,25 +42,40 @@ class Executor(futures.Executor):
         cpus: float = 1,
         mem: int = DEFAULT_MEM,
         gpus: float = 0,
+        include: Sequence[str | Path] = (),
+        exclude: Sequence[str] = (),
+        **options: Unpack[Options],
     ) -> None:
         if max_workers is None:
             max_workers = os.cpu_count() or 1
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
-        size = Resources.of(cpus=cpus, mem=mem, gpus=gpus)
+        size = size_of(cpus, mem, gpus)
+        self._options = CallOptions(**options)
+        self._code = LocalCode(include, exclude)
         self._ids = itertools.count()
         self._lock = threading.Lock()
-        self._is_shut_down = False
         self._driver = Driver(service_for(address), size, max_workers)
         self._driver.start()
         # Nobody can submit to an executor that was forgotten: let its thread end.
         self._forgotten = weakref.finalize(self, self._driver.close)
         self._forgotten.atexit = False
+        self._whole: Executor | None = None
+
+    def with_options(self, **options: Unpack[Options]) -> "Executor":
+        """This executor and its workers, with other options for the calls submitted through it.
+
+        Shutting one of the two down is shutting down both.
+        """
+        view = copy.copy(self)
+        # The whole must not be forgotten before its view.
+        vars(view).update(_options=replace(self._options, **options), _whole=self)
+        return view
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> CallFuture:
         """The future of `fn(*args, **kwargs)`; both are as they are now, whatever changes later."""
-        future = CallFuture(next(self._ids), self._driver.cancel)
-        call = _pack(future, fn, args, kwargs)
+        future = CallFuture(next(self._ids), self._driver, self._options)
+        call = _pack(self._code, future, fn, args, kwargs)
         with self._lock:
             self._check_usable()
             if call is not None:
@@ -70,11 +89,11 @@ class Executor(futures.Executor):
 
         Nobody waits for it meanwhile, and an executor that is shut down still does it.
         """
-        future = CallFuture(next(self._ids), self._driver.cancel)
+        future = CallFuture(next(self._ids), self._driver, self._options)
         with self._lock:
             self._check_usable()
             self._driver.expect(future)
-        _After(self._driver, future, self.prepare(fn), earlier).watch()
+        _After(self._driver, self._code, future, self.prepare(fn), earlier).watch()
         return future
 
     def map(
@@ -100,16 +119,15 @@ class Executor(futures.Executor):
         return self.submit_after([self.submit(prepared, item) for item in data], reduce_fn)
 
     def prepare(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """`fn` as it is now, pickled, to be submitted many times."""
+        """`fn` as it is now, pickled, with its code, to be submitted many times."""
         try:
-            return dump_function(fn)
+            return dump_function(fn, self._code.now)
         except NotPicklableError:
             return fn  # each of its calls will fail, and say why
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As `concurrent.futures` documents it."""
         with self._lock:
-            self._is_shut_down = True
             self._forgotten.detach()
             self._driver.close(cancel_queued=cancel_futures)
         if wait and not self._driver.is_copy:
@@ -127,7 +145,7 @@ class Executor(futures.Executor):
         return super().__exit__(kind, error, traceback)
 
     def _check_usable(self) -> None:
-        if self._is_shut_down:
+        if self._driver.is_closing:
             raise RuntimeError("cannot schedule new futures after shutdown")
         if self._driver.is_copy:
             raise RuntimeError("an Executor cannot be used in a forked copy of its process")
@@ -141,11 +159,13 @@ class _After:
     def __init__(
         self,
         driver: Driver,
+        code: LocalCode,
         future: CallFuture,
         fn: Callable[[list[Any]], Any],
         earlier: Sequence[futures.Future[Any]],
     ) -> None:
         self._driver = driver
+        self._code = code
         self._future = future
         self._fn = fn
         self._earlier = list(earlier)
@@ -170,7 +190,7 @@ class _After:
                 self._future.set_exception(error)
         else:
             if not self._future.cancelled():
-                call = _pack(self._future, self._fn, (results,), {})
+                call = _pack(self._code, self._future, self._fn, (results,), {})
         if call is not None:
             self._driver.submit(call)
         else:
@@ -178,14 +198,28 @@ class _After:
 
 
 def _pack(
-    future: CallFuture, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    code: LocalCode,
+    future: CallFuture,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
 ) -> Call | None:
     """The call, ready to travel; None if it cannot, which its future then says."""
     try:
-        function = fn if isinstance(fn, Function) else dump_function(fn)
-        future.arguments = dump_arguments(function.name, args, kwargs)
+        function = fn if isinstance(fn, Function) else dump_function(fn, code.now)
+        future.arguments, modules = dump_arguments(function.name, args, kwargs)
+        is_complete = code.covers(function.code, modules)
+        future.code = function.code if is_complete else code.now(modules)
     except NotPicklableError as error:
         future.set_exception(error)
         return None
     future.function = function
-    return Call(future.call_id, function.name, len(future.arguments), future)
+    options = future.options
+    return Call(
+        future.call_id,
+        function.name,
+        len(future.arguments),
+        future,
+        options.timeout_s,
+        options.loss_retries,
+    )

@@ -14,25 +14,35 @@ from fairlead.common.errors import FairleadError
 from fairlead.common.resources import Resources
 
 from .call_events import (
-    Action,
     Call,
     Cancelled,
+    End,
     Event,
     Fail,
     Finish,
     GiveBack,
+    KillRequested,
     Recall,
     Recalled,
     Release,
     Send,
     Submitted,
     Tick,
+    TryAgain,
+    Verdict,
     WorkerJoined,
     WorkerLost,
 )
 from .calls import CallBook
-from .endings import Endings, describe_exit
-from .errors import NoSuchWorkerError, ServiceLostError, WorkerDiedError
+from .endings import Endings
+from .errors import (
+    CallKilledError,
+    CallTimeoutError,
+    NoSuchWorkerError,
+    ServiceLostError,
+    WorkerDiedError,
+)
+from .exits import Exit
 from .failures import load_error
 from .future import CallFuture
 from .locate import Service
@@ -110,6 +120,10 @@ class Job:
         if cancelled:
             self._on_cancelled(cancelled)
 
+    def kill(self, event: KillRequested) -> None:
+        """A call that its caller wants no more."""
+        self._step(event)
+
     def close(self, *, cancel_queued: bool, abandon: bool) -> None:
         """No more calls will come; with `abandon` nobody waits for those that run either."""
         self._is_closing = True
@@ -140,61 +154,79 @@ class Job:
 
     def _step(self, event: Event) -> None:
         now = asyncio.get_running_loop().time()
-        finished = []
+        settled: list[Finish | Fail | End] = []
         for action in self._book.step(event, now):
             # Workers first: they work while the answers are unpacked here.
-            if isinstance(action, Finish):
-                finished.append(action)
+            if isinstance(action, Finish | Fail | End):
+                settled.append(action)
             else:
                 self._perform(action)
-        for action in finished:
-            self._finish(action.call, action.outcome)
+        for action in settled:
+            self._settle(action)
         self._plan_tick()
         self._tell_wants()
         self._check_finished()
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Send | Recall | Release) -> None:
         match action:
             case Send(worker, first, calls):
                 unwanted = self._links.send(worker, first, calls)
                 if unwanted:
                     asyncio.get_running_loop().call_soon(self._on_cancelled, unwanted)
-            case Recall(worker, upto):
+            case Recall(worker, upto, kill):
                 name, number = split_connection_name(worker)
-                fields = {"worker": name, "number": number, "upto": upto}
+                fields = {"worker": name, "number": number, "upto": upto, "kill": kill}
                 self._service.send(Kind.RECALL, fields)
             case Release(worker):
                 self._links.hang_up(worker)
-            case Fail(call, causes):
-                self._fail(call, causes)
+
+    def _settle(self, action: Finish | Fail | End) -> None:
+        match action:
             case Finish(call, outcome):
                 self._finish(call, outcome)
+            case Fail(call):
+                self._reject(call, _died(call))
+            case End(call, verdict) if verdict is Verdict.KILLED:
+                self._reject(call, CallKilledError(f"{call.kind} was killed, as was asked for"))
+            case End(call):
+                message = f"{call.kind} was ended: it ran longer than {call.timeout_s:g} s"
+                self._failed(call, CallTimeoutError(message))
 
     def _finish(self, call: Call, outcome: object) -> None:
-        future = self._futures.pop(call.id)
-        future.forget_call()
         assert isinstance(outcome, tuple)
         ok, data = outcome
+        if not ok:
+            self._failed(call, load_error(data))
+            return
         try:
-            value = load_value(call.kind, data) if ok else load_error(data)
+            value = load_value(call.kind, data)
         except NotLoadableError as error:
-            ok, value = False, error
-        if ok:
-            future.set_result(value)
-        else:
-            future.set_exception(value)
-
-    def _fail(self, call: Call, causes: Sequence[str]) -> None:
+            self._failed(call, error)
+            return
         future = self._futures.pop(call.id)
-        name = future.function.name if future.function else "the call"
         future.forget_call()
-        future.set_exception(
-            WorkerDiedError(
-                f"{name} was given up after {len(causes)} workers ended while running it: "
-                f"the last one {causes[-1]}",
-                hint="if it needs more memory, ask for it: Executor(mem=…)",
-            )
-        )
+        future.set_result(value)
+
+    def _failed(self, call: Call, error: BaseException) -> None:
+        """It is tried again, or this is what became of it."""
+        options = self._futures[call.id].options
+        try:
+            pause_s = options.pause_s(error, call.tries)
+        except BaseException as problem:  # noqa: BLE001  (the caller's own function was asked)
+            problem.__context__ = error
+            self._reject(call, problem)
+            return
+        if pause_s is not None:
+            self._step(TryAgain(call, pause_s))
+            return
+        if call.tries > 1:
+            error.add_note(f"(it was tried {call.tries} times)")
+        self._reject(call, error)
+
+    def _reject(self, call: Call, error: BaseException) -> None:
+        future = self._futures.pop(call.id)
+        future.forget_call()
+        future.set_exception(error)
 
     def _on_cancelled(self, call_ids: Sequence[int]) -> None:
         for call_id in call_ids:
@@ -229,8 +261,8 @@ class Job:
     def worker_left(self, worker: str) -> None:
         self._endings.connection_ended(worker, reason_may_come=self._service.is_up)
 
-    def _on_lost(self, worker: str, cause: str) -> None:
-        self._step(WorkerLost(worker, cause))
+    def _on_lost(self, worker: str, how: Exit) -> None:
+        self._step(WorkerLost(worker, how.describe(), how.blame))
 
     # The service
 
@@ -247,8 +279,7 @@ class Job:
         match kind:
             case Kind.ENDED:
                 worker = connection_name(fields["worker"], fields["number"])
-                reason = describe_exit(fields["code"], fields["peak_bytes"])
-                self._endings.process_ended(worker, reason)
+                self._endings.process_ended(worker, Exit.from_fields(fields["exit"]))
             case Kind.RECALLED:
                 worker = connection_name(fields["worker"], fields["number"])
                 self._step(Recalled(worker, fields["first"], fields["upto"]))
@@ -275,7 +306,7 @@ class Job:
 
     def _tell_wants(self) -> None:
         """More at once, less after a while: calls often come one after another."""
-        wants = min(self._book.unfinished, self._max_workers)
+        wants = min(self._book.wanted, self._max_workers)
         if wants > self._wanted:
             self._want(wants)
         elif wants < self._wanted and self._want_less is None:
@@ -284,9 +315,20 @@ class Job:
 
     def _on_want_less(self) -> None:
         self._want_less = None
-        self._want(min(self._book.unfinished, self._max_workers))
+        self._want(min(self._book.wanted, self._max_workers))
 
     def _want(self, wants: int) -> None:
         if wants != self._wanted:
             self._wanted = wants
             self._service.send(Kind.WANTS, {"count": wants})
+
+
+def _died(call: Call) -> WorkerDiedError:
+    count = len(call.losses)
+    workers = "a worker" if count == 1 else f"{count} workers"
+    last = "it" if count == 1 else "the last one"
+    return WorkerDiedError(
+        f"{call.kind} was given up after {workers} ended while running it: "
+        f"{last} {call.losses[-1]}",
+        hint="if it needs more memory, ask for it: Executor(mem=…)",
+    )

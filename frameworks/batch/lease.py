@@ -10,19 +10,22 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .claims import ClaimPage
+from .code_spaces import Spaces, explain_missing
 from .failures import dump_error
 from .frames import DATA_LIMIT, Buffer, Frame, FrameTooLargeError
 from .handshake import FrameError
-from .payloads import dump_value
+from .payloads import code_of_key, dump_value
 from .protocol import Kind
 from .sync_channel import ChannelClosedError, SyncChannel
 
 NO_DRIVER = 70
 """Exit code of a child that could not reach its driver."""
+CODE_DIRECTORY = ".code"
+"""In the worker's sandbox: the drivers' own modules."""
 _DIAL_S = 5.0
 
 
@@ -44,11 +47,16 @@ class Lease:
         self._channel = channel
         self._claims = claims
         self._functions: dict[str, Callable[..., Any]] = {}
+        self._code = Spaces(os.path.abspath(CODE_DIRECTORY))
         self._pid = os.getpid()
 
     def run(self) -> None:
         """Returns when the driver has gone."""
-        handlers = {Kind.WELCOME: self._on_welcome, Kind.CALLS: self._on_calls}
+        handlers = {
+            Kind.WELCOME: self._on_welcome,
+            Kind.CODE: self._on_code,
+            Kind.CALLS: self._on_calls,
+        }
         try:
             while True:
                 frame = self._channel.receive()
@@ -57,9 +65,27 @@ class Lease:
             return
 
     def _on_welcome(self, frame: Frame) -> None:
-        """Import from where the driver imports, so that its local modules are found."""
+        """Import from where the driver imports, too: on its own machine that helps."""
         sys.path.extend(path for path in frame.fields["paths"] if path not in sys.path)
         importlib.invalidate_caches()
+
+    def _on_code(self, frame: Frame) -> None:
+        """The calls that follow use this version of the driver's own modules."""
+        digest, files = frame.fields["set"], frame.fields["files"]
+        for forgotten in frame.fields["forget"]:
+            self._code.forget(forgotten)
+            for key in [key for key in self._functions if code_of_key(key) == forgotten]:
+                del self._functions[key]
+        if files is not None:
+            self._code.add(digest, files, lambda missing: self._fetch(digest, missing))
+        self._code.use(digest)
+
+    def _fetch(self, digest: str, missing: list[str]) -> Mapping[str, Buffer]:
+        self._channel.send(Kind.MISSING, {"set": digest, "digests": missing})
+        if not missing:
+            return {}
+        frame = self._channel.receive_first(Kind.FILES)
+        return dict(zip(frame.fields["digests"], frame.buffers, strict=True))
 
     def _on_calls(self, frame: Frame) -> None:
         buffers = iter(frame.buffers)
@@ -69,10 +95,15 @@ class Lease:
         for digest, is_new in frame.fields["functions"]:
             digests.append(digest)
             if is_new:
-                self._functions[digest] = _load_function(next(buffers))
+                problem = self._code.problem(code_of_key(digest))
+                data = next(buffers)
+                self._functions[digest] = _Broken(problem) if problem else _load_function(data)
+        timed = frame.fields["timed"]
         for sequence, index in frame.fields["calls"]:
             arguments = next(buffers)
             if self._claims.claim(sequence):
+                if sequence in timed:
+                    self._channel.send(Kind.STARTED, {"sequence": sequence})
                 self._run(sequence, self._functions[digests[index]], arguments)
             else:
                 self._channel.send(Kind.SKIPPED, {"sequence": sequence})
@@ -84,6 +115,7 @@ class Lease:
             args, kwargs = pickle.loads(arguments)
             answer = dump_value(function, function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001  (SystemExit too is the call's own affair)
+            explain_missing(error)
             ok, answer = False, dump_error(error, skip=1)
         seconds = time.perf_counter() - started
         _flush()

@@ -11,6 +11,7 @@ from pathlib import Path
 from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import Resources
 
+from .exits import Exit
 from .launch import worker_command, worker_pass
 from .service import BatchService
 
@@ -64,6 +65,10 @@ class LocalWorkers:
     def release(self, worker: str) -> None:
         """It exits by itself."""
 
+    def kill(self, worker: str) -> None:
+        if worker in self._processes:
+            os.killpg(self._processes[worker].popen.pid, signal.SIGKILL)
+
     async def close(self) -> None:
         """End every worker, with whatever its calls have left."""
         self._wanted.clear()
@@ -102,7 +107,7 @@ class LocalWorkers:
         size = self._processes[name].size
         self._forget(name)
         assert self._service is not None
-        self._service.worker_ended(name)
+        self._service.worker_ended(name, Exit())
         self._start_missing(size)
 
     def _forget(self, name: str) -> None:

@@ -8,13 +8,16 @@ from fairlead.common.errors import FairleadError
 from fairlead.common.operators import StateQuery
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import GET_STATE
-from fairlead.frameworks.commands.fits import why_never_fits
+from fairlead.common.values import Reason, TaskStatus
+from fairlead.frameworks.kit.fits import why_never_fits
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 
+from .exits import Exit
 from .scheduler import (
     BatchScheduler,
     WorkerAbsent,
     WorkerEnded,
+    WorkerFrozen,
     WorkerPresent,
     WorkerReleased,
     WorkersFail,
@@ -26,6 +29,17 @@ _log = logging.getLogger(__name__)
 
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.5, 10.0
 """After so long with workers missing it is asked whether any agent could hold one."""
+
+
+def exit_of(status: TaskStatus) -> Exit:
+    """What the end of a worker's task tells of the lease that ran in it."""
+    is_at_limit = status.reason is Reason.MEMORY_LIMIT
+    said = (
+        f"ran {status.message}"
+        if is_at_limit
+        else status.message and f"was lost: its worker {status.message}"
+    )
+    return Exit(None, status.max_rss_bytes, is_at_limit=is_at_limit, said=said)
 
 
 class OfferedWorkers:
@@ -66,6 +80,9 @@ class OfferedWorkers:
     def release(self, worker: str) -> None:
         self._feed(WorkerReleased(worker))
 
+    def kill(self, worker: str) -> None:
+        self._feed(WorkerFrozen(worker))
+
     def _feed(self, event: object) -> None:
         assert self._runner is not None
         self._runner.feed(event)
@@ -75,8 +92,8 @@ class OfferedWorkers:
     def perform(self, action: object) -> None:
         assert self._service is not None
         match action:
-            case WorkerEnded(worker):
-                self._service.worker_ended(worker)
+            case WorkerEnded(worker, status):
+                self._service.worker_ended(worker, exit_of(status))
             case WorkersFail(size, message):
                 self._service.size_unavailable(size, message)
             case _:

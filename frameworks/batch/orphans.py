@@ -1,4 +1,4 @@
-"""Processes that user code forked and left behind: they come to the worker, which ends them."""
+"""Processes of a lease: what user code forked and left behind comes to the worker, to be ended."""
 
 import contextlib
 import ctypes
@@ -24,6 +24,11 @@ def end_orphans() -> None:
             os.wait()
 
 
+def is_stopped(pid: int) -> bool:
+    """By SIGSTOP or its like."""
+    return _stat(Path("/proc") / str(pid))[:1] == ["T"]
+
+
 def _reap() -> bool:
     """Reap what has ended; whether a child is left."""
     try:
@@ -40,8 +45,13 @@ def _children() -> list[int]:
 
 
 def _parent(path: Path) -> int:
+    return int((_stat(path) or ["", "0"])[1])
+
+
+def _stat(path: Path) -> list[str]:
+    """State, parent and so on; nothing if it has gone."""
     try:
         # The second field is the command's name in parentheses and may hold anything.
-        return int((path / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        return (path / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return 0
+        return []

@@ -7,13 +7,17 @@ import contextlib
 import hashlib
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
 from fairlead.common.dataclass import dataclass
 
+from .code_watch import dump_watched
 from .frames import DATA_LIMIT, Buffer
+
+if TYPE_CHECKING:
+    from .code_set import CodeSet
 
 _PLAIN = frozenset((int, float, str, bytes, bool, type(None)))
 """Exactly these pickle the same with and without cloudpickle, and twenty times as fast without."""
@@ -37,10 +41,20 @@ class Function:
     name: str
     digest: str
     data: bytes
+    code: "CodeSet | None" = None
+    """The caller's own modules that it needs, as they were when it was prepared."""
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         """So that it may stand where a function stands; it is called on workers only."""
         raise TypeError(f"{self.name} is ready to travel and is not called here")
+
+
+FindCode = Callable[[frozenset[str]], "CodeSet | None"]
+"""The code that goes with a pickle which refers to these modules."""
+
+
+def _no_code(_modules: frozenset[str]) -> None:
+    """Workers have all of it."""
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -50,21 +64,35 @@ def function_name(function: Callable[..., Any]) -> str:
     return f"{module}.{name}" if module and module != "__main__" else str(name)
 
 
-def dump_function(function: Callable[..., Any]) -> Function:
+def function_key(function: Function, code: "CodeSet | None") -> str:
+    """Under which a child keeps a function: with each version of its code it is another one."""
+    return f"{code.digest}:{function.digest}" if code is not None else function.digest
+
+
+def code_of_key(key: str) -> str:
+    """The set's digest; empty for a function that needs none."""
+    return key.rpartition(":")[0]
+
+
+def dump_function(function: Callable[..., Any], find_code: FindCode = _no_code) -> Function:
     name = function_name(function)
     try:
-        data = cloudpickle.dumps(function)
+        data, modules = dump_watched(function)
     except Exception as error:
         raise NotPicklableError(f"{name} cannot be sent to a worker: {error}") from error
-    return Function(name, hashlib.sha256(data).hexdigest(), data)
+    return Function(name, hashlib.sha256(data).hexdigest(), data, find_code(modules))
 
 
-def dump_arguments(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
+def dump_arguments(
+    name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[bytes, frozenset[str]]:
+    """The pickle, and the modules that it refers to."""
+    modules: frozenset[str] = frozenset()
     if not kwargs and all(type(value) in _PLAIN for value in args):
         data = pickle.dumps((args, kwargs), pickle.HIGHEST_PROTOCOL)
     else:
         try:
-            data = cloudpickle.dumps((args, kwargs))
+            data, modules = dump_watched((args, kwargs))
         except Exception as error:
             culprit = _culprit(args, kwargs)
             raise NotPicklableError(
@@ -75,7 +103,7 @@ def dump_arguments(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
             f"the arguments of {name} are too large to be sent: {len(data)} bytes, "
             f"of at most {LARGEST}"
         )
-    return data
+    return data, modules
 
 
 def dump_value(function: Callable[..., Any], value: Any) -> bytes:

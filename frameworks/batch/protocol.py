@@ -4,26 +4,37 @@
 |------------------|-------------|-----------------------------------------------------|
 | worker → service | HELLO       | version, size, leases: how many it has had,         |
 |                  |             | job: whose lease runs now, or null                  |
-| service → worker | LEASE       | job, number, address, key: dial this driver         |
+| service → worker | PING        | are you there?                                      |
+|                  | LEASE       | job, number, address, key: dial this driver         |
 |                  | END         | end the running lease                               |
 |                  | EXIT        | you are not needed any more                         |
-| worker → service | ENDED       | job, number, code (-n: by signal n), peak_bytes     |
+| worker → service | PONG        |                                                     |
+|                  | ENDED       | job, number, exit: the fields of `Exit`             |
 | driver → service | HELLO       | version, python, size, max_workers, wants, address, |
 |                  |             | key: of the job                                     |
 |                  | WANTS       | count: workers it could use now                     |
 | service → driver | WELCOME     |                                                     |
 |                  | REFUSED     | message                                             |
 |                  | GIVE_BACK   | count: give so many workers back, others wait       |
-|                  | ENDED       | worker, number, code or null, peak_bytes            |
+|                  | ENDED       | worker, number, exit                                |
 |                  | UNAVAILABLE | message: no agent can hold such a worker            |
-| driver → service | RECALL      | worker, number, upto; passed on to the worker       |
+| driver → service | RECALL      | worker, number, upto, kill: a sequence or null;     |
+|                  |             | passed on to the worker                             |
 | worker → service | RECALLED    | worker, number, first, upto; passed on to the driver|
+|                  |             | (an ENDED answers, too)                             |
 | driver → child   | WELCOME     | paths: where the driver imports from                |
 |                  | CALLS       | functions: [[digest, is new]], forget: [digest],    |
-|                  |             | calls: [[sequence, index of function]];             |
+|                  |             | calls: [[sequence, index of function]],             |
+|                  |             | timed: [sequence];                                  |
 |                  |             | buffers: new functions, then arguments              |
-| child → driver   | RESULT      | sequence, seconds, ok; buffer: value or error       |
+|                  | CODE        | set: digest of the code that the next calls use,    |
+|                  |             | files: [[path, digest, is executable]] or null if   |
+|                  |             | this child knows the set, forget: [set]             |
+|                  | FILES       | digests; buffers: the files                         |
+| child → driver   | MISSING     | set, digests: answers a CODE with files             |
+|                  | RESULT      | sequence, seconds, ok; buffer: value or error       |
 |                  | SKIPPED     | sequence: recalled, so it did not run               |
+|                  | STARTED     | sequence: of a timed one, which now begins          |
 
 A worker's child dials the driver as `worker#number`, the number counting that worker's leases.
 A call's sequence counts the calls sent on one such connection.
@@ -40,6 +51,8 @@ class Kind(StrEnum):
     HELLO = "hello"
     WELCOME = "welcome"
     REFUSED = "refused"
+    PING = "ping"
+    PONG = "pong"
     LEASE = "lease"
     END = "end"
     EXIT = "exit"
@@ -49,9 +62,13 @@ class Kind(StrEnum):
     UNAVAILABLE = "unavailable"
     RECALL = "recall"
     RECALLED = "recalled"
+    CODE = "code"
+    MISSING = "missing"
+    FILES = "files"
     CALLS = "calls"
     RESULT = "result"
     SKIPPED = "skipped"
+    STARTED = "started"
 
 
 DRIVER = "driver:"

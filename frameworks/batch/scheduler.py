@@ -84,10 +84,18 @@ class WorkerReleased:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerFrozen:
+    """It answers no more: its task is to be ended, and replaced at once."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerEnded:
     """For the service: the task of this worker has ended."""
 
     worker: str
+    status: TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +192,9 @@ class BatchScheduler(SchedulerBase):
                 if (worker := self._workers.get(name)) is not None:
                     worker.absent_since = self._now
             case WorkerReleased(name):
-                if (worker := self._workers.get(name)) is not None:
-                    worker.released = self._now
+                self._release(name, self._now)
+            case WorkerFrozen(name):
+                self._release(name, float("-inf"))
             case OffersReceived(offers):
                 return [self._use(offer) for offer in offers]
             case StatusReceived(status) if status.state.is_terminal:
@@ -195,6 +204,10 @@ class BatchScheduler(SchedulerBase):
             case Subscribed() if self._settled_at is None:
                 self._settled_at = self._now + (SETTLE_S if self.is_successor else 0.0)
         return []
+
+    def _release(self, name: str, when: float) -> None:
+        if (worker := self._workers.get(name)) is not None:
+            worker.released = when
 
     def _present(self, name: str, size: Resources) -> None:
         self._troubles.pop(size, None)
@@ -231,7 +244,7 @@ class BatchScheduler(SchedulerBase):
 
     def _ended(self, status: TaskStatus) -> list[SchedulerAction]:
         self._strangers.pop(status.task_id, None)
-        ended: list[SchedulerAction] = [WorkerEnded(status.task_id)]
+        ended: list[SchedulerAction] = [WorkerEnded(status.task_id, status)]
         worker = self._workers.pop(status.task_id, None)
         if worker is None or worker.released is not None or worker.is_present:
             return ended

@@ -14,6 +14,7 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import Resources
 
 from .async_channel import AsyncChannel, ChannelListener
+from .exits import Exit
 from .frames import CONTROL_LIMIT, Frame
 from .keys import worker_key
 from .pool import IDLE_S, Pool
@@ -41,6 +42,9 @@ logger = logging.getLogger(__name__)
 _MOST_WAITING_BYTES = 16 << 20
 """A driver or worker that does not read what it is told is not kept."""
 
+PING_S = 2.0
+_FROZEN_PINGS = 5
+"""A worker that leaves so many unanswered is given up. (So a stall of this service counts once.)"""
 REDIAL_S = 5.0
 """A worker whose connection was lost during a lease dials again within this, or is given up."""
 
@@ -60,6 +64,9 @@ class WorkerSource(Protocol):
     def release(self, worker: str) -> None:
         """It was told to exit; see to it, and do not replace it."""
 
+    def kill(self, worker: str) -> None:
+        """It has stopped answering: end it, and replace it."""
+
 
 @dataclass(slots=True)
 class _Driver:
@@ -74,7 +81,8 @@ class _Worker:
     channel: AsyncChannel
     leases: int
     job: str | None
-    has_ended: bool = False
+    has_ended: Exit | None = None
+    unanswered_pings: int = 0
     away: asyncio.TimerHandle | None = None
     """Its connection is lost, its lease is not: when this rings, it is."""
 
@@ -89,12 +97,14 @@ class BatchService:
         self._drivers: dict[str, _Driver] = {}
         self._workers: dict[str, _Worker] = {}
         self._tick: asyncio.TimerHandle | None = None
+        self._pinging: asyncio.TimerHandle | None = None
         self._listener = ChannelListener(
             self._find_key, self, limit=CONTROL_LIMIT, read_size=1 << 12
         )
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; returns the address, for drivers and workers alike."""
+        self._ping_later()
         return await self._listener.listen(host, port)
 
     async def stop(self) -> None:
@@ -102,22 +112,23 @@ class BatchService:
         await self._listener.stop()
         for worker in self._workers.values():
             _stay(worker)
-        if self._tick is not None:
-            self._tick.cancel()
+        for timer in (self._tick, self._pinging):
+            if timer is not None:
+                timer.cancel()
 
     @property
     def drivers(self) -> int:
         """How many are here."""
         return len(self._drivers)
 
-    def worker_ended(self, worker: str) -> None:
+    def worker_ended(self, worker: str, how: Exit) -> None:
         """For the source: its task has ended."""
         ended = self._workers.get(worker)
         if ended is None:
             return
-        ended.has_ended = True
+        ended.has_ended = how
         if ended.away is not None:
-            self._lose(worker)
+            self._lose(worker, how)
         else:
             ended.channel.close()
 
@@ -233,14 +244,33 @@ class BatchService:
 
     # Workers
 
+    def _ping_later(self) -> None:
+        self._pinging = asyncio.get_running_loop().call_later(PING_S, self._ping)
+
+    def _ping(self) -> None:
+        for name, worker in list(self._workers.items()):
+            if worker.away is None and worker.unanswered_pings >= _FROZEN_PINGS:
+                logger.warning("batch.worker_frozen worker=%s", name)
+                worker.channel.close()
+                self._lose(name, Exit(said="did not answer any more"))
+                self._source.kill(name)
+            elif worker.away is None:
+                worker.unanswered_pings += 1
+                self._tell(worker.channel, Kind.PING, {})
+        self._ping_later()
+
     def _on_worker(
         self, channel: AsyncChannel, name: str, kind: Kind, fields: Mapping[str, Any]
     ) -> None:
+        if name in self._workers:
+            self._workers[name].unanswered_pings = 0
         match kind:
             case Kind.HELLO:
                 self._on_worker_hello(channel, name, fields)
+            case Kind.PONG:
+                pass
             case Kind.ENDED:
-                self._on_lease_ended(name, **fields)
+                self._on_lease_ended(name, fields)
             case Kind.RECALLED:
                 job = self._workers[name].job
                 if job in self._drivers:
@@ -260,7 +290,7 @@ class BatchService:
                 # A lease that it never heard of keeps its number, or two would have the same.
                 worker.leases = max(worker.leases, before.leases)
             if worker.job != before.job:
-                self._tell_ended(name, before.job, before.leases, None, 0)
+                self._tell_ended(name, before.job, before.leases, Exit().to_fields())
         logger.info("batch.worker_joined worker=%s size=%s", name, size)
         self._source.joined(name, size)
         self._step(WorkerJoined(name, size, worker.job))
@@ -268,32 +298,28 @@ class BatchService:
     def _on_worker_away(self, name: str, worker: _Worker) -> None:
         """Its lease may well go on: its child's connection is to the driver, not to here."""
         self._source.left(name)
-        if worker.job is None or worker.has_ended:
-            self._lose(name)
+        if worker.job is None or worker.has_ended is not None:
+            self._lose(name, worker.has_ended or Exit())
         else:
             loop = asyncio.get_running_loop()
-            worker.away = loop.call_later(REDIAL_S, self._lose, name)
+            worker.away = loop.call_later(REDIAL_S, self._lose, name, Exit())
 
-    def _lose(self, name: str) -> None:
+    def _lose(self, name: str, how: Exit) -> None:
         worker = self._workers.pop(name)
         _stay(worker)
-        self._tell_ended(name, worker.job, worker.leases, None, 0)
+        self._tell_ended(name, worker.job, worker.leases, how.to_fields())
         self._step(WorkerLost(name))
 
-    def _on_lease_ended(
-        self, name: str, *, job: str, number: int, code: int, peak_bytes: int
-    ) -> None:
-        self._tell_ended(name, job, number, code, peak_bytes)
+    def _on_lease_ended(self, name: str, fields: Mapping[str, Any]) -> None:
+        self._tell_ended(name, fields["job"], fields["number"], fields["exit"])
         worker = self._workers[name]
-        if worker.leases == number and worker.job is not None:
+        if worker.leases == fields["number"] and worker.job is not None:
             worker.job = None
             self._step(WorkerFreed(name))
 
-    def _tell_ended(
-        self, name: str, job: str | None, number: int, code: int | None, peak_bytes: int
-    ) -> None:
+    def _tell_ended(self, name: str, job: str | None, number: int, how: Mapping[str, Any]) -> None:
         if job in self._drivers:
-            fields = {"worker": name, "number": number, "code": code, "peak_bytes": peak_bytes}
+            fields = {"worker": name, "number": number, "exit": how}
             self._tell(self._drivers[job].channel, Kind.ENDED, fields)
 
 

@@ -58,6 +58,15 @@ class SyncChannel:
             self._read()
         return self._frames.popleft()
 
+    def receive_first(self, kind: str) -> Frame:
+        """The next frame of this kind, waiting for it; others stay for `receive`."""
+        while True:
+            for index, frame in enumerate(self._frames):
+                if frame.kind == kind:
+                    del self._frames[index]
+                    return frame
+            self._read()
+
     def receive_waiting(self) -> list[Frame]:
         """What one read brings: for callers that know there is something to read."""
         if not self._frames:

@@ -10,6 +10,7 @@ for a while; a running lease goes on meanwhile.
 
 import contextlib
 import ctypes
+import faulthandler
 import gc
 import os
 import selectors
@@ -22,13 +23,17 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.common.dataclass import dataclass
+from fairlead.common.resources import format_bytes
 
 from .claims import ClaimPage
+from .exits import Exit
 from .frames import CONTROL_LIMIT, Frame
 from .handshake import FrameError, KeyRefusedError
 from .keys import WorkerPass
+from .last_words import last_words, sizes
 from .lease import run_lease
-from .orphans import adopt_orphans, end_orphans
+from .memory_limit import memory_kills
+from .orphans import adopt_orphans, end_orphans, is_stopped
 from .protocol import VERSION, WORKER, Kind, connection_name
 from .sync_channel import ChannelClosedError, SyncChannel
 
@@ -36,6 +41,8 @@ SERVICE_AWAY_S = 30.0
 _DIAL_S = 3.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _PR_SET_PDEATHSIG = 1
+_STOPPED_PINGS = 5
+"""A lease whose process is found stopped so often in a row is ended."""
 
 
 @dataclass(slots=True)
@@ -47,6 +54,9 @@ class _Running:
     pid: int
     process: int
     claims: ClaimPage = field(default_factory=ClaimPage)
+    log_sizes: dict[str, int] = field(default_factory=dict)
+    memory_kills: int = 0
+    times_stopped: int = 0
 
 
 class Worker:
@@ -55,6 +65,7 @@ class Worker:
     def __init__(self, address: str, me: WorkerPass) -> None:
         self._address = address
         self._me = me
+        self._sandbox = Path.cwd()
         self._selector = selectors.DefaultSelector()
         self._service: SyncChannel | None = None
         self._lease: _Running | None = None
@@ -129,7 +140,11 @@ class Worker:
             case Kind.END:
                 self._end_lease()
             case Kind.RECALL:
-                self._recall(frame.fields["number"], frame.fields["upto"])
+                fields = frame.fields
+                self._recall(fields["number"], fields["upto"], fields["kill"])
+            case Kind.PING:
+                self._tell(Kind.PONG, {})
+                self._look_after_child()
             case Kind.EXIT:
                 self._is_done = True
             case kind:
@@ -137,7 +152,8 @@ class Worker:
 
     def _start_lease(self, job: str, number: int, address: str, key: str) -> None:
         self._leases = number
-        lease = _Running(job, number, 0, 0)
+        lease = _Running(job, number, 0, 0, log_sizes=sizes(self._sandbox))
+        lease.memory_kills = memory_kills()
         identity = connection_name(self._me.worker, lease.number)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -168,13 +184,21 @@ class Worker:
         self._selector.close()
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        faulthandler.enable()  # a crash says where, in the log
         gc.unfreeze()
 
     def _on_child_ended(self, lease: _Running) -> None:
         if self._lease is lease:
-            self._end_lease()
+            self._end_lease(is_ordered=False)
 
-    def _end_lease(self) -> None:
+    def _look_after_child(self) -> None:
+        """One that was stopped would hold its lease for ever."""
+        if (lease := self._lease) is not None:
+            lease.times_stopped = lease.times_stopped + 1 if is_stopped(lease.pid) else 0
+            if lease.times_stopped >= _STOPPED_PINGS:
+                self._end_lease(is_ordered=False, said="was stopped, and did not go on")
+
+    def _end_lease(self, *, is_ordered: bool = True, said: str = "") -> None:
         """Make sure that nothing of the lease is left, and say how it ended."""
         lease, self._lease = self._lease, None
         if lease is None:
@@ -186,19 +210,29 @@ class Worker:
         _, status, usage = os.wait4(lease.pid, 0)
         end_orphans()
         lease.claims.close()
-        report = {
-            "job": lease.job,
-            "number": lease.number,
-            "code": os.waitstatus_to_exitcode(status),
-            "peak_bytes": usage.ru_maxrss * 1024,
-        }
+        is_at_limit = not is_ordered and memory_kills() > lease.memory_kills
+        if is_at_limit:
+            said = f"reached its memory limit of {format_bytes(self._me.size['mem'])}"
+        how = Exit(
+            os.waitstatus_to_exitcode(status),
+            usage.ru_maxrss * 1024,
+            is_at_limit=is_at_limit,
+            is_ordered=is_ordered,
+            said=said,
+            log="" if is_ordered else last_words(self._sandbox, lease.log_sizes),
+        )
+        report = {"job": lease.job, "number": lease.number, "exit": how.to_fields()}
         if not self._tell(Kind.ENDED, report):
             self._unsent.append(report)
 
-    def _recall(self, number: int, upto: int) -> None:
+    def _recall(self, number: int, upto: int, kill: int | None) -> None:
         if self._lease is None or self._lease.number != number:
             return  # it has ended, which says more
         first = self._lease.claims.recall(upto)
+        if kill is not None and first == kill + 1:
+            # It is the last one claimed, and none will be from now on: nobody else is hit.
+            self._end_lease()
+            return
         self._tell(
             Kind.RECALLED,
             {"worker": self._me.worker, "number": number, "first": first, "upto": upto},

@@ -1,15 +1,19 @@
 """A driver's connections from its workers: calls out, answers in. `CallBook` says which calls."""
 
+import itertools
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from .async_channel import AsyncChannel, ChannelListener
-from .call_events import Answer, Answered, Call, Event, Recalled
+from .call_events import Answer, Answered, Call, Event, Recalled, Started
+from .code_offers import CodeOffers
+from .code_set import CodeSet
 from .frames import DATA_LIMIT, Buffer, Frame
 from .future import CallFuture
+from .payloads import code_of_key, function_key
 from .protocol import Kind
 
 _FUNCTIONS_KEPT = 64
@@ -32,6 +36,7 @@ class _Link:
 
     def __init__(self, channel: AsyncChannel) -> None:
         self.channel = channel
+        self.code = CodeOffers(channel)
         self._functions: OrderedDict[str, None] = OrderedDict()
 
     def welcome(self) -> None:
@@ -41,39 +46,57 @@ class _Link:
     def send(self, first: int, calls: Sequence[Call]) -> list[int]:
         """Send those that are still wanted; returns the ids of the others."""
         unwanted = []
+        wanted: list[tuple[int, CallFuture]] = []
+        for sequence, call in enumerate(calls, first):
+            future = call.payload
+            assert isinstance(future, CallFuture)
+            if future.start():
+                wanted.append((sequence, future))
+            else:
+                unwanted.append(call.id)
+        for code, group in itertools.groupby(wanted, lambda entry: entry[1].code):
+            if code is not None:
+                self._use(code)
+            self._send(group, code)
+        return unwanted
+
+    def _send(self, calls: Iterable[tuple[int, CallFuture]], code: CodeSet | None) -> None:
         entries: list[tuple[int, int]] = []
         functions: dict[str, tuple[int, bool]] = {}
         new: list[Buffer] = []
         arguments: list[Buffer] = []
-        for sequence, call in enumerate(calls, first):
-            future = call.payload
-            assert isinstance(future, CallFuture)
-            if not future.start():
-                unwanted.append(call.id)
-                continue
+        timed: list[int] = []
+        for sequence, future in calls:
             function = future.function
             assert function is not None
-            if function.digest not in functions:
-                is_new = function.digest not in self._functions
-                functions[function.digest] = (len(functions), is_new)
+            key = function_key(function, code)
+            if key not in functions:
+                is_new = key not in self._functions
+                functions[key] = (len(functions), is_new)
                 if is_new:
                     new.append(function.data)
-            entries.append((sequence, functions[function.digest][0]))
+            entries.append((sequence, functions[key][0]))
             arguments.append(future.arguments)
-        if entries:
-            fields: Mapping[str, Any] = {
-                "functions": [(digest, is_new) for digest, (_, is_new) in functions.items()],
-                "forget": self._remember(functions),
-                "calls": entries,
-            }
-            self.channel.send(Kind.CALLS, fields, new + arguments)
-        return unwanted
+            if future.options.timeout_s is not None:
+                timed.append(sequence)
+        fields: Mapping[str, Any] = {
+            "functions": [(key, is_new) for key, (_, is_new) in functions.items()],
+            "forget": self._remember(functions),
+            "calls": entries,
+            "timed": timed,
+        }
+        self.channel.send(Kind.CALLS, fields, new + arguments)
+
+    def _use(self, code: CodeSet) -> None:
+        for forgotten in self.code.use(code):
+            for key in [key for key in self._functions if code_of_key(key) == forgotten]:
+                del self._functions[key]
 
     def _remember(self, functions: Mapping[str, object]) -> list[str]:
         """Returns those that the worker is to forget."""
-        for digest in functions:
-            self._functions[digest] = None
-            self._functions.move_to_end(digest)
+        for key in functions:
+            self._functions[key] = None
+            self._functions.move_to_end(key)
         surplus = max(len(self._functions) - max(_FUNCTIONS_KEPT, len(functions)), 0)
         return [self._functions.popitem(last=False)[0] for _ in range(surplus)]
 
@@ -98,9 +121,12 @@ class WorkerLinks:
         """As `_Link.send`."""
         return self._links[worker].send(first, calls)
 
-    def hang_up(self, worker: str) -> None:
-        if worker in self._links:
-            self._links[worker].channel.close()
+    def hang_up(self, worker: str) -> bool:
+        """Whether it was connected."""
+        if worker not in self._links:
+            return False
+        self._links[worker].channel.close()
+        return True
 
     async def stop(self) -> None:
         await self._listener.stop()
@@ -126,6 +152,10 @@ class WorkerLinks:
             if frame.kind == Kind.RESULT:
                 outcome = (fields["ok"], frame.buffers[0])
                 answers.append(Answer(fields["sequence"], fields["seconds"], outcome))
+            elif frame.kind == Kind.MISSING:
+                self._links[channel.identity].code.on_missing(fields)
+            elif frame.kind == Kind.STARTED:
+                self._user.worker_said(Started(channel.identity, fields["sequence"]))
             elif frame.kind == Kind.SKIPPED:
                 sequence = fields["sequence"]
                 self._user.worker_said(Recalled(channel.identity, sequence, sequence + 1))

@@ -1,6 +1,8 @@
 """Which call goes where: situations in a few lines each, then whatever hypothesis thinks of."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,26 +12,33 @@ from fairlead.frameworks.batch.call_events import (
     Action,
     Answer,
     Answered,
+    Blame,
     Call,
     Cancelled,
+    End,
     Event,
     Fail,
     Finish,
     GiveBack,
+    KillRequested,
     Recall,
     Recalled,
     Release,
     Send,
+    Started,
     Submitted,
     Tick,
+    TryAgain,
+    Verdict,
     WorkerJoined,
     WorkerLost,
 )
-from fairlead.frameworks.batch.calls import (
+from fairlead.frameworks.batch.calls import END_AFTER_S, MAX_DEATHS, CallBook
+from fairlead.frameworks.batch.worker_load import (
+    ASK_AGAIN_S,
     MAX_BYTES_IN_FLIGHT,
     MAX_IN_FLIGHT,
     RECALL_AFTER_S,
-    CallBook,
 )
 
 TWO_MS = 1 / 512  # a sum of these is exact
@@ -38,14 +47,16 @@ TWO_MS = 1 / 512  # a sum of these is exact
 class Bench:
     """A book with its workers, which answer when they are told to."""
 
-    def __init__(self, workers: str = "", *, max_losses: int = 4) -> None:
-        self.book = CallBook(max_losses)
+    def __init__(self, workers: str = "", *, loss_retries: int = 4) -> None:
+        self.book = CallBook()
+        self.loss_retries = loss_retries
         self.now = 100.0
         self.at: dict[str, dict[int, Call]] = {}
         """What each worker was sent and has not answered, by sequence."""
         self.next_sequence: dict[str, int] = {}
         self.finished: dict[int, object] = {}
         self.failed: dict[int, tuple[str, ...]] = {}
+        self.ended: dict[int, Verdict] = {}
         self.recalls: list[Recall] = []
         self.released: list[str] = []
         self.ids = 0
@@ -68,11 +79,14 @@ class Bench:
                 self.at[worker] |= dict(enumerate(calls, first))
             case Finish(call, outcome):
                 assert call.id not in self.finished, "answered twice"
-                assert call.id not in self.failed
+                assert call.id not in self.failed | self.ended
                 self.finished[call.id] = outcome
-            case Fail(call, causes):
+            case Fail(call):
                 assert call.id not in self.finished
-                self.failed[call.id] = causes
+                self.failed[call.id] = call.losses
+            case End(call, verdict):
+                assert call.id not in self.finished | self.failed | self.ended
+                self.ended[call.id] = verdict
             case Recall():
                 self.recalls.append(action)
             case Release(worker):
@@ -84,10 +98,13 @@ class Bench:
         self.next_sequence[worker] = 0
         self.step(WorkerJoined(worker))
 
-    def submit(self, count: int, *, kind: str = "f", size: int = 10) -> list[int]:
+    def submit(
+        self, count: int, *, kind: str = "f", size: int = 10, timeout_s: float | None = None
+    ) -> list[int]:
         ids = list(range(self.ids, self.ids + count))
         self.ids += count
-        self.step(Submitted(tuple(Call(n, kind, size) for n in ids)))
+        more: dict[str, Any] = {"timeout_s": timeout_s, "loss_retries": self.loss_retries}
+        self.step(Submitted(tuple(Call(n, kind, size, **more) for n in ids)))
         return ids
 
     def answer(self, worker: str, count: int = 1, *, seconds: float = 0.001) -> None:
@@ -98,14 +115,22 @@ class Bench:
             Answered(worker, tuple(Answer(n, seconds, f"of {c.id}") for n, c in calls.items()))
         )
 
-    def lose(self, worker: str, cause: str = "was killed") -> list[int]:
+    def lose(
+        self, worker: str, cause: str = "was killed", blame: Blame = Blame.OUTSIDE
+    ) -> list[int]:
         calls = [call.id for call in self.at.pop(worker).values()]
-        self.step(WorkerLost(worker, cause))
+        self.step(WorkerLost(worker, cause, blame))
         return calls
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.step(Tick())
 
     def cancel_some_queued(self, every: int) -> set[int]:
         sent = {call.id for calls in self.at.values() for call in calls.values()}
-        queued = sorted(set(range(self.ids)) - sent - set(self.finished) - set(self.failed))
+        queued = sorted(
+            set(range(self.ids)) - sent - set(self.finished) - set(self.failed) - set(self.ended)
+        )
         some = tuple(queued[::every])
         self.step(Cancelled(some))
         return set(some)
@@ -235,7 +260,7 @@ def test_kinds_are_judged_apart() -> None:
 def test_calls_wait_for_a_worker() -> None:
     bench = Bench()
     bench.submit(3)
-    assert bench.book.unfinished == 3
+    assert bench.book.wanted == 3
     bench.join("a")
     bench.finish()
     assert list(bench.finished) == [0, 1, 2]
@@ -274,16 +299,22 @@ def test_nothing_is_recalled_while_every_worker_has_something_to_do() -> None:
     assert bench.book.next_deadline() is None
 
 
-def test_a_recall_is_asked_once() -> None:
+def test_a_recall_is_asked_again_when_nobody_has_answered() -> None:
     bench = Bench("ab")
     bench.teach(50e-6)
     bench.submit(40)
     while bench.at["b"]:
         bench.answer("b", seconds=50e-6)
-    for _ in range(5):
-        bench.now += 1
-        bench.step(Tick())
+    bench.wait(RECALL_AFTER_S)
     assert len(bench.recalls) == 1
+    bench.wait(ASK_AGAIN_S / 2)
+    assert len(bench.recalls) == 1
+    assert bench.book.next_deadline() == pytest.approx(bench.now + ASK_AGAIN_S / 2)
+    bench.wait(ASK_AGAIN_S / 2)
+    assert bench.recalls == [Recall("a", bench.next_sequence["a"])] * 2
+    bench.take_back_all_but_the_oldest("a")
+    bench.wait(ASK_AGAIN_S)
+    assert len(bench.recalls) == 2
 
 
 def test_a_silent_worker_gets_nothing_new() -> None:
@@ -297,7 +328,7 @@ def test_a_silent_worker_gets_nothing_new() -> None:
 
 
 def test_of_a_lost_workers_calls_only_the_oldest_is_charged() -> None:
-    bench = Bench("a", max_losses=2)
+    bench = Bench("a", loss_retries=1)
     bench.teach(0.001)
     ids = bench.submit(10)
     bench.lose("a", "exited with code 3")
@@ -308,6 +339,225 @@ def test_of_a_lost_workers_calls_only_the_oldest_is_charged() -> None:
     bench.join("c")
     bench.finish()
     assert set(bench.finished) >= set(ids[1:])
+
+
+def losses_until_it_fails(blame: Blame, loss_retries: int) -> int:
+    bench = Bench(loss_retries=loss_retries)
+    (call,) = bench.submit(1)
+    for n in range(100):
+        if call in bench.failed:
+            return n
+        bench.join(f"w{n}")
+        bench.lose(f"w{n}", blame=blame)
+    raise AssertionError("it never fails")
+
+
+def test_a_call_fails_when_it_has_lost_one_worker_more_than_its_budget() -> None:
+    assert losses_until_it_fails(Blame.OUTSIDE, 4) == 5
+    assert losses_until_it_fails(Blame.OUTSIDE, 0) == 1
+
+
+def test_a_call_that_ends_its_workers_itself_fails_the_third_time_whatever_its_budget() -> None:
+    assert losses_until_it_fails(Blame.CALL, 4) == MAX_DEATHS == 3
+    assert losses_until_it_fails(Blame.CALL, 100) == 3
+    assert losses_until_it_fails(Blame.CALL, 0) == 1
+
+
+def test_a_loss_that_we_ordered_is_charged_to_nobody() -> None:
+    bench = Bench("a", loss_retries=0)
+    ids = bench.submit(1)
+    bench.lose("a", blame=Blame.NOBODY)
+    bench.join("b")
+    bench.finish()
+    assert list(bench.finished) == ids
+
+
+# Trying again
+
+
+def test_a_call_that_is_tried_again_waits_and_holds_no_worker_meanwhile() -> None:
+    bench = Bench("a")
+    (call_id,) = bench.submit(1)
+    call = next(iter(bench.at["a"].values()))
+    bench.answer("a")
+    del bench.finished[call_id]
+    bench.step(TryAgain(call, 2.0))
+    assert bench.book.wanted == 0
+    assert bench.book.next_deadline() == 102.0
+    bench.wait(1.9)
+    assert bench.ids_at("a") == []
+    bench.wait(0.1)
+    assert [call.tries for call in bench.at["a"].values()] == [2]
+    bench.finish()
+    assert list(bench.finished) == [call_id]
+    assert bench.book.next_deadline() is None
+
+
+def test_what_a_call_has_lost_counts_for_all_its_tries() -> None:
+    bench = Bench("a", loss_retries=1)
+    (call_id,) = bench.submit(1)
+    bench.lose("a")
+    bench.join("b")
+    call = next(iter(bench.at["b"].values()))
+    bench.answer("b")
+    del bench.finished[call_id]
+    bench.step(TryAgain(call, 0.0))
+    bench.lose("b")
+    assert len(bench.failed[call_id]) == 2
+
+
+def test_a_call_may_be_killed_while_it_waits_for_its_next_try() -> None:
+    bench = Bench("a")
+    ids = bench.submit(2)
+    calls = {}
+    for _ in ids:
+        call = next(iter(bench.at["a"].values()))
+        calls[call.id] = call
+        bench.answer("a")
+    bench.finished.clear()
+    for call in calls.values():
+        bench.step(TryAgain(call, 1.0 + call.id))
+    bench.step(KillRequested(ids[1]))
+    assert bench.ended == {ids[1]: Verdict.KILLED}
+    bench.wait(1.0)
+    assert bench.ids_at("a") == [ids[0]]
+    bench.step(TryAgain(replace(calls[ids[0]], id=99), 1.0))
+    bench.step(Cancelled((99,)))
+    assert bench.book.wanted == 1
+
+
+# Stopping
+
+
+def test_a_running_call_is_stopped_with_the_process_that_runs_it_and_nobody_is_charged() -> None:
+    bench = Bench("a", loss_retries=0)
+    bench.teach(TWO_MS)
+    ids = bench.submit(3)
+    first = next(iter(bench.at["a"]))
+    bench.step(KillRequested(ids[0]))
+    assert bench.recalls == [Recall("a", bench.next_sequence["a"], first)]
+    assert bench.ended == {}, "its process may still run"
+    bench.lose("a", blame=Blame.NOBODY)
+    assert bench.ended == {ids[0]: Verdict.KILLED}
+    bench.join("b")
+    bench.finish()
+    assert set(bench.finished) >= set(ids[1:])
+    assert not bench.failed
+
+
+def test_a_killed_call_that_had_not_begun_is_just_taken_back() -> None:
+    bench = Bench("a")
+    bench.teach(TWO_MS)
+    ids = bench.submit(3)
+    second = list(bench.at["a"])[1]
+    bench.step(KillRequested(ids[1]))
+    assert bench.recalls == [Recall("a", bench.next_sequence["a"], second)]
+    bench.take_back_all_but_the_oldest("a")
+    assert bench.ended == {ids[1]: Verdict.KILLED}
+    bench.finish()
+    assert set(bench.finished) >= {ids[0], ids[2]}
+
+
+def test_a_killed_call_that_was_just_done_ends_as_killed() -> None:
+    bench = Bench("a")
+    ids = bench.submit(1)
+    bench.step(KillRequested(ids[0]))
+    bench.answer("a")
+    assert bench.ended == {ids[0]: Verdict.KILLED}
+    assert bench.finished == {}
+    assert bench.book.next_deadline() is None
+    bench.submit(1)
+    assert len(bench.at["a"]) == 1
+
+
+def test_a_queued_call_is_killed_at_once_and_one_that_is_done_is_not() -> None:
+    bench = Bench()
+    ids = bench.submit(2)
+    bench.step(KillRequested(ids[0]))
+    assert bench.ended == {ids[0]: Verdict.KILLED}
+    bench.join("a")
+    bench.finish()
+    bench.step(KillRequested(ids[1]))
+    assert list(bench.finished) == [ids[1]]
+    assert bench.ended == {ids[0]: Verdict.KILLED}
+
+
+def test_a_worker_that_is_to_stop_a_call_gets_no_others() -> None:
+    bench = Bench("a")
+    bench.teach(TWO_MS)
+    ids = bench.submit(1)
+    bench.step(KillRequested(ids[0]))
+    bench.submit(1)
+    assert bench.ids_at("a") == ids
+
+
+def test_an_order_to_stop_is_given_again_and_the_call_is_over_after_a_while() -> None:
+    bench = Bench("a")
+    ids = bench.submit(1)
+    sequence = next(iter(bench.at["a"]))
+    bench.step(KillRequested(ids[0]))
+    bench.wait(ASK_AGAIN_S)
+    bench.wait(END_AFTER_S - ASK_AGAIN_S)
+    assert bench.recalls == [Recall("a", sequence + 1, sequence)] * 3
+    assert bench.ended == {ids[0]: Verdict.KILLED}
+    others = bench.submit(1)
+    assert bench.book.wanted == 1
+    bench.wait(ASK_AGAIN_S)
+    assert len(bench.recalls) == 4, "its process is still to be ended"
+    bench.lose("a", blame=Blame.OUTSIDE)
+    bench.join("b")
+    bench.finish()
+    assert list(bench.finished) == others
+    assert not bench.failed
+
+
+def test_a_call_is_stopped_when_it_has_run_too_long_not_when_it_has_waited() -> None:
+    bench = Bench("a")
+    bench.teach(TWO_MS)
+    ids = bench.submit(3, timeout_s=5.0)
+    first, second = bench.at["a"]
+    bench.wait(100.0)
+    assert bench.recalls == []
+    bench.step(Started("a", first))
+    assert bench.book.next_deadline() == bench.now + 5.0
+    bench.wait(4.0)
+    bench.answer("a")
+    bench.step(Started("a", second))
+    bench.wait(4.0)
+    assert bench.recalls == []
+    bench.wait(1.0)
+    assert bench.recalls == [Recall("a", bench.next_sequence["a"], second)]
+    bench.lose("a", blame=Blame.NOBODY)
+    assert bench.ended == {ids[1]: Verdict.TIMED_OUT}
+    bench.join("b")
+    bench.finish()
+    assert ids[2] in bench.finished
+
+
+def test_a_call_that_timed_out_may_be_tried_again_before_its_worker_let_go_of_it() -> None:
+    bench = Bench("a")
+    (call_id,) = bench.submit(1, timeout_s=1.0)
+    ((sequence, call),) = bench.at["a"].items()
+    bench.step(Started("a", sequence))
+    bench.wait(1.0)
+    bench.wait(END_AFTER_S)
+    assert bench.ended.pop(call_id) is Verdict.TIMED_OUT
+    bench.step(TryAgain(call, 0.0))
+    bench.join("b")
+    assert bench.ids_at("b") == [call_id]
+    bench.answer("a")  # too late, and nobody is told
+    assert bench.finished == {}
+    bench.finish()
+    assert list(bench.finished) == [call_id]
+
+
+def test_what_nobody_limited_is_not_limited() -> None:
+    bench = Bench("a")
+    bench.submit(1)
+    bench.step(Started("a", next(iter(bench.at["a"]))))
+    bench.step(Started("a", 77))
+    bench.step(Started("z", 0))
+    assert bench.book.next_deadline() is None
 
 
 def test_what_a_lost_worker_still_says_is_ignored() -> None:
@@ -360,7 +610,7 @@ def test_cancelling_twice_or_too_late_changes_nothing() -> None:
     ids = bench.submit(1)
     bench.finish()
     bench.step(Cancelled((ids[0], ids[0], 12345)))
-    assert bench.book.unfinished == 0
+    assert bench.book.wanted == 0
 
 
 def test_the_idle_are_given_back_first_and_at_once() -> None:
@@ -404,9 +654,22 @@ def test_estimates_follow_what_calls_have_taken_lately() -> None:
     assert len(bench.at["a"]) > 100
 
 
+def happen_to(bench: Bench, worker: str, what: str, amount: int) -> None:
+    if what == "started" and bench.at[worker]:
+        bench.step(Started(worker, next(iter(bench.at[worker]))))
+    elif what == "stop":
+        bench.lose(worker, blame=Blame.NOBODY)
+    elif what == "answer":
+        bench.answer(worker, amount, seconds=amount / 1000)
+    elif what == "lose":
+        bench.lose(worker, blame=Blame.CALL if amount % 2 else Blame.OUTSIDE)
+    elif what == "recalled":
+        bench.take_back_all_but_the_oldest(worker)
+
+
 def simulate(choices: Iterable[tuple[str, int]]) -> Bench:
     """Whatever may happen, in whatever order; then everything calms down and must finish."""
-    bench = Bench(max_losses=3)
+    bench = Bench(loss_retries=2)
     names = iter(f"w{n}" for n in range(10_000))
     cancelled: set[int] = set()
     submitted: set[int] = set()
@@ -414,40 +677,34 @@ def simulate(choices: Iterable[tuple[str, int]]) -> Bench:
         workers = sorted(bench.at)
         worker = workers[amount % len(workers)] if workers else None
         if what == "submit":
-            submitted |= set(bench.submit(amount, kind=f"k{amount % 3}", size=amount))
+            timeout_s = amount / 50 if amount % 2 else None
+            more = bench.submit(amount, kind=f"k{amount % 3}", size=amount, timeout_s=timeout_s)
+            submitted |= set(more)
         elif what == "join":
             bench.join(next(names))
         elif what == "wait":
             bench.now += amount / 100
             bench.step(Tick())
-        elif what == "give back":
+        elif what == "give-back":
             bench.step(GiveBack(amount % 4))
         elif what == "cancel":
             cancelled |= bench.cancel_some_queued(1 + amount % 5)
-        elif worker is None:
-            continue
-        elif what == "answer":
-            bench.answer(worker, amount, seconds=amount / 1000)
-        elif what == "lose":
-            bench.lose(worker)
-        elif what == "recalled":
-            bench.take_back_all_but_the_oldest(worker)
+        elif what == "kill" and submitted:
+            bench.step(KillRequested(amount * 7 % (max(submitted) + 1)))
+        elif worker is not None:
+            happen_to(bench, worker, what, amount)
     while bench.book.workers < 2:  # those that were asked back leave at once
         bench.join(next(names))
     bench.finish()
-    assert bench.book.unfinished == 0
-    assert set(bench.finished) | set(bench.failed) | cancelled == submitted
-    assert not cancelled & (set(bench.finished) | set(bench.failed))
+    assert bench.book.wanted == 0
+    assert set(bench.finished) | set(bench.failed) | set(bench.ended) | cancelled == submitted
+    assert not cancelled & (set(bench.finished) | set(bench.failed) | set(bench.ended))
     assert all(len(causes) == 3 for causes in bench.failed.values())
     return bench
 
 
-EVENTS = st.tuples(
-    st.sampled_from(
-        ["submit", "join", "answer", "answer", "lose", "wait", "cancel", "recalled", "give back"]
-    ),
-    st.integers(1, 40),
-)
+WHAT = "submit join answer answer lose wait cancel recalled give-back kill started stop"
+EVENTS = st.tuples(st.sampled_from(WHAT.split()), st.integers(1, 40))
 
 
 @settings(max_examples=300)

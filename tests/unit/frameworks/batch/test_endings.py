@@ -2,61 +2,108 @@
 
 import asyncio
 
-from fairlead.frameworks.batch.endings import Endings, describe_exit
+import pytest
+
+from fairlead.frameworks.batch import endings as module
+from fairlead.frameworks.batch.endings import Endings
+from fairlead.frameworks.batch.exits import Exit
+
+THREE = Exit(3)
+CLOSED = Exit(said="closed its connection")
 
 
-def told(first: str, second: str | None, *, reason_may_come: bool = True) -> list[tuple[str, str]]:
-    lost: list[tuple[str, str]] = []
+class Ear:
+    """Hears what is told, and which connections are to be closed."""
 
-    async def run() -> None:
-        endings = Endings(lambda _: None, lambda worker, cause: lost.append((worker, cause)))
-        for event in (first, second):
-            if event == "connection":
-                endings.connection_ended("w#1", reason_may_come=reason_may_come)
-            elif event == "process":
-                endings.process_ended("w#1", "exited with code 3")
-        if second is None and reason_may_come:
-            await asyncio.sleep(0.4)
-        endings.close()
+    def __init__(self, *, is_connected: bool = True) -> None:
+        self.lost: list[tuple[str, Exit]] = []
+        self.hung_up: list[str] = []
+        self._is_connected = is_connected
+        self.endings = Endings(self._hang_up, lambda *told: self.lost.append(told))
 
-    asyncio.run(run())
-    return lost
+    def _hang_up(self, worker: str) -> bool:
+        self.hung_up.append(worker)
+        return self._is_connected
+
+
+def told(*events: Exit | None, reason_may_come: bool = True) -> list[tuple[str, Exit]]:
+    """What is told when these have happened: None is the end of the connection."""
+
+    async def run() -> list[tuple[str, Exit]]:
+        ear = Ear()
+        for event in events:
+            if event is None:
+                ear.endings.connection_ended("w#1", reason_may_come=reason_may_come)
+            else:
+                ear.endings.process_ended("w#1", event)
+        ear.endings.close()
+        return ear.lost
+
+    return asyncio.run(run())
 
 
 def test_in_either_order_the_reason_is_told() -> None:
-    assert told("connection", "process") == [("w#1", "exited with code 3")]
-    assert told("process", "connection") == [("w#1", "exited with code 3")]
+    assert told(None, THREE) == [("w#1", THREE)]
+    assert told(THREE, None) == [("w#1", THREE)]
 
 
 def test_no_reason_is_waited_for_when_none_can_come() -> None:
-    assert told("connection", None, reason_may_come=False) == [("w#1", "closed its connection")]
-
-
-def test_a_reason_is_not_waited_for_long() -> None:
-    assert told("connection", None) == [("w#1", "closed its connection")]
+    assert told(None, reason_may_come=False) == [("w#1", CLOSED)]
 
 
 def test_before_the_connection_ends_nothing_is_told() -> None:
-    assert told("process", None) == []
+    assert told(THREE) == []
 
 
-def test_a_second_reason_replaces_the_first_and_ends_no_connection() -> None:
-    lost: list[tuple[str, str]] = []
+def test_a_second_reason_replaces_the_first() -> None:
+    assert told(Exit(), THREE) == [], "its answers may still be under way"
+    assert told(Exit(), THREE, None) == [("w#1", THREE)]
 
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REASON_S", 0.0)
+    monkeypatch.setattr(module, "_CONNECTION_S", 0.0)
+
+
+async def a_few_turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_a_reason_is_not_waited_for_long(impatient: None) -> None:
     async def run() -> None:
-        endings = Endings(lambda _: None, lambda worker, cause: lost.append((worker, cause)))
-        endings.process_ended("w#1", "was lost")
-        endings.process_ended("w#1", "exited with code 3")
-        assert lost == [], "its answers may still be under way"
-        endings.connection_ended("w#1", reason_may_come=True)
-        endings.close()
+        ear = Ear()
+        ear.endings.connection_ended("w#1", reason_may_come=True)
+        assert ear.lost == []
+        await a_few_turns()
+        assert ear.lost == [("w#1", CLOSED)]
 
     asyncio.run(run())
-    assert lost == [("w#1", "exited with code 3")]
 
 
-def test_exits_in_words() -> None:
-    assert describe_exit(3, 0) == "exited with code 3"
-    assert describe_exit(-9, 1 << 20) == "was killed by SIGKILL having used 1 MiB"
-    assert describe_exit(-63, 0) == "was killed by signal 63"
-    assert "was lost" in describe_exit(None, 0)
+def test_a_connection_that_outlives_its_process_is_ended_and_the_reason_kept(
+    impatient: None,
+) -> None:
+    async def run() -> None:
+        ear = Ear()
+        ear.endings.process_ended("w#1", THREE)
+        await a_few_turns()
+        assert ear.hung_up == ["w#1"]
+        ear.endings.connection_ended("w#1", reason_may_come=True)
+        assert ear.lost == [("w#1", THREE)]
+
+    asyncio.run(run())
+
+
+def test_a_process_that_never_connected_leaves_nothing(impatient: None) -> None:
+    async def run() -> None:
+        ear = Ear(is_connected=False)
+        ear.endings.process_ended("w#1", THREE)
+        await a_few_turns()
+        assert ear.hung_up == ["w#1"]
+        assert ear.lost == []
+        assert ear.endings._exits == {}
+        assert ear.endings._timers == {}
+
+    asyncio.run(run())

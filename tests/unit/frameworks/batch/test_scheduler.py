@@ -26,6 +26,7 @@ from fairlead.frameworks.batch.scheduler import (
     BatchScheduler,
     WorkerAbsent,
     WorkerEnded,
+    WorkerFrozen,
     WorkerPresent,
     WorkerReleased,
     WorkersFail,
@@ -193,10 +194,15 @@ def test_a_refused_accept_is_tried_again_after_a_pause() -> None:
 # Ends
 
 
+def ended(h: Harness) -> list[str]:
+    """The workers of whose end the service was told."""
+    return [told.worker for told in h.performed if isinstance(told, WorkerEnded)]
+
+
 def test_a_lost_worker_is_replaced_at_once() -> None:
     h = wanted_and_present(2)
     h.status("worker-p-1", TaskState.KILLED)
-    assert h.performed == [WorkerEnded("worker-p-1")]
+    assert ended(h) == ["worker-p-1"]
     calls = h.take_calls()
     assert kinds(calls) == [Revive, SetDemand]
     assert demanded(calls) == [(ONE, 1)]
@@ -209,7 +215,7 @@ def test_a_released_worker_is_not_replaced() -> None:
     h.status("worker-p-1", TaskState.FINISHED, exit_code=0)
     h.pass_time(2 * EXIT_S)
     assert h.take_calls() == []
-    assert h.performed == [WorkerEnded("worker-p-1")]
+    assert ended(h) == ["worker-p-1"]
 
 
 def test_a_released_worker_does_not_count_while_it_leaves() -> None:
@@ -240,6 +246,17 @@ def test_a_released_worker_is_killed_whatever_happens_at_that_moment() -> None:
     assert scheduler.next_deadline() == EXIT_S
     actions = scheduler.step(WorkersWanted(ONE, 0), EXIT_S + 0.1)
     assert kinds(actions) == [Kill]  # type: ignore[arg-type]
+
+
+def test_a_frozen_worker_is_killed_and_replaced_at_once() -> None:
+    h = wanted_and_present(1)
+    h.happen(WorkerFrozen("worker-p-1"))
+    kill, *others = h.take_calls()
+    assert isinstance(kill, Kill)
+    assert kill.task_id == "worker-p-1"
+    assert others, "another one is asked for"
+    h.pass_time(3 * EXIT_S)
+    assert Kill not in kinds(h.take_calls())
 
 
 def test_an_unreachable_worker_is_replaced_and_welcome_back() -> None:
@@ -312,7 +329,7 @@ def test_whoever_waits_is_told_when_no_worker_gets_as_far_as_dialling_in() -> No
     assert "the last one exited with code 1" in told.message
     assert f"fairlead tasks logs --stderr worker-p-{HOPELESS}" in told.message
     fail(h, 1)
-    assert h.performed[-1] == WorkerEnded(f"worker-p-{HOPELESS + 1}")
+    assert ended(h)[-1] == f"worker-p-{HOPELESS + 1}"
 
 
 def test_a_worker_that_dials_in_ends_the_trouble() -> None:
