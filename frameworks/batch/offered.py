@@ -9,8 +9,8 @@ from fairlead.common.operators import StateQuery
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import GET_STATE
 from fairlead.common.values import Reason, TaskStatus
-from fairlead.frameworks.kit.fits import why_never_fits
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
+from fairlead.frameworks.kit.fits import why_never_fits
 
 from .exits import Exit
 from .scheduler import (
