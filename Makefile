@@ -68,5 +68,6 @@ soak: venv ## simulated lives with ever new seeds, until told otherwise (Ctrl-C)
 bench: venv ## what README claims, measured
 	$(BIN)/python benchmarks/first_result.py
 	$(BIN)/python benchmarks/sessions.py
+	$(BIN)/python benchmarks/offers.py
 	$(BIN)/python benchmarks/tasks.py
 	$(BIN)/python benchmarks/simulator.py

@@ -78,6 +78,7 @@ class IdleAgent:
     interval_s: float = 0.0
     session: Session | None = None
     beats: int = 0
+    agent_id: AgentId = AgentId("")
 
     def open(self) -> None:
         callbacks = Callbacks(self.hear, self.lost, ignore)
@@ -88,6 +89,7 @@ class IdleAgent:
 
     def hear(self, message: object) -> None:
         if isinstance(message, MasterToAgent) and isinstance(message.body, AgentRegistered):
+            self.agent_id = message.body.agent_id
             self.interval_s = message.body.heartbeat_s
 
     def lost(self, code: Code, message: str) -> None:
@@ -95,6 +97,7 @@ class IdleAgent:
 
     async def beat(self) -> None:
         assert self.session is not None
+        await until(lambda: self.interval_s > 0, "registration")
         await asyncio.sleep(self.interval_s * (self.number % 997) / 997)
         while True:
             self.beats += 1
