@@ -54,20 +54,24 @@ def places_of(module: str) -> tuple[Place, ...]:
             return ()
         return tuple(Place(path, module) for path in directories if _is_own(path))
     if origin and _is_own(origin):
-        return (Place(origin, os.path.basename(origin)),)
+        return (Place(origin, Path(origin).name),)
     return ()
 
 
 def places_of_path(path: Path) -> Place:
     """A file or directory that was asked for: it keeps its place below where imports start."""
-    source = os.path.abspath(path)
-    starts = [os.path.abspath(start) for start in sys.path]
+    source = _absolute(path)
+    starts = [_absolute(start) for start in sys.path]
     starts = [start for start in starts if _is_below(source, start)]
-    start = max(starts, key=len, default=os.getcwd())
+    start = max(starts, key=len, default=str(Path.cwd()))
     if not _is_below(source, start):
-        return Place(source, os.path.basename(source))
+        return Place(source, Path(source).name)
     target = os.path.relpath(source, start)
     return Place(source, "" if target == "." else target)
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.normpath(Path(path).absolute())
 
 
 def _is_below(path: str, start: str) -> bool:
@@ -75,7 +79,7 @@ def _is_below(path: str, start: str) -> bool:
 
 
 def _is_own(path: str) -> bool:
-    if not os.path.exists(path):
+    if not Path(path).exists():
         return False
     real = os.path.realpath(path)
     return _INSTALLED.isdisjoint(Path(path).parts) and not _is_below(real, _PYTHON)
@@ -87,8 +91,8 @@ def _find(module: str) -> tuple[Sequence[str], str, str] | None:
         loader = spec.loader
         if type(loader).__name__ == "zipimporter":
             return (), "", str(getattr(loader, "archive", ""))
-        directories = [os.path.abspath(path) for path in spec.submodule_search_locations or ()]
-        origin = os.path.abspath(spec.origin) if spec.has_location and spec.origin else ""
+        directories = [_absolute(path) for path in spec.submodule_search_locations or ()]
+        origin = _absolute(spec.origin) if spec.has_location and spec.origin else ""
         if directories or origin:
             return directories, origin, ""
         if spec.origin in ("built-in", "frozen"):

@@ -89,7 +89,7 @@ class LocalCode:
     def _include(self, item: str | Path) -> None:
         text = str(item)
         if isinstance(item, Path) or "/" in text or glob.has_magic(text) or Path(text).exists():
-            if not glob.glob(text, recursive=True, include_hidden=True):
+            if not _matches(text):
                 raise ValueError(f"include: there is nothing at {text}")
             self._paths.append(text)
             return
@@ -154,11 +154,7 @@ class LocalCode:
         return found, files
 
     def _included_paths(self) -> list[str]:
-        return [
-            path
-            for pattern in self._paths
-            for path in sorted(glob.glob(pattern, recursive=True, include_hidden=True))
-        ]
+        return [path for pattern in self._paths for path in _matches(pattern)]
 
     def _is_imported_own(self, name: str) -> bool:
         """As a file imports it, which may be in vain: imports are often optional."""
@@ -168,6 +164,11 @@ class LocalCode:
             self._missing.add(name)
             return False
         return not self._is_foreign(name)
+
+
+def _matches(pattern: str) -> list[str]:
+    # Path.glob would take no absolute pattern.
+    return sorted(glob.glob(pattern, recursive=True, include_hidden=True))  # noqa: PTH207
 
 
 def _make_set(files: Mapping[str, CodeFile], modules: frozenset[str]) -> CodeSet:

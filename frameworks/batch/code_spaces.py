@@ -9,12 +9,12 @@ a thread that a call has left behind, goes on with it.
 
 import contextlib
 import importlib
-import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 from types import ModuleType
 
 from fairlead.common.dataclass import dataclass
@@ -37,7 +37,7 @@ class CodeError(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Space:
-    root: str
+    root: Path
     files: dict[str, tuple[str, bool]] = field(default_factory=dict)
     modules: dict[str, ModuleType] = field(default_factory=dict)
     """What was imported from here, while another space is in use."""
@@ -46,7 +46,7 @@ class _Space:
 class Spaces:
     """The spaces of one lease, below `directory`; the files outlive it."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._store: FileStore | None = None
         self._made = 0
@@ -101,13 +101,13 @@ class Spaces:
     def _new_space(self) -> _Space:
         if not self._made:
             # A lease that ended, killed perhaps, has left its spaces here.
-            shutil.rmtree(os.path.join(self._directory, "spaces"), ignore_errors=True)
+            shutil.rmtree(self._directory / "spaces", ignore_errors=True)
         self._made += 1
-        return _Space(os.path.join(self._directory, "spaces", str(self._made)))
+        return _Space(self._directory / "spaces" / str(self._made))
 
     def _fill(self, space: _Space, files: Mapping[str, tuple[str, bool]], fetch: Fetch) -> None:
         new = {path: file for path, file in files.items() if path not in space.files}
-        store = FileStore(os.path.join(self._directory, "files"))
+        store = FileStore(self._directory / "files")
         data: dict[str, Buffer] = {}
         for digest, _ in new.values():
             if digest not in data and (stored := store.get(digest)) is not None:
@@ -119,13 +119,13 @@ class Spaces:
             store.put(digest, content)
         store.trim()
         data.update(fetched)
-        os.makedirs(space.root, mode=0o700, exist_ok=True)
+        space.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path, (digest, executable) in new.items():
             _write(space.root, path, data[digest], executable)
         space.files.update(new)
 
     def _enter(self, space: _Space) -> None:
-        sys.path.insert(0, space.root)
+        sys.path.insert(0, str(space.root))
         for name, module in space.modules.items():
             sys.modules[name] = module
             parent, _, last = name.rpartition(".")
@@ -136,7 +136,7 @@ class Spaces:
     def _leave(self, space: _Space) -> None:
         space.modules = _take(lambda name: _is_from(name, space))
         with contextlib.suppress(ValueError):  # calls may change that list, too
-            sys.path.remove(space.root)
+            sys.path.remove(str(space.root))
 
 
 def _give_way(space: _Space) -> None:
@@ -163,7 +163,7 @@ def _file_of(name: str) -> str:
 
 
 def _is_from(name: str, space: _Space) -> bool:
-    return _file_of(name).startswith(space.root + "/")
+    return _file_of(name).startswith(f"{space.root}/")
 
 
 def _module_of(path: str) -> str:
@@ -177,15 +177,14 @@ def _module_of(path: str) -> str:
     return ""
 
 
-def _write(root: str, path: str, data: Buffer, executable: bool) -> None:
-    target = os.path.normpath(os.path.join(root, path))
-    if not target.startswith(root + "/"):
+def _write(root: Path, path: str, data: Buffer, executable: bool) -> None:
+    if ".." in Path(path).parts or path.startswith("/"):
         raise OSError(f"{path!r} lies outside")
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with open(target, "wb") as file:
-        file.write(data)
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
     if executable:
-        os.chmod(target, 0o755)  # noqa: S103  (as it was at the driver; the directory is private)
+        target.chmod(0o700)
 
 
 def explain_missing(error: BaseException) -> None:

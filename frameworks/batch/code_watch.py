@@ -13,7 +13,7 @@ from typing import Any
 import cloudpickle
 
 
-class _Watcher(cloudpickle.Pickler):
+class _Watcher(cloudpickle.Pickler):  # type: ignore[misc]
     """Hears of every function, class and module that a pickle names or contains."""
 
     def __init__(self, file: io.BytesIO) -> None:

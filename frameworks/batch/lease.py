@@ -11,6 +11,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from .claims import ClaimPage
@@ -47,7 +48,7 @@ class Lease:
         self._channel = channel
         self._claims = claims
         self._functions: dict[str, Callable[..., Any]] = {}
-        self._code = Spaces(os.path.abspath(CODE_DIRECTORY))
+        self._code = Spaces(Path.cwd() / CODE_DIRECTORY)
         self._pid = os.getpid()
 
     def run(self) -> None:
