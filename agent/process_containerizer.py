@@ -159,10 +159,10 @@ class ProcessContainerizer:
             raise ContainerError(message, temporary=refused.temporary) from None
 
     async def signal(self, uuid: LaunchUuid, signum: int) -> None:
-        if uuid in self._orphans:
-            signal_orphan(self._work_dir, uuid, self._running[uuid], signum)
-        elif uuid in self._running or uuid in self._launching:
+        if uuid not in self._orphans and (uuid in self._running or uuid in self._launching):
             await self._ask(lambda client: client.signal(uuid, signum))
+        if uuid in self._orphans:  # or has become one meanwhile
+            signal_orphan(self._work_dir, uuid, self._running[uuid], signum)
 
     async def destroy(self, uuid: LaunchUuid) -> None:
         if uuid not in self._orphans:

@@ -47,20 +47,21 @@ logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 overrides = Overrides(cpus=4000, mem=2**30, disk=2**30, gpus="fake:2")
 try:
     settings = AgentSettings(**json.loads(sys.argv[2]))
-    options = AgentOptions(Home(sys.argv[1]), "a1", overrides, settings=settings)
+    home = Home(sys.argv[1])
+    options = AgentOptions(home, "a1", overrides, settings=settings, processes=200)
     sys.exit(asyncio.run(serve(options)))
 except FairleadError as error:
     sys.exit(f"error: {error.message}")
 """
 
 
-async def until(condition: Callable[[], object], what: str) -> None:
+async def until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(deadline_s):
             while not condition():  # noqa: ASYNC110 - conditions of every kind, polled
                 await asyncio.sleep(0.01)
     except TimeoutError:
-        raise AssertionError(f"waited {DEADLINE_S} s in vain: {what}") from None
+        raise AssertionError(f"waited {deadline_s} s in vain: {what}") from None
 
 
 @dataclass
@@ -249,6 +250,7 @@ def launch(
     *argv: str,
     env: Mapping[str, str] | None = None,
     resources: Resources | None = None,
+    limits: Resources | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> Launch:
     task = TaskInfo(
@@ -256,6 +258,7 @@ def launch(
         name,
         Command(argv, env or {}),
         Resources.of(cpus=0.1) if resources is None else resources,
+        limits=limits,
         files=files or {},
     )
     return Launch(task, LaunchUuid(f"u-{name}"))
