@@ -72,6 +72,11 @@ class Daemons:
                 stderr=log,
             )
 
+    def launch(self, name: str, *argv: str) -> None:
+        """Any daemon, without waiting for anything."""
+        self._argv[name] = argv
+        self.start(name)
+
     def kill(self, *names: str, signum: int = signal.SIGKILL) -> None:
         """All at once; waits until they are no more."""
         processes = [self._running.pop(name) for name in names]
