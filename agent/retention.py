@@ -61,7 +61,7 @@ class Retention:
             return f"the task ended more than {_duration(settings.keep_ended_s)} ago"
         percent = 100 * self._free_bytes / max(1, self._total_bytes)
         if percent < settings.min_free_percent:
-            return f"only {percent:.1f} % of the disk were free"
+            return f"only {percent:.1f} % of the disk was free"
         return ""
 
     def _remove(self, key: str, why: str) -> None:

@@ -23,6 +23,9 @@ from .sandboxes import open_plain
 _log = logging.getLogger(__name__)
 
 STREAMS = ("stdout", "stderr")
+NEW_S = 5.0
+"""For so long after it was first seen a log is kept as if somebody read it: whoever started the
+task, or lost this agent for a moment, is about to."""
 _KEEP_SIZE = 1
 _PUNCH_HOLE = 2
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOSYS)
@@ -72,6 +75,7 @@ def weaknesses_of(root: Path) -> tuple[str, ...]:
 class _Log:
     key: str
     stream: str
+    seen_at: float
     size: int = 0
     looked_at: float = 0.0
     due_at: float = 0.0
@@ -108,11 +112,15 @@ class Rotation:
             await asyncio.sleep(min(max(0.0, next_at - time.monotonic()), LONGEST_S))
 
     def _watch(self, keys: Collection[str]) -> None:
+        now = time.monotonic()
         for key in keys:
             for stream in STREAMS:
-                self._logs.setdefault((key, stream), _Log(key, stream))
+                if (key, stream) not in self._logs:
+                    self._logs[key, stream] = _Log(key, stream, now)
 
     def _unread(self, log: _Log) -> int:
+        if time.monotonic() < log.seen_at + NEW_S:
+            return log.size
         position = self._position(log.key, log.stream)
         return 0 if position is None else max(0, log.size - position)
 

@@ -60,7 +60,7 @@ def test_what_ended_too_long_ago_goes() -> None:
 def test_on_a_full_disk_the_oldest_go_until_there_is_room() -> None:
     h = ended("t1", "t2", "t3", "t4")
     assert removed(h, FULL, freed=3) == ["t1", "t2"]
-    assert why(h, "t1") == "only 5.0 % of the disk were free"
+    assert why(h, "t1") == "only 5.0 % of the disk was free"
     assert removed(h, ROOMY) == []
     assert removed(h, FULL) == ["t3", "t4"], "what gives nothing back does not stop it"
     assert removed(h, FULL) == [], "nothing ended is left"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.agent import rotation_files as module
+from fairlead.agent.rotation import FOLLOWED
 from fairlead.agent.rotation_files import Rotation, punch, weaknesses_of
 
 MIB = 1 << 20
@@ -17,7 +18,8 @@ LIMIT = MIB
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(module, "NEW_S", 0.0)
     sandbox = tmp_path / "f" / "t" / "u"
     sandbox.mkdir(parents=True)
     return sandbox / "stdout"
@@ -70,6 +72,27 @@ def test_the_end_stays_and_so_do_offsets(log: Path) -> None:
 def test_a_log_that_grew_while_nobody_looked_is_cut_although_its_task_has_ended(log: Path) -> None:
     log.write_bytes(b"x" * 8 * MIB)
     rotate(Rotation(log.parents[3], LIMIT, lambda: (), unread), log, ended=("f/t/u",))
+
+
+def test_a_log_is_new_for_a_while_even_if_its_task_has_ended(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever started the task may be about to read all of it."""
+    monkeypatch.setattr(module, "NEW_S", 3600.0)
+    log.write_bytes(b"x" * 8 * MIB)
+    log.with_name("stderr").write_bytes(b"x" * 40 * MIB)
+
+    async def run() -> None:
+        rotation = asyncio.create_task(
+            Rotation(log.parents[3], LIMIT, lambda: (), unread).run(("f/t/u",))
+        )
+        stderr = log.with_name("stderr")
+        await until(lambda: used(stderr) == FOLLOWED * LIMIT, "stderr is cut to what may be kept")
+        rotation.cancel()
+        await asyncio.gather(rotation, return_exceptions=True)
+
+    asyncio.run(run())
+    assert used(log) == 8 * MIB
 
 
 def test_without_holes_the_log_is_begun_anew(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
