@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LINES = 20
-_BYTES = 4096
+_BYTES = 8192
 _STREAMS = ("stdout", "stderr")
+_OURS = ("/frameworks/batch/lease.py", "/frameworks/batch/worker.py", "<frozen runpy>")
+"""A crash is written with its stack, whose end is always the same and tells nobody anything."""
 
 
 def sizes(sandbox: Path) -> dict[str, int]:
@@ -29,7 +31,12 @@ def _tail(path: Path, before: int) -> list[str]:
             text = file.read(_BYTES).decode(errors="replace")
     except OSError:
         return []
-    return text.splitlines()[-LINES:]
+    lines = [line for line in text.splitlines() if line and not _is_ours(line)]
+    return lines[-LINES:]
+
+
+def _is_ours(line: str) -> bool:
+    return line.startswith("  File ") and any(place in line for place in _OURS)
 
 
 def _size(path: Path) -> int:

@@ -25,6 +25,8 @@ from tests.support.batch import PATIENCE_S, LocalBatch, local_batch, wait_until
 from fairlead.common.errors import ConfigError, UnauthenticatedError, UnavailableError
 from fairlead.common.resources import Resources
 from fairlead.frameworks.batch import (
+    CallKilledError,
+    CallTimeoutError,
     Executor,
     NoSuchWorkerError,
     NotLoadableError,
@@ -143,6 +145,8 @@ def test_nothing_is_taken_after_shutdown_and_everything_before_is_done(batch: Lo
 def test_max_workers_must_be_positive() -> None:
     with pytest.raises(ValueError, match="max_workers must be greater than 0"):
         Executor(max_workers=0)
+    with pytest.raises(ConfigError, match="mem='900TB' is not a number of bytes"):
+        Executor(mem="900TB")  # type: ignore[arg-type]
 
 
 def test_a_forgotten_executor_still_does_its_calls_and_ends(batch: LocalBatch) -> None:
@@ -214,6 +218,235 @@ def test_cancelled_calls_hold_up_no_shutdown_when_no_worker_comes(fairlead_home:
         assert executor.submit(abs, 1).cancel()
 
 
+# Killing, and limits
+
+
+def begun_tree(tmp_path: Path) -> Callable[[], None]:
+    """A function that never returns, and neither does the program that it starts."""
+
+    def work() -> None:
+        with (tmp_path / "log").open("a") as log:
+            log.write("begun\n")
+        sleep = subprocess.Popen(["sleep", "100"], start_new_session=True)
+        (tmp_path / "draft").write_text(f"{os.getpid()} {sleep.pid}")
+        (tmp_path / "draft").replace(tmp_path / "pids")
+        time.sleep(100)
+
+    return work
+
+
+def pids_in(tmp_path: Path) -> list[int]:
+    wait_until("the call has begun", (tmp_path / "pids").exists)
+    return [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+
+
+def test_a_killed_call_is_gone_with_all_that_it_started_and_its_worker_is_free(
+    batch: LocalBatch, tmp_path: Path
+) -> None:
+    with Executor(max_workers=1) as executor:
+        list(executor.map(abs, range(200)))  # such calls are quick, it seems
+        future = executor.submit(begun_tree(tmp_path))
+        behind = [executor.submit(abs, -n) for n in range(20)]
+        pids = pids_in(tmp_path)
+        assert not future.cancel()
+        assert future.kill()
+        with pytest.raises(futures.CancelledError, match="work was killed, as was asked for"):
+            future.result(PATIENCE_S)
+        assert isinstance(future.exception(), CallKilledError)
+        assert not [pid for pid in pids if psutil.pid_exists(pid)]
+        assert [f.result(PATIENCE_S) for f in behind] == list(range(20))
+        assert not future.kill()
+        assert not behind[0].kill()
+    assert len(batch.workers.pids) == 1
+    assert (tmp_path / "log").read_text() == "begun\n"
+
+
+def test_a_queued_call_is_killed_as_it_is_cancelled(executor: Executor, tmp_path: Path) -> None:
+    slow = [executor.submit(time.sleep, 0.5) for _ in range(2)]
+    queued = executor.submit((tmp_path / "never").touch)
+    assert queued.kill()
+    assert queued.cancelled()
+    assert not futures.wait(slow, PATIENCE_S).not_done
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_any_call_may_be_killed_at_any_moment_and_nothing_else_is_affected(
+    executor: Executor,
+) -> None:
+    random = Random(11)
+    siblings, killed = [], []
+    for number in range(60):
+        killed.append(executor.submit(time.sleep, random.choice([0, 0.001, 100])))
+        siblings.append(executor.submit(abs, -number))
+        time.sleep(random.choice([0, 0, 0.001, 0.01]))
+        killed[-1].kill()
+    assert [f.result(PATIENCE_S) for f in siblings] == list(range(60))
+    for future in killed:
+        assert (
+            future.cancelled()
+            or future.exception(PATIENCE_S) is None
+            or isinstance(future.exception(), CallKilledError)
+        )
+
+
+def test_a_call_that_takes_too_long_is_ended_alone(executor: Executor, tmp_path: Path) -> None:
+    limited = executor.with_options(timeout_s=0.5)
+    (tmp_path / "slow").mkdir()
+    begun = [limited.submit((tmp_path / str(n)).touch) for n in range(50)]
+    slow = limited.submit(begun_tree(tmp_path / "slow"))
+    begun += [limited.submit((tmp_path / str(n)).touch) for n in range(50, 100)]
+    with pytest.raises(CallTimeoutError, match=r"work was ended: it ran longer than 0\.5 s"):
+        slow.result(PATIENCE_S)
+    assert isinstance(slow.exception(), TimeoutError)
+    assert not [pid for pid in pids_in(tmp_path / "slow") if psutil.pid_exists(pid)]
+    assert not futures.wait(begun, PATIENCE_S).not_done
+    assert all(future.exception() is None for future in begun)
+
+
+def test_the_time_that_a_call_waits_does_not_count(batch: LocalBatch) -> None:
+    with Executor(max_workers=1) as executor:
+        list(executor.map(time.sleep, [0] * 100))  # such calls are quick, it seems
+        slow = executor.submit(time.sleep, 1.5)
+        limited = executor.with_options(timeout_s=1)
+        behind = [limited.submit(time.sleep, 0) for _ in range(20)]
+        assert [future.exception(PATIENCE_S) for future in [slow, *behind]] == [None] * 21
+
+
+# Trying again
+
+
+def test_what_a_call_raises_is_retried_if_it_was_asked_for(
+    executor: Executor, tmp_path: Path
+) -> None:
+    def fails_twice(path: Path, error: type[Exception]) -> int:
+        with path.open("a") as file:
+            file.write("x")
+        tries = len(path.read_text())
+        if tries < 3:
+            raise error(tries)
+        return tries
+
+    patient = executor.with_options(retries=2, backoff_s=0.01, retry_on=(KeyError, OSError))
+    assert patient.submit(fails_twice, tmp_path / "a", KeyError).result(PATIENCE_S) == 3
+    with pytest.raises(ValueError, match="1"):
+        patient.submit(fails_twice, tmp_path / "b", ValueError).result(PATIENCE_S)
+    with pytest.raises(KeyError):
+        executor.submit(fails_twice, tmp_path / "c", KeyError).result(PATIENCE_S)
+    less = patient.with_options(retries=1)
+    with pytest.raises(KeyError, match="2") as caught:
+        less.submit(fails_twice, tmp_path / "d", KeyError).result(PATIENCE_S)
+    assert caught.value.__notes__ == ["(it was tried 2 times)"]
+    assert list(patient.map(fails_twice, [tmp_path / "e"], [KeyError])) == [3]
+
+
+def test_timeouts_are_retried_and_a_pause_holds_no_worker(
+    batch: LocalBatch, tmp_path: Path
+) -> None:
+    def first_time_long() -> str:
+        with contextlib.suppress(FileExistsError):
+            (tmp_path / "begun").touch(exist_ok=False)
+            time.sleep(100)
+        return "done"
+
+    with Executor(max_workers=1, retries=1, timeout_s=0.3, backoff_s=1) as executor:
+        future = executor.submit(first_time_long)
+        wait_until("it has begun", (tmp_path / "begun").exists)
+        others = [executor.submit(abs, -n) for n in range(10)]
+        assert [other.result(PATIENCE_S) for other in others] == list(range(10))
+        assert not future.done()
+        assert future.result(PATIENCE_S) == "done"
+
+
+def test_a_filter_that_fails_is_what_comes_out(executor: Executor) -> None:
+    odd = executor.with_options(retries=3, retry_on=lambda error: error.no_such_attribute)
+    error = odd.submit(int, "x").exception(PATIENCE_S)
+    assert isinstance(error, AttributeError)
+    assert isinstance(error.__context__, ValueError)
+
+
+def test_a_call_that_may_not_run_twice_does_not(
+    batch: LocalBatch, executor: Executor, tmp_path: Path
+) -> None:
+    def work() -> None:
+        with (tmp_path / "log").open("a") as log:
+            log.write("begun\n")
+        time.sleep(100)
+
+    future = executor.with_options(loss_retries=0).submit(work)
+    wait_until("it has begun", (tmp_path / "log").exists)
+    for pid in batch.workers.pids.values():
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerDiedError, match="work was given up after a worker ended while"):
+        future.result(PATIENCE_S)
+    assert (tmp_path / "log").read_text() == "begun\n"
+
+
+def test_a_view_shares_its_executor_and_keeps_it_alive(batch: LocalBatch) -> None:
+    view = Executor(max_workers=1).with_options(retries=1)
+    with view:
+        assert view.submit(abs, -1).result(PATIENCE_S) == 1
+        assert batch.service.drivers == 1
+    with pytest.raises(RuntimeError, match="cannot schedule new futures after shutdown"):
+        view.with_options(retries=0).submit(abs, -1)
+
+
+# Frozen
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_service, "PING_S", 0.2)
+
+
+def sleeps_first_time(begun: Path) -> Callable[[], int]:
+    def work() -> int:
+        with contextlib.suppress(FileExistsError):
+            begun.touch(exist_ok=False)
+            time.sleep(100)
+        return os.getpid()
+
+    return work
+
+
+@pytest.mark.parametrize("who", ["the worker", "its child", "both"])
+def test_a_frozen_worker_does_not_keep_its_call(
+    impatient: None, batch: LocalBatch, executor: Executor, tmp_path: Path, who: str
+) -> None:
+    future = executor.submit(sleeps_first_time(tmp_path / "begun"))
+    wait_until("it has begun", (tmp_path / "begun").exists)
+    (worker,) = batch.workers.pids.values()
+    (child,) = psutil.Process(worker).children()
+    if who != "its child":
+        os.kill(worker, signal.SIGSTOP)
+    if who != "the worker":
+        child.suspend()
+    assert future.result(PATIENCE_S) != child.pid
+    wait_until("the frozen one is gone", lambda: not runs(child))
+
+
+def test_a_recall_that_was_lost_with_a_connection_is_given_again(
+    batch: LocalBatch, executor: Executor, tmp_path: Path
+) -> None:
+    def nap(seconds: float, path: Path) -> None:
+        path.touch()
+        time.sleep(seconds)
+
+    list(executor.map(nap, [0] * 200, [tmp_path / "quick"] * 200))
+    slow = executor.submit(nap, 30, tmp_path / "slow")
+    quick = [executor.submit(nap, 0, tmp_path / str(n)) for n in range(100)]
+    wait_until("the slow one has begun", (tmp_path / "slow").exists)
+
+    async def hang_up() -> None:
+        for each in batch.service._workers.values():
+            each.channel.close()
+
+    batch.call(hang_up)
+    assert not futures.wait(quick, PATIENCE_S).not_done
+    assert slow.running()
+    assert slow.kill()
+    assert isinstance(slow.exception(PATIENCE_S), CallKilledError)
+
+
 # Errors
 
 
@@ -231,9 +464,14 @@ def test_an_exception_carries_the_traceback_of_the_worker(executor: Executor) ->
     assert "lease.py" not in str(cause)
 
 
-def test_system_exit_is_the_calls_own_affair(executor: Executor) -> None:
+def test_system_exit_and_keyboard_interrupt_are_the_calls_own_affair(executor: Executor) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
     with pytest.raises(SystemExit):
         executor.submit(sys.exit, 3).result(PATIENCE_S)
+    with pytest.raises(KeyboardInterrupt):
+        executor.submit(interrupt).result(PATIENCE_S)
     assert executor.submit(abs, -1).result(PATIENCE_S) == 1
 
 
@@ -378,19 +616,22 @@ def test_a_call_dies_with_its_worker_and_is_done_again(
 @pytest.mark.parametrize(
     ("death", "says"),
     [
-        (lambda: os._exit(3), "exited with code 3 having used"),
+        (lambda: os._exit(3), "exited with code 3 having used .* MiB"),
         (lambda: os.kill(os.getpid(), signal.SIGSEGV), "was killed by SIGSEGV having used"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was killed by SIGKILL having used"),
     ],
 )
 def test_a_call_that_ends_its_workers_fails_alone(
     executor: Executor, death: Any, says: str
 ) -> None:
     before = [executor.submit(abs, -n) for n in range(50)]
-    deadly = executor.submit(death)
+    deadly = executor.submit(lambda: sys.stdout.write("last words\n") and death())
     after = [executor.submit(abs, -n) for n in range(50)]
     with pytest.raises(WorkerDiedError, match=says) as caught:
         deadly.result(PATIENCE_S)
     assert "<lambda> was given up after 3 workers" in str(caught.value)
+    assert "the end of its log:" in str(caught.value)
+    assert "last words" in str(caught.value)
     assert [f.result(PATIENCE_S) for f in before + after] == [*range(50), *range(50)]
 
 

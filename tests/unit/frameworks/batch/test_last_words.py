@@ -28,3 +28,13 @@ def test_a_log_that_was_rotated_is_read_from_its_beginning(tmp_path: Path) -> No
     before = sizes(tmp_path)
     (tmp_path / "stdout").write_text("new\n")
     assert last_words(tmp_path, before) == "  stdout: new"
+
+
+def test_the_end_of_our_own_stack_hides_no_other_line(tmp_path: Path) -> None:
+    before = sizes(tmp_path)
+    ours = '  File "/x/frameworks/batch/lease.py", line 117 in _run\n'
+    (tmp_path / "stderr").write_text('Fatal\n\n  File "mine.py", line 1 in f\n' + ours * LINES)
+    assert last_words(tmp_path, before).splitlines() == [
+        "  stderr: Fatal",
+        '  stderr:   File "mine.py", line 1 in f',
+    ]
