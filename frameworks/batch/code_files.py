@@ -11,7 +11,6 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from fairlead.common.dataclass import dataclass
 
@@ -96,7 +95,7 @@ class Files:
 def walk(place: Place, exclude: Sequence[str]) -> Iterator[Found]:
     """All files of this place that are to travel, links followed."""
     try:
-        status = Path(place.source).stat()
+        status = os.stat(place.source)  # noqa: PTH116  (a Path takes four times as long)
     except OSError:
         return  # removed since it was imported
     if stat.S_ISREG(status.st_mode):

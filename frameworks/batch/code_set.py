@@ -16,7 +16,7 @@ from pathlib import Path
 from fairlead.common.dataclass import dataclass
 
 from .code_files import CodeFile, Files, Found, is_excluded, walk
-from .code_places import is_known, places_of, places_of_path
+from .code_places import Place, is_known, places_of, places_of_path
 from .payloads import NotPicklableError
 
 LIMIT = 100 << 20
@@ -61,6 +61,7 @@ class LocalCode:
         self._has_included = bool(include)
         self._foreign: set[str] = set()
         self._missing: set[str] = set()
+        self._places: dict[str, tuple[object, tuple[Place, ...]]] = {}
         self._files = Files()
         self._lock = threading.Lock()
         self._set: CodeSet | None = None
@@ -101,10 +102,12 @@ class LocalCode:
     def _is_foreign(self, module: str) -> bool:
         if module in self._foreign:
             return True
-        if places_of(module) and not is_excluded(module, self._exclude):
+        if self._places_of(module) and not is_excluded(module, self._exclude):
             return False
-        if is_known(module):  # else it may yet be written
+        if is_known(module):
             self._foreign.add(module)
+        else:
+            del self._places[module]  # it may yet be written
         return True
 
     def _is_fresh(self) -> bool:
@@ -121,6 +124,7 @@ class LocalCode:
         if before is None or before.modules != wanted or before.files != files:
             self._set = _make_set(files, frozenset(wanted))
             self._missing.clear()  # what was written since may be importable by now
+            self._places.clear()
         return self._set
 
     def _collect(self, wanted: set[str]) -> tuple[dict[str, Found], dict[str, CodeFile]]:
@@ -132,7 +136,7 @@ class LocalCode:
         waiting = sorted(wanted)
         while places or waiting:
             if not places:
-                places += places_of(waiting.pop())
+                places += self._places_of(waiting.pop())
                 continue
             imported: set[str] = set()
             for file in walk(places.pop(), self._exclude):
@@ -153,17 +157,26 @@ class LocalCode:
             raise _too_large(found.values(), size)
         return found, files
 
+    def _places_of(self, module: str) -> tuple[Place, ...]:
+        """Judged again when it was loaded or reloaded, or anything else has changed."""
+        spec = getattr(sys.modules.get(module), "__spec__", None)
+        known = self._places.get(module)
+        if known is None or known[0] is not spec:
+            known = self._places[module] = (spec, places_of(module))
+        return known[1]
+
     def _included_paths(self) -> list[str]:
         return [path for pattern in self._paths for path in _matches(pattern)]
 
     def _is_imported_own(self, name: str) -> bool:
         """As a file imports it, which may be in vain: imports are often optional."""
-        if name in self._foreign or (name in self._missing and name not in sys.modules):
+        if name in self._missing and name not in sys.modules:
             return False
-        if not is_known(name):
-            self._missing.add(name)
+        if self._is_foreign(name):
+            if name not in self._foreign:
+                self._missing.add(name)
             return False
-        return not self._is_foreign(name)
+        return True
 
 
 def _matches(pattern: str) -> list[str]:

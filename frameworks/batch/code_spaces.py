@@ -9,7 +9,6 @@ a thread that a call has left behind, goes on with it.
 
 import contextlib
 import importlib
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
@@ -89,7 +88,7 @@ class Spaces:
         """It will not be used again before it was added again."""
         space = self._spaces.pop(digest)
         if isinstance(space, _Space) and space not in (self._current, *self._spaces.values()):
-            shutil.rmtree(space.root, ignore_errors=True)
+            _remove(space.root)
 
     def _extendable(self, files: Mapping[str, tuple[str, bool]]) -> _Space | None:
         """One that only lacks files: its modules can stay."""
@@ -101,7 +100,7 @@ class Spaces:
     def _new_space(self) -> _Space:
         if not self._made:
             # A lease that ended, killed perhaps, has left its spaces here.
-            shutil.rmtree(self._directory / "spaces", ignore_errors=True)
+            _remove(self._directory / "spaces")
         self._made += 1
         return _Space(self._directory / "spaces" / str(self._made))
 
@@ -185,6 +184,13 @@ def _write(root: Path, path: str, data: Buffer, executable: bool) -> None:
     target.write_bytes(data)
     if executable:
         target.chmod(0o700)
+
+
+def _remove(directory: Path) -> None:
+    if directory.exists():
+        import shutil  # noqa: PLC0415  (it costs each worker a megabyte, and few need it)
+
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def explain_missing(error: BaseException) -> None:
