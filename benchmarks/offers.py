@@ -27,7 +27,7 @@ from fairlead.common.client import connect
 from fairlead.common.home import Home
 from fairlead.common.ids import AgentId, UpdateUuid
 from fairlead.common.messages import AgentMessage, MasterToAgent, RunAccept, TaskUpdated
-from fairlead.common.resources import EMPTY
+from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Launch, Reason, Source, TaskState, TaskStatus
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 from fairlead.frameworks.kit.scheduler import (
@@ -46,6 +46,8 @@ JOIN_EVERY_S = 0.02
 LIVED_S = 0.3
 """A task is up so long at least before it is said to have ended."""
 MANY = 1000
+WHOLE = SIZE + Resources.of(disk=1 << 40)
+"""Of an agent: something is always left, as on real ones, so each has to be looked at."""
 
 
 # --- the process that holds the agents
@@ -111,7 +113,8 @@ async def hold(home: Home, count: int, first: int, join_every_s: float) -> None:
     agents = []
     for number in range(count):
         await asyncio.sleep(began + number * join_every_s - time.monotonic())
-        agents.append(BusyAgent(connect(leader.address, home.token()), first + number))
+        client = connect(leader.address, home.token())
+        agents.append(BusyAgent(client, first + number, size=WHOLE))
         agents[-1].open()
         if not join_every_s:
             await until(lambda: agents[-1].interval_s > 0, "registration")

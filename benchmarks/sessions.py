@@ -79,12 +79,13 @@ class IdleAgent:
     session: Session | None = None
     beats: int = 0
     agent_id: AgentId = AgentId("")
+    size: Resources = SIZE
 
     def open(self) -> None:
         callbacks = Callbacks(self.hear, self.lost, ignore)
         self.session = self.client.dial(AGENT_SESSION, callbacks)
         hello = Hello(PROTOCOL_VERSION, "benchmark", f"instance-{self.number}", 1)
-        info = AgentInfo(AgentId(""), f"host-{self.number}", SIZE)
+        info = AgentInfo(AgentId(""), f"host-{self.number}", self.size)
         self.session.send(AgentMessage(RegisterAgent(hello, info)))
 
     def hear(self, message: object) -> None:

@@ -90,11 +90,22 @@ class Agent:
     """What it says is in use by launches and accepts that are not in our books."""
     tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
+    _free: tuple[Resources, Resources, Resources, Resources] | None = None
+    """What is free, behind what that was counted from."""
 
     @property
     def free(self) -> Resources:
         """What may be offered; an agent that shrank under its tasks has less, never below none."""
-        return self.info.resources.without(self.used).without(self.offered)
+        whole, used, offered, known = self.info.resources, self.used, self.offered, self._free
+        if (
+            known is None
+            or known[0] is not whole
+            or known[1] is not used
+            or known[2] is not offered
+        ):
+            known = (whole, used, offered, whole.without(used).without(offered))
+            self._free = known
+        return known[3]
 
     @property
     def capacity(self) -> Resources:
@@ -185,7 +196,9 @@ class Books:
     held: dict[Role, Resources] = field(default_factory=dict)
     touched: dict[str, None] = field(default_factory=dict)
     dirty: dict[AgentId, None] = field(default_factory=dict)
-    """Agents where something became free, or somebody may want more."""
+    """Agents where something became free."""
+    wanted: dict[AgentId, None] = field(default_factory=dict)
+    """Agents of whose rest somebody may want more: looked at behind those."""
 
     # --- quantities, always changed in pairs
 
@@ -268,8 +281,8 @@ class Books:
     def want(self, framework: Framework) -> None:
         """This framework may want more: every agent with something free is looked at again."""
         for agent_id, agent in self.agents.items():
-            if agent.session is not None:
-                self.dirty[agent_id] = None
+            if agent.session is not None and agent.free:
+                self.wanted[agent_id] = None
         self.touch_framework(framework.framework_id)
 
     # --- what operators should see anew

@@ -203,7 +203,8 @@ class Frameworks:
         grows = False
         for wanted in call.demands:
             before, after = framework.demands.get(wanted.role), open_part(wanted)
-            grows = grows or is_more(before, after)
+            still_open = self._offers.looked_for(framework, wanted.role)
+            grows = grows or is_more(before, after, still_open)
             framework.demands[wanted.role] = after
         if grows:
             self._context.books.want(framework)

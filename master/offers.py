@@ -1,13 +1,13 @@
 """The life of an offer: made by the allocation, ended by its framework, by time or by loss."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fairlead.common.ids import AgentId, OfferId, Role
 from fairlead.common.messages import OffersMade, OffersRescinded
 from fairlead.common.resources import Resources
-from fairlead.common.values import Offer
+from fairlead.common.values import Demand, Offer
 
-from .allocator import Grant, allocate
+from .allocator import Grant, allocate, open_demand
 from .books import Agent, Filter, Framework, HeldOffer, Refusals
 from .constraints import attributes_of
 from .context import Context
@@ -25,12 +25,12 @@ class Offers:
 
     def next_allocation(self) -> float | None:
         """At once, when something is free: in the next quiet moment, which a Tick is."""
-        return self._context.now if self._context.books.dirty else None
+        return self._context.now if self._is_due() else None
 
     def is_overdue(self) -> bool:
         """Messages came without a pause for so long that the allocation no longer waits."""
         context = self._context
-        if not context.books.dirty:
+        if not self._is_due():
             self._dirty_since = None
             return False
         if self._dirty_since is None:
@@ -41,17 +41,16 @@ class Offers:
         """Offer what is free on the agents that changed; a bounded number at a time."""
         context = self._context
         self._dirty_since = None
-        dirty = tuple(context.books.dirty)
-        if not dirty:
+        if not self._is_due():
             return
         made: dict[str, list[Offer]] = {}
-        granted = 0
-        for grants in allocate(context.books, self._undirty(dirty), context.settings, context.now):
+        left = context.settings.max_grants
+        for grants in allocate(context.books, self._take_due(), context.settings, context.now):
             for grant in grants:
-                granted += 1
                 offer = self._make(grant)
                 made.setdefault(offer.framework_id, []).append(offer)
-            if granted >= context.settings.max_grants:
+            left -= max(1, len(grants))
+            if left <= 0:
                 break
         for framework_id, offers in made.items():
             framework = context.books.frameworks[offers[0].framework_id]
@@ -60,9 +59,16 @@ class Offers:
                 several = tuple(offers[first : first + MOST_AT_ONCE])
                 context.to_framework(framework, OffersMade(several))
 
-    def _undirty(self, agent_ids: Sequence[AgentId]) -> Iterable[AgentId]:
-        for agent_id in agent_ids:
-            del self._context.books.dirty[agent_id]
+    def _is_due(self) -> bool:
+        books = self._context.books
+        return bool(books.dirty or books.wanted)
+
+    def _take_due(self) -> Iterator[AgentId]:
+        """What became free comes first: it is what somebody waits for."""
+        books = self._context.books
+        for agent_id in {**books.dirty, **books.wanted}:
+            books.dirty.pop(agent_id, None)
+            books.wanted.pop(agent_id, None)
             yield agent_id
 
     def _make(self, grant: Grant) -> Offer:
@@ -84,6 +90,20 @@ class Offers:
         context.books.add_offer(HeldOffer(offer, context.awake + timeout_s, grant.fits_demand))
         context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
         return offer
+
+    def looked_for(self, framework: Framework, role: Role) -> Sequence[Demand]:
+        """What of its demand is open, and would be offered wherever some of it fits: not if larger
+        offers than that are asked for, or would pass a filter.
+        """
+        wish = framework.wishes.get(role)
+        is_picky = bool(wish and wish.minimum_offers) or any(
+            refusals.filters
+            for (refused, _), refusals in framework.filters.items()
+            if refused == role
+        )
+        if is_picky or role not in framework.demands:
+            return ()
+        return open_demand(self._context.books, framework, role)
 
     # --- ends
 

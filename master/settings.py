@@ -25,7 +25,9 @@ class MasterSettings:
     stall_s: float = 1.0
     """A longer gap between steps was our own stall, and is nobody's silence."""
     max_grants: int = 500
-    """Grants in one step; then messages are read before the allocation goes on."""
+    """Grants in one step, or looks in vain at an agent; then messages are read before the
+    allocation goes on.
+    """
     max_delay_s: float = 0.05
     """Under a flood of messages an allocation waits no longer than this for a quiet moment."""
     ended_tasks_kept: int = 1000

@@ -1,6 +1,7 @@
 """What a framework says that it wants, judged before it is believed: roles, wishes, demands."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code
@@ -24,14 +25,19 @@ def strange_role(framework: Framework, roles: tuple[Role, ...]) -> Answer | None
     return (Code.INVALID, "roles", f"{strange[0]!r} is none of its roles") if strange else None
 
 
-def is_more(before: list[Demand] | None, after: list[Demand]) -> bool:
-    """Whether there may be something to offer that was not wanted before."""
+def is_more(
+    before: Sequence[Demand] | None, after: Sequence[Demand], open_before: Sequence[Demand] = ()
+) -> bool:
+    """Whether there may be something to offer that was not wanted before.
+
+    Of what was open, nothing more is found by looking again: wherever it fits it was offered.
+    """
     if before is None:
         return bool(after)
-    return bool(_counts(after) - _counts(before))
+    return bool((_counts(after) - _counts(before)).keys() - _counts(open_before).keys())
 
 
-def _counts(demands: list[Demand]) -> Counter[tuple[Resources, Constraints]]:
+def _counts(demands: Sequence[Demand]) -> Counter[tuple[Resources, Constraints]]:
     counts: Counter[tuple[Resources, Constraints]] = Counter()
     for wanted in demands:
         counts[wanted.each, wanted.constraints] += wanted.count

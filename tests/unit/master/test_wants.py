@@ -3,7 +3,9 @@
 import pytest
 from tests.support.master_harness import MasterHarness, demand
 
-from fairlead.common.ids import Role
+from fairlead.common.events import Received
+from fairlead.common.ids import Role, SessionId
+from fairlead.common.messages import FrameworkMessage, SetDemand
 from fairlead.common.values import Demand, RoleDemand
 from fairlead.master.wants import is_more, open_part
 
@@ -39,3 +41,54 @@ def test_a_demand_that_grew_is_served() -> None:
     f = h.framework(demands=[demand(1)])
     f.wants(demand(3))
     assert f.offered.cpus == 3000
+
+
+@pytest.mark.parametrize(
+    ("after", "still_open", "expected"),
+    [
+        ([demand(4)], [demand(1)], False),
+        ([demand(4)], [], True),
+        ([demand(4), demand(1, cpus=2)], [demand(1)], True),
+        ([demand(4), demand(1, cpus=2)], [demand(1), demand(1, cpus=2)], False),
+    ],
+)
+def test_more_of_what_fits_nowhere_is_not_looked_for(
+    after: list[Demand], still_open: list[Demand], *, expected: bool
+) -> None:
+    assert is_more([demand(3)], after, still_open) is expected
+
+
+def test_a_demand_that_fits_nowhere_may_grow_without_a_look_at_every_agent() -> None:
+    h = MasterHarness()
+    h.agent(cpus=4)
+    f = h.framework(demands=[demand(1, cpus=8)])
+    books = h.master.books
+    assert h.master._offers.looked_for(h.framework_books(f), f.role) == (demand(1, cpus=8),)
+    assert f.session is not None
+    call = FrameworkMessage(SetDemand((RoleDemand(f.role, (demand(2, cpus=8),)),)))
+    h.master.step(Received(SessionId(f.session), call), h.now)
+    assert not books.wanted
+    f.wants(demand(2, cpus=8), demand(1))
+    assert f.offered.cpus == 1000
+
+
+def test_a_larger_demand_than_was_refused_is_looked_for() -> None:
+    """A filter refuses no more than it names: what grew may pass it."""
+    h = MasterHarness()
+    h.agent(cpus=4)
+    f = h.framework(demands=[demand(1)])
+    f.decline(f.offers[0], refuse_s=100)
+    assert not f.offers
+    f.wants(demand(3))
+    assert f.offered.cpus == 3000
+
+
+def test_what_became_free_is_looked_at_before_what_is_wanted_anew() -> None:
+    h = MasterHarness()
+    a, b, c = h.agent(cpus=4), h.agent(cpus=4), h.agent(cpus=4)
+    books = h.master.books
+    books.wanted = {a.id: None, b.id: None, c.id: None}
+    books.dirty = {c.id: None}
+    assert list(h.master._offers._take_due()) == [c.id, a.id, b.id]
+    assert not books.dirty
+    assert not books.wanted
