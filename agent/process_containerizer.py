@@ -20,7 +20,7 @@ from fairlead.common.processes import ProcessIdentity, is_alive
 from fairlead.common.resources import MILLIS
 from fairlead.common.values import Usage
 
-from .cgroups import choose, clear
+from .cgroups import Cgroups, choose, clear
 from .containerizer import (
     ContainerExit,
     LaunchSpec,
@@ -67,7 +67,9 @@ class ProcessContainerizer:
         self._on_exit = on_exit
         self._poll_s = poll_s
         self._usage_s = usage_s
-        self._cgroups, self._why_not = choose(self._work_dir, isolation, cpus)
+        self._wanted = (isolation, cpus)
+        self._cgroups: Cgroups | None = None
+        self._why_not = ""
         self._sampler = TaskSampler(self._work_dir, gpus)
         self._usage: Mapping[LaunchUuid, Usage] = {}
         self._launcher: ProcessIdentity | None = None
@@ -97,6 +99,9 @@ class ProcessContainerizer:
         return (f"tasks run as plain {who}: cpus and memory are accounted, not enforced{why}",)
 
     async def recover(self, known: Collection[LaunchUuid] = ()) -> list[Recovered]:
+        self._cgroups, self._why_not = await asyncio.to_thread(
+            choose, self._work_dir, *self._wanted
+        )
         client = await self._connected()
         found = await self._find(client)
         recovered = [

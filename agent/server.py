@@ -133,16 +133,13 @@ class AgentServer:
         containers = Containers(
             self._sandboxes, host.gpu_backend, self._loop.put, self._fail, processes
         )
-        containerizer = await asyncio.to_thread(
-            ProcessContainerizer,
+        containerizer = ProcessContainerizer(
             self._work_dir,
             containers.exited,
             gpus=host.gpu_backend,
             isolation=self._options.isolation,
             cpus=host.resources.cpus,
         )
-        for warning in containerizer.warnings:
-            _log.warning("isolation is=%s: %s", containerizer.isolation, warning)
         self._containers = containers
         tasks = [value for value in known.values() if isinstance(value, AgentTask)]
         found = await containers.recover(containerizer, tasks)
@@ -151,6 +148,8 @@ class AgentServer:
         info = _info(self._options.name, host, address, containerizer)
         weaknesses = await asyncio.to_thread(weaknesses_of, self._sandboxes)
         info = replace(info, warnings=(*info.warnings, *weaknesses))
+        for warning in info.warnings:
+            _log.warning("weakness: %s", warning)
         self._outbox = Outbox(self._perform, records.encode, store, loop, self._fail)
         settings = _settings(self._options.settings, self._sandboxes)
         self._core = Agent.restore(

@@ -19,6 +19,7 @@ import pytest
 SKIPS_ALLOWED_FOR = "no GPU"
 LEAVE_S = 5.0  # what a process may take to end after its test
 GUARDED = ("contract", "e2e", "integration", "real")
+WATCHED = ("cpuacct", "memory", "pids", "freezer", "")  # controllers; the last is version 2 beside
 MARK = "FAIRLEAD_TEST"  # in the environment of whatever a test starts
 
 # a busy machine is no failure, and the same tree gives the same examples
@@ -103,25 +104,67 @@ def _describe(process: psutil.Process) -> str:
         return str(process.pid)
 
 
+def _find_own_groups() -> list[Path]:
+    """Of this process, where control groups of version 1 can be made."""
+    found = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        directory = Path(f"/sys/fs/cgroup/{controllers or 'unified'}{path}")
+        if controllers in WATCHED and os.access(directory, os.W_OK):
+            found.append(directory)
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_groups() -> Iterator[list[Path]]:
+    """Groups of our own, so that what a test leaves is told from others' on this machine."""
+    own = _find_own_groups()
+    groups = [path / f"tests-{os.getpid()}" for path in own]
+    for group in groups:
+        group.mkdir(exist_ok=True)
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+    yield groups
+    for path, group in zip(own, groups, strict=True):
+        (path / "cgroup.procs").write_text(str(os.getpid()))
+        with contextlib.suppress(OSError):  # somebody else's process is still in there
+            group.rmdir()
+
+
+def _groups_in(groups: Iterable[Path]) -> set[Path]:
+    walks = [walk for group in groups for walk in os.walk(group)]  # it forgives what vanishes
+    return {Path(top, name) for top, names, _ in walks for name in names}
+
+
+def _remove_groups(groups: Iterable[Path]) -> None:
+    for path in sorted(groups, reverse=True):
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
 @pytest.fixture(autouse=True)
-def _no_process_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After a test that runs real processes, none that it started may live on."""
+def _no_process_is_left(request: pytest.FixtureRequest, _own_groups: list[Path]) -> Iterator[None]:
+    """After a test that runs real processes, none that it started lives on; no control group."""
     if request.path.relative_to(Path(__file__).parent).parts[0] not in GUARDED:
         yield
         return
     mark = uuid.uuid4().hex
+    groups_before = _groups_in(_own_groups)
     before = set(psutil.Process().children(recursive=True))
     os.environ[MARK] = mark
     yield
     del os.environ[MARK]
     children = set(psutil.Process().children(recursive=True)) - before
     left = _living({*_marked(mark), *children})
+    groups = _groups_in(_own_groups) - groups_before
     deadline = time.monotonic() + LEAVE_S
-    while left and time.monotonic() < deadline:
+    while (left or groups) and time.monotonic() < deadline:
         time.sleep(0.02)
         left = _living(left)
+        groups = {path for path in groups if path.exists()}
     names = [_describe(process) for process in left]
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.kill()
+    _remove_groups(groups)
+    assert not groups, f"control groups are left, now removed: {sorted(map(str, groups))}"
     assert not names, f"still alive {LEAVE_S:.0f} s after the test, now killed: {names}"

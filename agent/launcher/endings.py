@@ -35,8 +35,11 @@ class Endings:
         self.leftover: list[tuple[cgroup.Groups, float]] = []
         self.places = set(places())
 
-    def remember(self, groups: cgroup.Groups) -> None:
-        """Where they are made: the file that says so may go with its directory."""
+    def claim(self, groups: cgroup.Groups) -> None:
+        """They are to be made, so they are no leftover; and the file that says where groups are
+        may go with its directory.
+        """
+        self.leftover = [each for each in self.leftover if each[0] != groups]
         self.places.update(map(os.path.dirname, groups.values()))
 
     def begin(self, task: Task, record: Json) -> None:

@@ -28,8 +28,8 @@ class MemoryWatch:
     def __init__(self, loop: Loop, end: Callable[[Task], None]) -> None:
         self.loop = loop
         self.end = end
-        self.events: dict[str, int] = {}
-        self.suspects: dict[str, tuple[Task, float]] = {}
+        self.events: dict[int, int] = {}
+        self.suspects: dict[int, tuple[Task, float]] = {}
 
     def watch(self, task: Task) -> None:
         memory = task.groups.get("memory")
@@ -45,29 +45,29 @@ class MemoryWatch:
         except OSError:  # then it is only seen when the task ends
             os.close(event)
             return
-        self.events[task.uuid] = event
+        self.events[task.pid] = event
         self.loop.watch(event, lambda _mask: self.suspect(task))
 
     def unwatch(self, task: Task) -> None:
-        self.suspects.pop(task.uuid, None)
-        event = self.events.pop(task.uuid, None)
+        self.suspects.pop(task.pid, None)
+        event = self.events.pop(task.pid, None)
         if event is not None:
             self.loop.unwatch(event)
             os.close(event)
 
     def suspect(self, task: Task) -> None:
         try:
-            os.eventfd_read(self.events[task.uuid])
+            os.eventfd_read(self.events[task.pid])
         except OSError as problem:
             if problem.errno != errno.EAGAIN:
                 raise
-        self.suspects[task.uuid] = (task, time.monotonic() + SUSPECT_S)
+        self.suspects[task.pid] = (task, time.monotonic() + SUSPECT_S)
 
     def look(self) -> None:
         """At all suspects; to be called again soon, as long as there are any."""
         for task, until in list(self.suspects.values()):
             if cgroup.is_out_of_memory(task.groups):
-                del self.suspects[task.uuid]
+                del self.suspects[task.pid]
                 self.end(task)
             elif time.monotonic() > until:
-                del self.suspects[task.uuid]
+                del self.suspects[task.pid]

@@ -191,7 +191,7 @@ class Launcher:
         groups: cgroup.Groups = request.get("groups") or {}
         signal.pthread_sigmask(signal.SIG_BLOCK, CHANGED_SIGNALS)
         try:
-            self.endings.remember(groups)
+            self.endings.claim(groups)
             cgroup.make(groups, request.get("limits") or ())
             step = "pipe"
             reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -250,11 +250,11 @@ class Launcher:
             del self.by_pid[pid]
             self.settle(task)
             self.memory.unwatch(task)
-            if task.failed:
-                self.endings.discard(task.groups)
-            else:
+            if not task.failed:
                 self.untold[task.uuid] = self.running.pop(task.uuid)
                 self.endings.begin(task, {**self.record(task), **describe_exit(status, usage)})
+            elif task.uuid not in self.running:  # as after another attempt, in the same groups
+                self.endings.discard(task.groups)
         if found:
             self.sweep(sessions)
         self.endings.go_on()

@@ -167,6 +167,7 @@ def converse(machine: Machine, *conversations: Callable[[Session], Awaitable[Non
 
 def test_says_how_it_isolates(machine: Machine) -> None:
     async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
         assert session.containerizer.isolation
         assert all(session.containerizer.warnings)
 

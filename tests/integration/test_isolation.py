@@ -43,7 +43,7 @@ Story = Callable[[AgentProcess, FakeMaster], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
-def _groups() -> None:
+def _needs_groups() -> None:
     need_groups()
 
 

@@ -1,8 +1,10 @@
-"""The guards of conftest.py themselves: skips that fail a run, and processes left behind."""
+"""The guards of conftest.py themselves: skips that fail a run, and what is left behind."""
 
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.support.kernel_limits import need_groups
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
@@ -26,6 +28,15 @@ def leave(seconds):
     subprocess.run([sys.executable, "-c", orphan], check=True)
 def test_ends_soon(): leave(0.1)
 def test_stays(): leave(53)
+"""
+
+LEAVES_GROUPS = """
+from pathlib import Path
+def leave(groups):
+    for number, group in enumerate(groups):
+        Path(group, f"fairlead-{number}", "task-1").mkdir(parents=True)
+def test_group(_own_groups): leave(_own_groups)
+def test_none(): pass
 """
 
 
@@ -75,6 +86,15 @@ def test_a_process_left_behind_is_told_and_ended(tmp_path: Path) -> None:
     assert code == 1, output
     assert "2 passed, 1 error" in output
     assert "sleep 53" in output
+
+
+def test_a_control_group_left_behind_is_told_and_removed(tmp_path: Path) -> None:
+    need_groups()
+    code, output = run_pytest(tmp_path, {"integration/test_d.py": LEAVES_GROUPS})
+    assert code == 1, output
+    assert "2 passed, 1 error" in output
+    assert "control groups are left, now removed: [" in output
+    assert "/fairlead-0/task-1" in output
 
 
 def test_homes_are_private_and_short(fairlead_home: Path) -> None:
