@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fairlead.common.operators import StateReply, TaskView
-from fairlead.common.resources import Resources, total
+from fairlead.common.resources import Resources, counted, total
 
 from .supervisor import Plan
 
@@ -29,7 +29,7 @@ def banner(state: StateReply, plan: Plan, *, is_detached: bool) -> Iterable[str]
     yield f"  home       {plan.home.path}"
     adopted = [view for view in state.tasks if _is_running(view)]
     if adopted:
-        yield f"  adopted    {len(adopted)} running tasks"
+        yield f"  adopted    {counted(len(adopted), 'running task')}"
     yield "  try        fairlead run -- echo hi"
     yield "             fairlead status"
     end = "fairlead down" if is_detached else "Ctrl-C, or fairlead down"

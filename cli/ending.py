@@ -9,15 +9,18 @@ import signal
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import FairleadError
 from fairlead.common.home import AgentHome, Home
 from fairlead.common.processes import ProcessIdentity, identity_of, is_alive, send_signal
+from fairlead.common.resources import counted
 
 from .cluster import LET_GO, is_supervised, read_whole_record, supervisor_of
 
+BATCH = "batch"
 SUPERVISOR_S = 5.0  # what the supervisor may take to let go
 DAEMON_S = 10.0  # what a daemon may take to end
 TASK_GRACE_S = 5.0  # what tasks may take to end
@@ -26,18 +29,27 @@ KILLED_S = 5.0  # what a killed process may take to be gone
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What `down` has to tell."""
+    """What `down` has to tell. Workers are the tasks of the batch framework: most stay warm for
+    calls that may come, so nobody counts them among the tasks that were running.
+    """
 
     tasks: int = 0
+    workers: int = 0
     processes: int = 0
     problems: tuple[str, ...] = ()
 
     def __add__(self, other: "Ended") -> "Ended":
         return Ended(
             self.tasks + other.tasks,
+            self.workers + other.workers,
             self.processes + other.processes,
             self.problems + other.problems,
         )
+
+    def __str__(self) -> str:
+        workers = f" and {counted(self.workers, 'worker')}" if self.workers else ""
+        tasks, processes = counted(self.tasks, "running task"), counted(self.processes, "process")
+        return f"ended {tasks}{workers}, stopped {processes}"
 
 
 def take_down(home: Home) -> Ended:
@@ -48,7 +60,7 @@ def take_down(home: Home) -> Ended:
     # Daemons may also have been started by hand; those hold the locks of what they write.
     daemons += [each for each in holders(home).values() if each not in daemons]
     ended += Ended(processes=end(daemons))
-    ended += end_launchers(agents_of(home))
+    ended += end_launchers(home, agents_of(home))
     forget(home)
     return ended
 
@@ -125,8 +137,28 @@ def agents_of(home: Home) -> list[AgentHome]:
     return []
 
 
-def end_launchers(agents: Sequence[AgentHome]) -> Ended:
+def end_launchers(home: Home, agents: Sequence[AgentHome]) -> Ended:
     """End the launchers with their tasks, all at once: each grants its tasks the same grace."""
+    workers = sum(count_workers(home, agent) for agent in agents)
+    ended = _end_launchers(agents)
+    workers = min(workers, ended.tasks)
+    return replace(ended, tasks=ended.tasks - workers, workers=workers)
+
+
+def count_workers(home: Home, agent: AgentHome) -> int:
+    """How many of its tasks are workers of the batch framework."""
+    from fairlead.agent.orphans import find_marked
+    from fairlead.frameworks.kit.identity import Identity
+
+    with suppress(FairleadError):
+        batch = Identity.of(home, BATCH).load().framework_id
+        if batch and agent.path.is_dir():
+            launches = {path.name for path in (agent.sandboxes / batch).glob("*/*")}
+            return len(launches & find_marked(agent.path).keys())
+    return 0
+
+
+def _end_launchers(agents: Sequence[AgentHome]) -> Ended:
     from concurrent.futures import ThreadPoolExecutor
 
     from fairlead.agent.launcher_client import find_launcher

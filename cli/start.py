@@ -92,9 +92,9 @@ def clear_remains(home: Home, stale: Record | None, agents: Sequence[str]) -> No
     print(f"the cluster of {when} in {home.path} did not end properly: starting it again")
     ended = Ended(processes=end(stale.daemons.values()))
     lost = [each for each in agents_of(home) if each.path.name in set(stale.agents) - set(agents)]
-    ended += end_launchers(lost)
-    if ended.processes or ended.tasks:
-        print(f"ended {ended.processes} processes and {ended.tasks} tasks that it had left")
+    ended += end_launchers(home, lost)
+    if ended.processes or ended.tasks or ended.workers:
+        print(f"of what it had left: {ended}")
     forget(home)
 
 
@@ -185,6 +185,9 @@ def start_cluster(plan: Plan, lock: int, *, detach: bool) -> None:
                 return
             tether.started()
             _stay(tether)
+        except Told as told:
+            _end(tether)
+            raise CommandError("", Exit.SIGNALLED + told.args[0]) from None
         except BaseException:
             _end(tether)
             raise
@@ -214,7 +217,7 @@ def _listen(tether: Tether) -> str:
     said = ""
     for word in tether.words():
         if word["event"] == "ended":
-            said = f"ended {word['tasks']} running tasks, stopped {word['processes']} processes"
+            said = str(word["line"])
         elif word["event"] == "released":
             said = "the cluster was ended by: fairlead down"
     return said

@@ -142,7 +142,7 @@ class Supervisor:
             self.tell(event="released")
             return
         ended = self._end_all()
-        self.tell(event="ended", tasks=ended.tasks, processes=ended.processes)
+        self.tell(event="ended", line=str(ended))
 
     def tell(self, **message: object) -> None:
         """A line to `up`, if it is still there."""
@@ -244,10 +244,10 @@ class Supervisor:
         for run in self.runs:
             if run.process is not None:
                 run.ended(time.monotonic())
-        ended = Ended(processes=count) + end_launchers(agents_of(self.home))
+        ended = Ended(processes=count) + end_launchers(self.home, agents_of(self.home))
         for problem in ended.problems:
             logger.error("%s", problem)
-        logger.info("ended %d tasks and %d processes", ended.tasks, ended.processes)
+        logger.info("%s", ended)
         forget(self.home)
         if self.plan.is_temporary:
             shutil.rmtree(self.home.path, ignore_errors=True)

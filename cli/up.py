@@ -78,10 +78,8 @@ def down(ctx: click.Context) -> int:
 
     home = home_of(ctx)
     ended = take_down(home)
-    if not ended.processes and not ended.tasks:
-        click.echo(f"nothing runs in {home.path}")
-    else:
-        click.echo(f"ended {ended.tasks} running tasks, stopped {ended.processes} processes")
+    runs = ended.processes or ended.tasks or ended.workers
+    click.echo(str(ended) if runs else f"nothing runs in {home.path}")
     for problem in ended.problems:
         click.echo(f"fairlead: {problem}", err=True)
     return Exit.INTERNAL if ended.problems else Exit.OK

@@ -143,7 +143,8 @@ def total(parts: Iterable[Resources]) -> Resources:
 
 def counted(number: float, what: str) -> str:
     """`1 cpu`, `0.5 cpus`."""
-    return f"{number:g} {what}{'' if number == 1 else 's'}"
+    ending = "" if number == 1 else "es" if what.endswith("s") else "s"
+    return f"{number:g} {what}{ending}"
 
 
 def format_bytes(amount: int) -> str:

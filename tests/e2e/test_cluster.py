@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_up_work_down(fairlead: Command) -> None:
     running = fairlead.ok("run", "-d", "--", "sleep", "1000").strip()
     pid = fairlead.until_task(running, "RUNNING")["pid"]
     said = fairlead.ok("down")
-    assert said.startswith("ended 1 running tasks, stopped ")
+    assert said.startswith("ended 1 running task, stopped ")
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     nothing_is_left(fairlead)
@@ -95,7 +96,7 @@ def test_ctrl_c_in_the_foreground_ends_it(fairlead: Command, signum: signal.Sign
         fairlead.until_task(task_id, "RUNNING")
         os.killpg(up.pid, signum)  # a terminal tells the whole group
         assert up.wait(30) == 0
-        assert "ended 1 running tasks" in up.stdout.read()
+        assert "ended 1 running task, " in up.stdout.read()
     nothing_is_left(fairlead)
 
 
@@ -156,7 +157,7 @@ def test_down_ends_a_run_that_is_watched(fairlead: Command) -> None:
     with fairlead.started("run", "--", "sh", "-c", "echo ready; exec sleep 1000") as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "ready\n"
-        assert fairlead.ok("down").startswith("ended 1 running tasks")
+        assert fairlead.ok("down").startswith("ended 1 running task, ")
         assert run.wait(15) == 71
         assert run.stderr is not None
         assert run.stderr.read().startswith("fairlead: the cluster was ended")
@@ -221,7 +222,7 @@ def test_down_ends_what_is_left_when_all_daemons_are_dead(fairlead: Command) -> 
     record = record_of(fairlead)
     for identity in (record.supervisor, *record.daemons.values()):
         os.kill(identity.pid, signal.SIGKILL)
-    assert fairlead.ok("down").startswith("ended 1 running tasks")
+    assert fairlead.ok("down").startswith("ended 1 running task, ")
     nothing_is_left(fairlead)
 
 
@@ -378,3 +379,27 @@ def test_an_embedded_cluster_goes_with_a_killed_owner(fairlead: Command) -> None
     assert owner.returncode == -signal.SIGKILL, owner.stderr
     until("its cluster has ended", lambda: not processes_of(home), 20)
     until("its home is gone", lambda: not home.exists())
+
+
+def test_warm_workers_are_no_running_tasks(fairlead: Command) -> None:
+    fairlead.ok("up", "--detach", *SMALL)
+    fairlead.ok("run", "-d", "--cpus", "0.1", "--", "sleep", "1000")
+    program = (
+        "from fairlead.frameworks.batch import Executor\n"
+        "with Executor(max_workers=1, cpus=0.1, mem=128 << 20) as executor:\n"
+        "    executor.submit(abs, -1).result()\n"
+    )
+    subprocess.run(
+        (sys.executable, "-c", program), env=fairlead.environment, check=True, timeout=60
+    )
+    said = fairlead.ok("down")
+    assert said.startswith("ended 1 running task and 1 worker, stopped ")
+
+
+def test_a_start_that_is_called_off_says_nothing(fairlead: Command) -> None:
+    with fairlead.started("up", *SMALL) as up:
+        until("it has begun", (fairlead.home / "cluster.lock").exists)
+        up.terminate()
+        _, said = up.communicate(timeout=30)
+    assert (up.returncode, said) == (128 + signal.SIGTERM, "")
+    nothing_is_left(fairlead)

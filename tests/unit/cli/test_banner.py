@@ -36,7 +36,7 @@ def test_it_names_address_isolation_weaknesses_home_and_what_to_try() -> None:
 
 def test_it_says_how_many_tasks_were_adopted() -> None:
     there = state(agent("a1"), task("t"), task("u", TaskState.FINISHED))
-    assert any("1 running tasks" in line for line in banner(there, PLAN, is_detached=True))
+    assert any("1 running task" in line for line in banner(there, PLAN, is_detached=True))
 
 
 def test_it_waits_for_every_agent_and_framework() -> None:
