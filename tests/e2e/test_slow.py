@@ -25,7 +25,7 @@ from tests.support.daemons import Daemons, daemons_of
 from tests.support.sessions import Raw
 from tests.support.witness import Witness
 
-from fairlead.common.ids import CallId, FrameworkId, LaunchUuid, TaskId
+from fairlead.common.ids import CallId, FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
     FrameworkMessage,
@@ -37,7 +37,7 @@ from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import FRAMEWORK_SESSION
 from fairlead.common.store import Store
-from fairlead.common.values import FrameworkInfo, TaskInfo, TaskRef, TaskState
+from fairlead.common.values import Demand, FrameworkInfo, RoleDemand, TaskInfo, TaskRef, TaskState
 from fairlead.frameworks.kit.scheduler import SchedulerEvent, StatusReceived, task
 
 AGENT = ("--cpus", "4", "--mem", "1GB", "--disk", "1GB", "--gpus", "none")
@@ -104,7 +104,9 @@ def closings(daemons: Daemons, code: str) -> int:
 
 def subscribes() -> FrameworkMessage:
     info = FrameworkInfo(FrameworkId(""), "deaf", failover_timeout_s=0.0)
-    return FrameworkMessage(Subscribe(Hello(PROTOCOL_VERSION, "test", "deaf", 1), info))
+    wants = RoleDemand(Role("default"), (Demand(Resources.of(cpus=1)),))
+    hello = Hello(PROTOCOL_VERSION, "test", "deaf", 1)
+    return FrameworkMessage(Subscribe(hello, info, demands=(wants,)))
 
 
 def asks(number: int) -> FrameworkMessage:
