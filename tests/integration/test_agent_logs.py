@@ -169,6 +169,11 @@ chmod 555 .
 """
 
 
+def fill(sandbox: Path) -> None:
+    for number in range(100_000):
+        (sandbox / str(number)).touch()
+
+
 def test_sandboxes_of_ended_tasks_go_on_a_full_disk_and_nothing_else(
     fairlead_home: Path, tmp_path: Path
 ) -> None:
@@ -182,8 +187,7 @@ def test_sandboxes_of_ended_tasks_go_on_a_full_disk_and_nothing_else(
         master.shell("large", "echo said")
         for name in ("evil", "swaps", "large"):
             assert (await master.ended(name)).exit_code == 0
-        for number in range(100_000):
-            (agent.sandbox("large") / str(number)).touch()
+        await asyncio.to_thread(fill, agent.sandbox("large"))
         await master.running("lives")
         await agent.end()
         agent.settings["min_free_percent"] = 100.0

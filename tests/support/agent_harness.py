@@ -258,6 +258,7 @@ class AgentHarness:
     def crash(self, cpus: float | None = None, boot_id: str | None = None) -> "AgentHarness":
         """Kill -9, and start again with what is on disk."""
         self._queue.clear()
+        self.removals.clear()
         self.session = None
         if cpus is not None:
             self.info = AgentInfo(AgentId(""), "host", Resources.of(cpus=cpus, mem=2**30))
@@ -363,6 +364,7 @@ class AgentHarness:
             case Exit(message):
                 self.exit_message = message
             case RemoveSandbox(key):
+                assert key not in self.agent.living(), f"{key} lives"
                 self.removals.append(key)
             case _:
                 self._to_processes(action)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from tests.support.agent_harness import AgentHarness
 
+from fairlead.agent.events import DiskMeasured, SandboxRemoved
 from fairlead.common.ids import LaunchUuid
 
 STEPS = 60
@@ -29,6 +30,7 @@ class Chance:
             self.waits,
             self.answers,
             self.exits,
+            self.disk_is_looked_at,
             self.h.crash,
             self.master_comes_or_goes,
         ]
@@ -75,6 +77,12 @@ class Chance:
         if self.is_heard():
             back = self.draw.random() < 0.5
             self.h.away(self.draw.choice([0, 3]), self.draw.choice([5, 30]), back=back)
+
+    def disk_is_looked_at(self) -> None:
+        h = self.h
+        h.tell(DiskMeasured(self.draw.randint(0, 30), 100))
+        while h.removals and self.draw.random() < 0.8:
+            h.tell(SandboxRemoved(h.removals.pop(0), self.draw.randint(0, 9)))
 
     def hangs_up(self) -> None:
         if self.h.session is not None:

@@ -93,7 +93,6 @@ def test_it_is_recorded_before_it_is_done_and_known_after_a_crash() -> None:
         assert isinstance(actions[-1], RemoveSandbox)
         for action in actions:
             h._perform(action)
-        h.removals.clear()
         h.crash().registered()
         assert why(h, "t1"), "the sweep removes what the crash has left"
         assert not h.agent.sandboxes()
