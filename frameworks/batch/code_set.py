@@ -59,7 +59,8 @@ class LocalCode:
         for item in include:
             self._include(item)
         self._has_included = bool(include)
-        self._foreign: set[str] = set()
+        self._foreign = {"__main__", "__mp_main__"}
+        """Not the caller's own, or never imported by name."""
         self._missing: set[str] = set()
         self._places: dict[str, tuple[object, tuple[Place, ...]]] = {}
         self._files = Files()
@@ -82,10 +83,15 @@ class LocalCode:
             self._wanted |= own
             return current
 
-    def covers(self, code: CodeSet | None, modules: Iterable[str]) -> bool:
-        """Calls with this code need no more for these modules."""
-        names = {name.partition(".")[0] for name in modules} - self._foreign
-        return not names or (code is not None and names <= code.modules)
+    def complete(self, code: CodeSet | None, modules: Iterable[str]) -> CodeSet | None:
+        """This code if it has these modules, too; else one that has them all, as they are now."""
+        before = code.modules if code is not None else frozenset()
+        names = {name.partition(".")[0] for name in modules} - self._foreign - before
+        if not names:
+            return code
+        with self._lock:
+            names = {name for name in names if not self._is_foreign(name)}
+        return self.now(names | before) if names else code
 
     def _include(self, item: str | Path) -> None:
         text = str(item)

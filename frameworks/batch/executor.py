@@ -208,8 +208,7 @@ def _pack(
     try:
         function = fn if isinstance(fn, Function) else dump_function(fn, code.now)
         future.arguments, modules = dump_arguments(function.name, args, kwargs)
-        is_complete = code.covers(function.code, modules)
-        future.code = function.code if is_complete else code.now(modules)
+        future.code = code.complete(function.code, modules)
     except NotPicklableError as error:
         future.set_exception(error)
         return None
