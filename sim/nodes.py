@@ -8,8 +8,11 @@ from fairlead.agent.events import (
     Confirmed,
     DestroyContainer,
     Dial,
+    DiskMeasured,
     Exit,
     ForgetContainer,
+    RemoveSandbox,
+    SandboxRemoved,
     SignalContainer,
     StartContainer,
     UsageMeasured,
@@ -33,6 +36,9 @@ from .process import Process, Stage
 from .schedulers import Memory, Replayable
 
 USAGE_EVERY_S = 4.0
+FULL_EVERY_S, FULL_FOR_S = 40.0, 8.0
+"""Every disk is full for a while now and then, so that what ended tasks left must go."""
+REMOVAL_S = 0.05
 OPERATORS = SessionId(0)
 """Operators' calls come one by one; no session of theirs is modelled."""
 
@@ -131,6 +137,9 @@ class AgentNode(Process):
                 self._launcher.signal(launch_uuid, KILL)
             case ForgetContainer(launch_uuid):
                 self._launcher.forget(launch_uuid)
+            case RemoveSandbox(key):
+                removed = SandboxRemoved(key, 1 << 20)
+                self.stage.clock.after(REMOVAL_S, lambda: self.feed(removed))
             case Exit(message):
                 self.die(message)
             case _:
@@ -146,6 +155,8 @@ class AgentNode(Process):
             self.stage.clock.after(USAGE_EVERY_S, self._measure)
             usage = tuple((uuid, Usage(1.0, 1 << 20, 1)) for uuid in self._launcher.running())
             self.feed(UsageMeasured(HostUsage(10.0, 1 << 30), usage))
+            is_full = self.stage.clock.now % FULL_EVERY_S < FULL_FOR_S
+            self.feed(DiskMeasured(5 if is_full else 50, 100))
 
 
 class FrameworkNode(Process):
