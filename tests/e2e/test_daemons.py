@@ -13,6 +13,8 @@ from tests.support.daemons import Daemons, daemons_of
 from tests.support.witness import Witness
 
 from fairlead.common.home import Home, Leader
+from fairlead.common.operators import AgentState
+from fairlead.common.store import Store
 
 AGENT = ("--cpus", "4", "--mem", "1GB", "--gpus", "none")
 UNAUTHENTICATED, CONFIG = 77, 78
@@ -67,6 +69,19 @@ def test_a_second_agent_of_the_same_work_directory(busy: Daemons) -> None:
     assert f"checkpoint.db is in use by process {busy.pid('a1')}" in said
 
 
+def test_an_agent_under_the_id_of_another(busy: Daemons) -> None:
+    """As when a whole machine is copied: the other is not disturbed."""
+    copy = busy.home.agent("copy").checkpoint
+    copy.parent.mkdir(mode=0o700)
+    with Store.open(copy, "checkpoint") as store:
+        store.commit([("identity", checkpoint(busy.home)["identity"])], lambda _error: None)
+    busy.launch("copy", "agent", "--name", "copy", *AGENT)
+    until("it is refused", lambda: "DUPLICATE_AGENT" in busy.log("copy"))
+    assert "another instance of this agent is alive" in busy.log("copy")
+    (view,) = busy.state().agents
+    assert (view.agent.name, view.state) == ("a1", AgentState.CONNECTED)
+
+
 def test_a_port_in_use(busy: Daemons, tmp_path: Path) -> None:
     port = busy.address().rpartition(":")[2]
     other = Command(tmp_path / "other")
@@ -114,11 +129,11 @@ def settled(daemons: Daemons) -> Daemons:
     return daemons
 
 
-def checkpoint(home: Home) -> list[str]:
-    """The keys in the agent's, read past its owner."""
+def checkpoint(home: Home) -> dict[str, bytes]:
+    """What the agent's holds, read past its owner."""
     path = home.agent("a1").checkpoint
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return [key for (key,) in connection.execute("SELECT key FROM records")]
+        return dict(connection.execute("SELECT key, value FROM records"))
 
 
 def test_an_agent_of_another_cluster(daemons: Daemons, tmp_path: Path) -> None:

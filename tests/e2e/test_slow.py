@@ -9,12 +9,11 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -33,10 +32,8 @@ from fairlead.common.messages import (
     Reconcile,
     Subscribe,
 )
-from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import FRAMEWORK_SESSION
-from fairlead.common.store import Store
 from fairlead.common.values import Demand, FrameworkInfo, RoleDemand, TaskInfo, TaskRef, TaskState
 from fairlead.frameworks.kit.scheduler import SchedulerEvent, StatusReceived, task
 
@@ -206,33 +203,3 @@ def test_of_two_schedulers_with_one_id_the_later_wins_at_once_and_for_good(
     assert closings(daemons, "SUPERSEDED") == before + 1, "they took turns"
     assert [f.framework.name for f in daemons.state().frameworks].count("twice") == 1
     witness.ran_once("t1")
-
-
-def test_an_agent_under_the_id_of_another_is_refused_and_the_other_undisturbed(
-    daemons: Daemons, witness: Witness
-) -> None:
-    bag = Bag("bag", [witness.waits("undisturbed", 5)])
-    with living(bag, daemons.home):
-        until("its task runs", bag.running)
-        copy_who_it_is(daemons, "a1", "copy")
-        daemons.launch("copy", "agent", "--name", "copy", *AGENT)
-        until("it is refused", lambda: "DUPLICATE_AGENT" in daemons.log("copy"))
-        assert "another instance of this agent is alive" in daemons.log("copy")
-        (view,) = daemons.state().agents
-        assert (view.agent.name, view.state) == ("a1", AgentState.CONNECTED)
-        daemons.kill("copy", signum=signal.SIGTERM)
-        witness.release("undisturbed")
-        until("its task has ended", bag.ended)
-    assert [status.state.name for status in bag.statuses] == ["RUNNING", "FAILED"]
-    witness.ran_once("undisturbed")
-
-
-def copy_who_it_is(daemons: Daemons, name: str, other: str) -> None:
-    """As somebody would who copies a whole machine."""
-    path = daemons.home.agent(name).checkpoint
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        identity = connection.execute("SELECT * FROM records WHERE key = 'identity'").fetchone()
-    copy = daemons.home.agent(other).checkpoint
-    copy.parent.mkdir(mode=0o700)
-    with Store.open(copy, "checkpoint") as store:
-        store.commit([identity], lambda _error: None)
