@@ -1,6 +1,5 @@
 """Daemons that cannot be started as asked: one clear line each, and what runs is not disturbed."""
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.bag import Bag, living
-from tests.support.command import Command, until
+from tests.support.command import Command, until, words
 from tests.support.daemons import Daemons, daemons_of
 from tests.support.witness import Witness
 
@@ -18,7 +17,6 @@ from fairlead.common.store import Store
 
 AGENT = ("--cpus", "4", "--mem", "1GB", "--gpus", "none")
 UNAUTHENTICATED, CONFIG = 77, 78
-LOGGED = re.compile(r"\S+ \S+ (INFO|WARNING) ")
 
 
 @pytest.fixture
@@ -43,17 +41,6 @@ def busy(daemons: Daemons, tmp_path: Path) -> Iterator[Daemons]:
         assert bag.ended()["kept"].exit_code == 9
         assert len(bag.subscribed) == 1
     witness.ran_once("kept")
-
-
-def words(command: Command, *arguments: str) -> tuple[int, str]:
-    """Its exit code, and its one line with the hint that may follow."""
-    done = command(*arguments)
-    lines = [line for line in done.stderr.splitlines() if not LOGGED.match(line)]
-    assert lines, done
-    assert lines[0].startswith("fairlead: ")
-    assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("hint: ")), done.stderr
-    assert "Traceback" not in done.stderr
-    return done.returncode, "\n".join(lines)
 
 
 def test_a_second_master_of_the_same_home(busy: Daemons) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import psutil
 
 DEADLINE_S = 60.0
 PATIENCE_S = 15.0
+LOGGED = re.compile(r"\S+ \S+ (INFO|WARNING) ")
 
 
 def until(what: str, is_true: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
@@ -97,6 +99,17 @@ class Command:
         """Tasks that have not ended."""
         rows: list[Mapping[str, Any]] = self.json("tasks", "list")
         return rows
+
+
+def words(command: Command, *arguments: str) -> tuple[int, str]:
+    """Its exit code, and its one line with the hint that may follow."""
+    done = command(*arguments)
+    lines = [line for line in done.stderr.splitlines() if not LOGGED.match(line)]
+    assert lines, done
+    assert lines[0].startswith("fairlead: ")
+    assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("hint: ")), done.stderr
+    assert "Traceback" not in done.stderr
+    return done.returncode, "\n".join(lines)
 
 
 def processes_of(home: Path) -> list[str]:
