@@ -198,6 +198,8 @@ class ChannelListener:
             loop.remove_reader(listening)
             loop.call_later(_ACCEPT_AGAIN_S, self._resume)
             return
+        # asyncio would do so itself, were the protocol of accepted sockets not 0 instead of TCP.
+        caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         entering = loop.create_task(loop.connect_accepted_socket(self._accept, caller))
         self._entering.add(entering)
         entering.add_done_callback(self._entering.discard)
