@@ -1,7 +1,8 @@
 """How long the sandboxes of ended tasks are kept: for an age, and no longer than the disk has room.
 
 A sandbox goes when its task ended too long ago; and while less of the disk is free than shall be,
-the one that ended first goes, one after the other, until there is room again or none is left.
+the one that ended first goes, one after the other, until there is room again or only those are
+left of tasks that ended just now.
 That it goes is recorded first: after a crash in between, whoever sweeps finds the rest.
 """
 
@@ -60,7 +61,7 @@ class Retention:
         if age_s > settings.keep_ended_s:
             return f"the task ended more than {_duration(settings.keep_ended_s)} ago"
         percent = 100 * self._free_bytes / max(1, self._total_bytes)
-        if percent < settings.min_free_percent:
+        if percent < settings.min_free_percent and age_s >= settings.keep_least_s:
             return f"only {percent:.1f} % of the disk was free"
         return ""
 

@@ -31,5 +31,7 @@ class AgentSettings:
     keep_ended_s: float = 7 * 86400.0
     """The sandbox of a task that ended is removed after so long, or sooner:"""
     min_free_percent: float = 10.0
-    """While less of the disk is free, sandboxes of ended tasks go, oldest first."""
+    """While less of the disk is free, sandboxes of ended tasks go, oldest first;"""
+    keep_least_s: float = 60.0
+    """but not so soon: whoever waited for the end is about to read."""
     tasks_per_message: int = 100

@@ -223,7 +223,7 @@ def test_sandboxes_of_ended_tasks_go_on_a_full_disk_and_nothing_else(
         listed = {task.task.task_id for task in master.registrations()[-1].ended}
         assert {"evil", "swaps", "large"} <= listed
 
-    play(fairlead_home, story, disk_every_s=0.2, min_free_percent=0.0)
+    play(fairlead_home, story, disk_every_s=0.2, min_free_percent=0.0, keep_least_s=0.0)
 
 
 def test_sandboxes_of_ended_tasks_go_when_they_are_old(fairlead_home: Path) -> None:

@@ -1,6 +1,9 @@
 """Removing sandboxes in which tasks have left the worst: nothing outside, and nothing stays."""
 
+import contextlib
+import itertools
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,7 +89,7 @@ def test_what_is_read_only_or_cannot_even_be_looked_at_goes_too(root: Path) -> N
 
 def test_no_depth_is_too_deep(root: Path) -> None:
     here = os.open(root / KEY, os.O_RDONLY)
-    for _ in range(1500):
+    for _ in range(1100):
         os.mkdir("d", dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
@@ -116,3 +119,32 @@ def test_it_stops_when_it_is_told(root: Path) -> None:
     assert not list_sandboxes(root), "it has been moved aside"
     Removal(root).remove_all([], [])
     assert is_gone(root)
+
+
+def test_nothing_outside_goes_whatever_is_swapped_meanwhile(root: Path, outside: Path) -> None:
+    """A process of the task lives on and puts links in the place of directories."""
+    stop = threading.Event()
+
+    def swap() -> None:
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            with contextlib.suppress(OSError):
+                (root / KEY / "d").mkdir(parents=True, exist_ok=True)
+                (root / KEY / "d" / "file").touch()
+            for path in (root / KEY / "d", root / KEY):
+                with contextlib.suppress(OSError):
+                    path.rename(root.parent / f"away{number}{path.name}")
+                    path.symlink_to(outside)
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for _ in range(300):
+            Removal(root).remove(KEY)
+    finally:
+        stop.set()
+        thread.join()
+    assert (outside / "precious").read_text() == "precious"

@@ -11,9 +11,10 @@ ROOMY = DiskMeasured(90, 100)
 FULL = DiskMeasured(5, 100)
 
 
-def ended(*names: str, acknowledges: bool = True) -> AgentHarness:
+def ended(*names: str, acknowledges: bool = True, keep_least_s: float = 0.0) -> AgentHarness:
     """Tasks that ended in this order, a minute after one another."""
-    h = AgentHarness(settings=AgentSettings(boot_id="boot-1", keep_ended_s=AGE_S))
+    settings = AgentSettings(boot_id="boot-1", keep_ended_s=AGE_S, keep_least_s=keep_least_s)
+    h = AgentHarness(settings=settings)
     h.acknowledges = acknowledges
     h.registered().launch(*names, cpus=0.1)
     for name in names:
@@ -66,6 +67,15 @@ def test_on_a_full_disk_the_oldest_go_until_there_is_room() -> None:
     assert removed(h, FULL) == [], "nothing ended is left"
 
 
+def test_what_ended_just_now_stays_for_whoever_waited_for_the_end() -> None:
+    h = ended("t1", "t2", keep_least_s=60.0)
+    assert removed(h, FULL) == ["t1"], "a minute ago"
+    h.passes(59)
+    assert removed(h, FULL) == []
+    h.passes(2)
+    assert removed(h, FULL) == ["t2"]
+
+
 def test_one_at_a_time() -> None:
     h = ended("t1", "t2")
     h.tell(FULL).tell(FULL)
@@ -78,7 +88,7 @@ def test_one_at_a_time() -> None:
 
 def test_never_of_a_task_that_lives() -> None:
     h = AgentHarness().registered().launch("t1", "t2")
-    h.exits("t1")
+    h.exits("t1").passes(60)
     h.acknowledges = True
     assert removed(h, FULL) == ["t1"], "although nobody has acknowledged its end"
     assert removed(h, FULL) == []
