@@ -69,6 +69,8 @@ class Files:
         try:
             with open(found.source, "rb") as file:
                 data = file.read()
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise NotPicklableError(
                 f"{found.target} cannot be sent to workers: {error}; "

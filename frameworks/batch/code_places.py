@@ -34,7 +34,7 @@ def is_known(module: str) -> bool:
     return _find(module) is not None
 
 
-def places_of(module: str) -> tuple[Place, ...]:
+def places_of(module: str, *, even_installed: bool = False) -> tuple[Place, ...]:
     """Where a top-level module lies: several for a namespace, none if it is not the caller's."""
     if module in sys.builtin_module_names or module in (_FAIRLEAD, "__main__", ""):
         return ()
@@ -43,17 +43,17 @@ def places_of(module: str) -> tuple[Place, ...]:
         return ()
     directories, origin, archive = found
     if archive:
-        if not _is_own(archive):
+        if not _is_own(archive, even_installed):
             return ()
         raise NotPicklableError(
             f"module {module} cannot be sent to workers: it is imported from the archive "
             f"{archive}; unpack that, or leave the module out: Executor(exclude=[{module!r}])"
         )
     if directories:
-        if origin and not _is_own(origin):
+        if origin and not _is_own(origin, even_installed):
             return ()
-        return tuple(Place(path, module) for path in directories if _is_own(path))
-    if origin and _is_own(origin):
+        return tuple(Place(path, module) for path in directories if _is_own(path, even_installed))
+    if origin and _is_own(origin, even_installed):
         return (Place(origin, Path(origin).name),)
     return ()
 
@@ -78,11 +78,12 @@ def _is_below(path: str, start: str) -> bool:
     return path == start or path.startswith(start.rstrip("/") + "/")
 
 
-def _is_own(path: str) -> bool:
+def _is_own(path: str, even_installed: bool) -> bool:
     if not Path(path).exists():
         return False
-    real = os.path.realpath(path)
-    return _INSTALLED.isdisjoint(Path(path).parts) and not _is_below(real, _PYTHON)
+    if not _INSTALLED.isdisjoint(Path(path).parts):
+        return even_installed
+    return not _is_below(os.path.realpath(path), _PYTHON)
 
 
 def _find(module: str) -> tuple[Sequence[str], str, str] | None:

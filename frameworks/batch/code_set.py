@@ -5,6 +5,7 @@ the whole top-level packages and modules that the call's pickles refer to, what 
 in turn, and what was included. `lease` has the other end.
 """
 
+import contextlib
 import glob
 import hashlib
 import sys
@@ -56,6 +57,7 @@ class LocalCode:
         self._paths: list[str] = []
         self._wanted: set[str] = set()
         """Top-level modules that calls have needed so far, or that were included."""
+        self._included: set[str] = set()
         for item in include:
             self._include(item)
         self._has_included = bool(include)
@@ -74,7 +76,7 @@ class LocalCode:
         if wanted <= self._foreign and not self._has_included:
             return None
         with self._lock:
-            own = {name for name in wanted if name in self._wanted or not self._is_foreign(name)}
+            own = {name for name in wanted if name in self._wanted or self._is_own(name)}
             if not own and not self._has_included:
                 return None
             if own <= self._wanted and self._is_fresh():
@@ -90,7 +92,7 @@ class LocalCode:
         if not names:
             return code
         with self._lock:
-            names = {name for name in names if not self._is_foreign(name)}
+            names = {name for name in names if self._is_own(name)}
         return self.now(names | before) if names else code
 
     def _include(self, item: str | Path) -> None:
@@ -104,17 +106,17 @@ class LocalCode:
         if not is_known(module):
             raise ValueError(f"include: there is neither a module nor a file called {text!r}")
         self._wanted.add(module)
+        self._included.add(module)
 
-    def _is_foreign(self, module: str) -> bool:
-        if module in self._foreign:
-            return True
-        if self._places_of(module) and not is_excluded(module, self._exclude):
+    def _is_own(self, module: str) -> bool:
+        """As far as is known: an import may be in vain, and what it names be written later."""
+        if module in self._foreign or (module in self._missing and module not in sys.modules):
             return False
-        if is_known(module):
-            self._foreign.add(module)
-        else:
-            del self._places[module]  # it may yet be written
-        return True
+        if self._places_of(module) and not is_excluded(module, self._exclude):
+            return True
+        del self._places[module]
+        (self._foreign if is_known(module) else self._missing).add(module)
+        return False
 
     def _is_fresh(self) -> bool:
         if self._set is None or len(self._set.files) <= _ALWAYS_LOOKED_AT:
@@ -154,9 +156,10 @@ class LocalCode:
                     raise _too_many(file.target)
                 if size > LIMIT:
                     continue  # the largest are to be named, no more to be read
-                files[file.target] = self._files.read(file)
-                imported |= files[file.target].imports
-            new = sorted(name for name in imported - wanted if self._is_imported_own(name))
+                with contextlib.suppress(FileNotFoundError):  # removed while we looked
+                    files[file.target] = self._files.read(file)
+                    imported |= files[file.target].imports
+            new = sorted(name for name in imported - wanted if self._is_own(name))
             wanted.update(new)
             waiting += new
         if size > LIMIT:
@@ -168,21 +171,14 @@ class LocalCode:
         spec = getattr(sys.modules.get(module), "__spec__", None)
         known = self._places.get(module)
         if known is None or known[0] is not spec:
-            known = self._places[module] = (spec, places_of(module))
+            known = self._places[module] = (
+                spec,
+                places_of(module, even_installed=module in self._included),
+            )
         return known[1]
 
     def _included_paths(self) -> list[str]:
         return [path for pattern in self._paths for path in _matches(pattern)]
-
-    def _is_imported_own(self, name: str) -> bool:
-        """As a file imports it, which may be in vain: imports are often optional."""
-        if name in self._missing and name not in sys.modules:
-            return False
-        if self._is_foreign(name):
-            if name not in self._foreign:
-                self._missing.add(name)
-            return False
-        return True
 
 
 def _matches(pattern: str) -> list[str]:

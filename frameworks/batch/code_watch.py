@@ -31,14 +31,12 @@ class _Watcher(cloudpickle.Pickler):  # type: ignore[misc]
         return super().reducer_override(obj)
 
     def _note_function(self, function: FunctionType) -> None:
-        if function.__module__ != "__main__" and "<" not in function.__qualname__:
-            self._note(function)
-            return
-        # It travels by value, and what it imports when it is called is in no pickle.
         names = _imported_by(function.__code__)
-        self.modules.update(names)
-        if names:
-            self._note(function)  # one of them may be relative
+        is_named = function.__module__ != "__main__" and "<" not in function.__qualname__
+        if names or is_named:  # one of the imports may be relative to its module
+            self._note(function)
+        # It may travel by value, and what it imports when it is called is in no pickle.
+        self.modules.update(names - {""})
 
     def _note(self, thing: Any) -> None:
         module = getattr(thing, "__module__", None)

@@ -269,14 +269,17 @@ def test_what_is_excluded_or_too_large_stays_here(
 
 
 @pytest.mark.usefixtures("batch")
-def test_the_callers_module_comes_before_the_workers_of_the_same_name(own: Path) -> None:
+def test_the_callers_module_comes_before_the_workers_of_the_same_name(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def theirs() -> bool:
-        return hasattr(importlib.import_module("wave"), "open")
+        return hasattr(importlib.import_module("colorsys"), "rgb_to_hls")
 
-    write(own, {"wave.py": "def whose():\n    return 'mine'\n"})
-    wave = load("wave")
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    write(own, {"colorsys.py": "def whose():\n    return 'mine'\n"})
+    mine = load("colorsys")
     with Executor(max_workers=1) as executor:
-        whose = executor.prepare(wave.whose)
+        whose = executor.prepare(mine.whose)
         hide(own)
         assert executor.submit(theirs).result(PATIENCE_S)
         assert executor.submit(whose).result(PATIENCE_S) == "mine"
