@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/made-from-pyproject
 SEED ?= 1
 
-.PHONY: help venv demo test test-real check fix protos sim soak bench
+.PHONY: help venv demo test test-real check fix protos docs sim soak bench
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ protos: venv ## regenerate the code committed beside protos/*.proto
 	  --python_out=src --pyi_out=src protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -Ifairlead/protos=protos \
 	  --grpc_python_out=src $$(grep -l '^service ' protos/*.proto)
+
+docs: venv ## the tables of docs/cli.md, out of the code
+	$(BIN)/python -m fairlead.cli.outcomes docs/cli.md
 
 sim: venv ## one simulated cluster life; SEED=n chooses it
 	$(BIN)/python -m fairlead.sim --seed $(SEED)

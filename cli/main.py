@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -56,6 +56,12 @@ class Verbs(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would make 1 of it, which may be a program's own
+            raise SystemExit(tell(error, Choices())) from None
+
     def format_commands(
         self,
         ctx: click.Context,  # noqa: ARG002 - click's
@@ -101,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except OSError as error:  # python would complain about that at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if code == Exit.OK and not isinstance(error, BrokenPipeError):
+        if code == Exit.OK:
             code = tell(error, Choices())
     if chosen.verb not in STAYING:
         with suppress(OSError):
