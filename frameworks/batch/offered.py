@@ -24,6 +24,7 @@ from .scheduler import (
     WorkersWanted,
 )
 from .service import BatchService
+from .worker_logs import read_last_words
 
 _log = logging.getLogger(__name__)
 
@@ -31,15 +32,12 @@ FIRST_LOOK_S, LONGEST_LOOK_S = 0.5, 10.0
 """After so long with workers missing it is asked whether any agent could hold one."""
 
 
-def exit_of(status: TaskStatus) -> Exit:
+def exit_of(status: TaskStatus, log: str = "") -> Exit:
     """What the end of a worker's task tells of the lease that ran in it."""
-    is_at_limit = status.reason is Reason.MEMORY_LIMIT
-    said = (
-        f"ran {status.message}"
-        if is_at_limit
-        else status.message and f"was lost: its worker {status.message}"
-    )
-    return Exit(None, status.max_rss_bytes, is_at_limit=is_at_limit, said=said)
+    if status.reason is Reason.MEMORY_LIMIT:
+        return Exit(is_at_limit=True, said=f"ran {status.message}", log=log)
+    said = f"was lost: its worker {status.message}" if status.message else ""
+    return Exit(peak_bytes=status.max_rss_bytes, said=said)
 
 
 class OfferedWorkers:
@@ -48,6 +46,7 @@ class OfferedWorkers:
     def __init__(self, where: Whereabouts) -> None:
         self._where = where
         self._looks: dict[Resources, asyncio.Task[None]] = {}
+        self._autopsies: set[asyncio.Task[None]] = set()
         self._service: BatchService | None = None
         self._scheduler: BatchScheduler | None = None
         self._runner: FrameworkRunner | None = None
@@ -59,10 +58,10 @@ class OfferedWorkers:
         self._service, self._scheduler, self._runner = service, scheduler, runner
 
     async def close(self) -> None:
-        looks = list(self._looks.values())
-        for look in looks:
-            look.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
+        tasks = [*self._looks.values(), *self._autopsies]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # What the service says
 
@@ -92,12 +91,22 @@ class OfferedWorkers:
     def perform(self, action: object) -> None:
         assert self._service is not None
         match action:
+            case WorkerEnded(worker, status) if status.reason is Reason.MEMORY_LIMIT:
+                autopsy = asyncio.create_task(self._tell_with_log(worker, status))
+                self._autopsies.add(autopsy)
+                autopsy.add_done_callback(self._autopsies.discard)
             case WorkerEnded(worker, status):
                 self._service.worker_ended(worker, exit_of(status))
             case WorkersFail(size, message):
                 self._service.size_unavailable(size, message)
             case _:
                 raise AssertionError(f"no way to perform {action!r}")
+
+    async def _tell_with_log(self, worker: str, status: TaskStatus) -> None:
+        """A call went beyond the limit, and will want to know what it was doing."""
+        assert self._service is not None
+        log = await read_last_words(self._where, status)
+        self._service.worker_ended(worker, exit_of(status, log))
 
     # Whether there is hope
 

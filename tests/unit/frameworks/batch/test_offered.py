@@ -31,3 +31,8 @@ def test_whose_doing_it_was_and_in_words(seen: Any, blame: Blame, says: str) -> 
     how = exit_of(status(**seen))
     assert how.blame is blame
     assert how.describe() == says
+
+
+def test_the_log_goes_with_what_was_the_calls_doing() -> None:
+    seen = status(reason=Reason.MEMORY_LIMIT, message="out of memory: the limit is 64 MiB")
+    assert exit_of(seen, "  stdout: last").log == "  stdout: last"
