@@ -42,8 +42,8 @@ class Cgroups:
         self._missing = layout.missing
         self._parents = layout.parents
         self._places = {key: f"{parent}/{name}" for key, parent in layout.parents.items()}
-        _remember(work_dir, self._places)
         self._make_places(cpus)
+        _remember(work_dir, self._places)
         cpu = layout.parents.get("cpu")
         self._most_cpus = quota_above(cpu) if cpu is not None else None
 
@@ -108,11 +108,18 @@ class Cgroups:
         place = self._places.get("memory") or self._places["unified"]
         return Path(place, name).exists()
 
+    def _can_kill(self) -> bool:
+        """A whole group at once: since Linux 5.14, and only in the tree of version 2."""
+        unified = self._places.get("unified")
+        return unified is not None and Path(unified, "cgroup.kill").exists()
+
     def _make_places(self, cpus: int) -> None:
         """All tasks together weigh as much as the cpus that the agent offers."""
         for place in dict.fromkeys(self._places.values()):
             if not Path(place).is_dir():
                 cgroup.make_directory(place)
+        if "freezer" in self._places and self._can_kill():
+            cgroup.remove_tree(self._places.pop("freezer"))  # one step less for each task
         if self._version == 2:
             enable(self._places["unified"])
         if "cpu" not in self._missing:
@@ -222,7 +229,7 @@ def _remembered(work_dir: Path) -> list[Groups]:
 
 
 def _remember(work_dir: Path, places: Groups) -> None:
-    """Before they are made. Former ones stay for as long as they are there."""
+    """Former ones stay for as long as they are there."""
     before = [
         each for each in _remembered(work_dir) if any(Path(path).is_dir() for path in each.values())
     ]

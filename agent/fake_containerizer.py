@@ -20,12 +20,16 @@ from .containerizer import ContainerExit, LaunchSpec, OnExit, Recovered, Started
 
 @dataclass(frozen=True, slots=True)
 class FakeProgram:
-    """What a command does. `runs_s` None is until it is ended; a `problem` prevents the start."""
+    """What a command does. `runs_s` None is until it is ended; a `problem` prevents the start.
+
+    One that needs more memory than it may have ends as the kernel would end it.
+    """
 
     runs_s: float | None = None
     code: int = 0
     signal: int | None = None
     ignores: tuple[int, ...] = ()
+    memory_bytes: int = 0
     problem: str = ""
     temporary: bool = False
 
@@ -61,7 +65,10 @@ class FakeMachine:
         pid = next(self._pids)
         task = FakeTask(spec, Started("fake-boot", 1, pid, pid), program)
         self.tasks[spec.uuid] = task
-        if program.runs_s is not None:
+        limit = spec.limits.memory_bytes
+        if limit and program.memory_bytes > limit:
+            asyncio.get_running_loop().call_soon(self.run_out_of_memory, spec.uuid, limit)
+        elif program.runs_s is not None:
             end = (spec.uuid, program.code, program.signal)
             asyncio.get_running_loop().call_later(program.runs_s, self.finish, *end)
         return task.started
@@ -69,10 +76,18 @@ class FakeMachine:
     def finish(self, uuid: LaunchUuid, code: int = 0, signal: int | None = None) -> None:
         """It ends, unless it has already."""
         task = self.tasks.get(uuid)
+        peak = task.program.memory_bytes if task else 0
+        self._end(ContainerExit(uuid, code if signal is None else None, signal, peak))
+
+    def run_out_of_memory(self, uuid: LaunchUuid, limit: int) -> None:
+        """All of it is killed at its limit."""
+        self._end(ContainerExit(uuid, None, signals.SIGKILL, limit, is_out_of_memory=True))
+
+    def _end(self, ended: ContainerExit) -> None:
+        task = self.tasks.get(ended.uuid)
         if task is None or task.exit is not None:
             return
-        ended = ContainerExit(uuid, code if signal is None else None, signal)
-        task.exit = ContainerExit(uuid) if task.is_lost else ended
+        task.exit = ContainerExit(ended.uuid) if task.is_lost else ended
         if self.containerizer is not None:
             self.containerizer.tell(task.exit)
 

@@ -4,14 +4,17 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 import pytest
+from tests.support.kernel_limits import need_groups
 
 from fairlead.agent import process_containerizer
 from fairlead.agent.containerizer import ContainerExit, Containerizer, LaunchSpec, OnExit
@@ -23,11 +26,13 @@ from fairlead.agent.launcher_client import (
     shutdown_launcher,
     start_launcher,
 )
+from fairlead.agent.limits import Limits
 from fairlead.agent.process_containerizer import ProcessContainerizer
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import ProcessIdentity, is_alive, send_signal
 
+MIB = 2**20
 DEADLINE_S = 20.0
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 
@@ -49,17 +54,22 @@ class Machine(Protocol):
     def dies(self, signum: int) -> tuple[str, ...]: ...
     def runs(self) -> tuple[str, ...]: ...
     def missing(self) -> tuple[str, ...]: ...
+    def allocates(self, size: int) -> tuple[str, ...]: ...
     def kill_launcher(self) -> None: ...
 
 
 class RealMachine:
-    """Processes under a launcher."""
+    """Processes under a launcher, in control groups where there are any."""
+
+    isolation = "auto"
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def containerizer(self, on_exit: OnExit) -> Containerizer:
-        return ProcessContainerizer(self.directory, on_exit, poll_s=0.02, usage_s=0.05)
+        return ProcessContainerizer(
+            self.directory, on_exit, isolation=self.isolation, poll_s=0.02, usage_s=0.05
+        )
 
     def exits(self, code: int) -> tuple[str, ...]:
         return ("sh", "-c", f"exit {code}")
@@ -73,10 +83,19 @@ class RealMachine:
     def missing(self) -> tuple[str, ...]:
         return ("no-such-program",)
 
+    def allocates(self, size: int) -> tuple[str, ...]:
+        return (sys.executable, "-I", "-S", "-c", f"x = bytearray({size})")
+
     def kill_launcher(self) -> None:
         launcher = find_launcher(self.directory)
         assert launcher is not None
         assert send_signal(launcher, signal.SIGKILL)
+
+
+class PlainMachine(RealMachine):
+    """The same without control groups."""
+
+    isolation = "process"
 
 
 class PretendedMachine:
@@ -104,6 +123,10 @@ class PretendedMachine:
     def missing(self) -> tuple[str, ...]:
         return ("no-such-program",)
 
+    def allocates(self, size: int) -> tuple[str, ...]:
+        self.machine.programs["allocate"] = FakeProgram(runs_s=0.01, memory_bytes=size)
+        return ("allocate",)
+
     def kill_launcher(self) -> None:
         self.machine.lose_launcher()
 
@@ -116,15 +139,18 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-@pytest.fixture(params=[RealMachine, PretendedMachine], ids=["process", "fake"])
+@pytest.fixture(
+    params=[RealMachine, PlainMachine, PretendedMachine], ids=["process", "plain", "fake"]
+)
 def machine(request: pytest.FixtureRequest, directory: Path) -> Machine:
     made: Machine = request.param(directory)
     return made
 
 
-@pytest.fixture
-def processes(directory: Path) -> RealMachine:
-    return RealMachine(directory)
+@pytest.fixture(params=[RealMachine, PlainMachine], ids=["process", "plain"])
+def processes(request: pytest.FixtureRequest, directory: Path) -> RealMachine:
+    made: RealMachine = request.param(directory)
+    return made
 
 
 class Session:
@@ -222,6 +248,27 @@ def test_a_signal_reaches_the_task(machine: Machine) -> None:
         assert (await session.ended("a")).signal == signal.SIGTERM
         await session.containerizer.signal(LaunchUuid("a"), signal.SIGTERM)
         await session.containerizer.signal(LaunchUuid("nobody"), signal.SIGTERM)
+
+    converse(machine, conversation)
+
+
+def test_who_needs_more_memory_than_it_may_have_ends(machine: Machine) -> None:
+    need_groups()
+
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        for uuid, limit in (("large", 32), ("fits", 128)):
+            spec = session.spec(uuid, machine.allocates(64 * MIB))
+            limits = Limits(cpus_request=500, memory_bytes=limit * MIB)
+            await session.containerizer.launch(replace(spec, limits=limits))
+        large, fits = await session.ended("large"), await session.ended("fits")
+        if session.containerizer.isolation == "process":  # accounted, not enforced
+            assert (large.code, fits.code) == (0, 0)
+            return
+        assert (large.is_out_of_memory, large.signal) == (True, signal.SIGKILL)
+        assert 30 * MIB <= large.max_rss_bytes <= 32 * MIB
+        assert (fits.is_out_of_memory, fits.code) == (False, 0)
+        assert 64 * MIB <= fits.max_rss_bytes <= 128 * MIB
 
     converse(machine, conversation)
 
@@ -624,8 +671,9 @@ def test_an_orphan_may_end_between_two_agents(processes: RealMachine) -> None:
         (found,) = await session.containerizer.recover()
         assert found.exit is not None
         assert found.exit.is_unknown
-        # whoever wiped its marks and lost its parent is beyond us: only a cgroup would hold it
-        os.kill(pids.pop("wiped"), signal.SIGKILL)
+        if not session.containerizer.isolation.startswith("cgroup"):
+            # whoever wiped its marks and lost its parent is beyond us: only a group holds it
+            os.kill(pids.pop("wiped"), signal.SIGKILL)
         await eventually("what it left to be gone", lambda: not living(list(pids.values())))
 
     converse(processes, before, after)
