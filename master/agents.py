@@ -175,8 +175,7 @@ class Agents:
             self._tasks.came_back(framework, task)
         for key, task in tuple(agent.tasks.items()):
             if not task.is_terminal and reported.get(key) != task.launch.launch_uuid:
-                message = "the agent never saw this launch"
-                self._tasks.decide(task, TaskState.DROPPED, Reason.LAUNCH_UNKNOWN, message)
+                self._tasks.never_seen(task)
         self._compare_absences(agent, call)
         self._tasks.answer_questions(agent)
 

@@ -10,9 +10,11 @@ Worked example (the DRF paper's): one agent of 9 cpus and 18 GB, A wants (1, 4),
 Shares after each bit, A's by memory and B's by cpus: A 4/18, B 3/9, A 8/18, B 6/9, A 12/18; then
 B would need 3 cpus where 0 are left, and A 1: A holds three units and B two.
 
-Order: unsatisfied and believed demand first; then role share ÷ weight, framework share, number of
-allocations so far, ids. Considered and refused: offers of whole agents to whoever is lowest, as in
-Mesos, which with stated demand hands the first framework more than its share.
+Order: whoever has refused what is free on the agent comes last, so that everybody else is
+considered before it is offered again; unsatisfied and believed demand first; then role share ÷
+weight, framework share, number of allocations so far, ids. Considered and refused: offers of whole
+agents to whoever is lowest, as in Mesos, which with stated demand hands the first framework more
+than its share.
 """
 
 from collections.abc import Iterable, Iterator
@@ -53,6 +55,8 @@ class _Candidate:
     wants: tuple[Demand, ...] | None
     """What is still open of its demand; None: nothing stated."""
     is_believed: bool
+    has_refused: bool = False
+    """Of what is free on the agent at hand."""
     here: Resources = EMPTY
     """In this run, on the agent at hand."""
     served: tuple[Demand, ...] | None = None
@@ -163,6 +167,8 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
     whole = free
     run.role_here.clear()
     for candidate in willing:
+        key = (candidate.framework.framework_id, candidate.role)
+        candidate.has_refused = key in agent.refused_by
         candidate.here, candidate.served = EMPTY, candidate.wants
     hungry = [(_rank(run, candidate), candidate) for candidate in willing]
     heapify(hungry)
@@ -233,7 +239,7 @@ def _next_bit(candidate: _Candidate, agent: Agent, free: Resources, whole: Resou
     return EMPTY
 
 
-Rank = tuple[bool, int, int, int, str, str]
+Rank = tuple[bool, bool, int, int, int, str, str]
 
 
 def _rank(run: _Run, candidate: _Candidate) -> Rank:
@@ -242,6 +248,7 @@ def _rank(run: _Run, candidate: _Candidate) -> Rank:
     of_role = books.held.get(role, EMPTY) + run.role_here.get(role, EMPTY)
     own = framework.held.get(role, EMPTY) + anonymous(candidate.here)
     return (
+        candidate.has_refused,
         not candidate.comes_first,
         run.scale.of(of_role) * (run.weight // grains(books.weights.get(role, 1.0))),
         run.scale.of(own),

@@ -90,6 +90,8 @@ class Agent:
     """What it says is in use by launches and accepts that are not in our books."""
     tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
+    refused_by: dict[tuple[FrameworkId, Role], None] = field(default_factory=dict)
+    """Who has refused of what is free here, since anything was used here or given up."""
     _free: tuple[Resources, Resources, Resources, Resources] | None = None
     """What is free, behind what that was counted from."""
 
@@ -211,6 +213,7 @@ class Books:
         was = task.held
         task.held = resources
         agent.used = agent.used.without(was) + resources
+        agent.refused_by.clear()
         self._carry(framework, task.role, was, resources)
         self.dirty[task.agent_id] = None
         self.touch_agent(task.agent_id)

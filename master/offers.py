@@ -113,6 +113,8 @@ class Offers:
         if not refused:
             return
         framework = context.books.frameworks[offer.framework_id]
+        agent = context.books.agents[offer.agent_id]
+        agent.refused_by[offer.framework_id, offer.role] = None
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         until = context.now + lasts
         refusals = framework.filters.setdefault((offer.role, offer.agent_id), Refusals())

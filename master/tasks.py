@@ -89,6 +89,11 @@ class Tasks:
         if state.is_terminal:
             self._retire(framework, task)
 
+    def never_seen(self, task: Task) -> None:
+        """Its agent has come without it, and ran nothing of it."""
+        state, reason, message = _never_seen(is_killed=task.kill_grace_s is not None)
+        self.decide(task, state, reason, message)
+
     # --- launched
 
     def launch(self, program: Program, launch: Launch, held: Resources) -> None:
@@ -285,7 +290,7 @@ class Tasks:
                 self._answer(framework, ref)
 
     def _answer(self, framework: Framework, ref: TaskRef) -> None:
-        state, reason, message = self._fate(ref)
+        state, reason, message = self._fate(framework, ref)
         if state is TaskState.RECOVERING:
             framework.questions[ref] = None
         self.tell(framework, ref, state, reason, message)
@@ -293,14 +298,14 @@ class Tasks:
     def answer_questions(self, agent: Agent) -> None:
         """What was asked, or ordered, while this agent was expected back is settled now."""
         for framework in self._context.books.frameworks.values():
-            for kill in tuple(framework.early_kills.values()):
-                if not self._may_return(kill.agent_id):
-                    del framework.early_kills[kill.task_id]
             due = [r for r in framework.questions if r.agent_id in ("", agent.info.agent_id)]
             for ref in due:
                 del framework.questions[ref]
             if due:
                 self.reconcile(framework, tuple(due))
+            for kill in tuple(framework.early_kills.values()):
+                if not self._may_return(kill.agent_id):
+                    del framework.early_kills[kill.task_id]
 
     def _tell_latest(self, framework: Framework, task: Task) -> None:
         if task.head is not None and task.is_terminal:
@@ -312,7 +317,7 @@ class Tasks:
         )
         self._context.to_framework(framework, StatusUpdated(latest))
 
-    def _fate(self, ref: TaskRef) -> tuple[TaskState, Reason, str]:
+    def _fate(self, framework: Framework, ref: TaskRef) -> tuple[TaskState, Reason, str]:
         """Of a task that is not in the books."""
         agents = self._context.books.agents
         agent = agents.get(ref.agent_id)
@@ -325,9 +330,16 @@ class Tasks:
         if agent.state is AgentState.UNREACHABLE:
             return TaskState.UNREACHABLE, Reason.AGENT_UNREACHABLE, "its agent is unreachable"
         if ref.launch_uuid:
-            return TaskState.DROPPED, Reason.LAUNCH_UNKNOWN, "its agent never saw this launch"
+            return _never_seen(is_killed=ref.task_id in framework.early_kills)
         return TaskState.GONE, Reason.RECONCILIATION, "its agent does not know it"
 
 
 def _ref(status: TaskStatus) -> TaskRef:
     return TaskRef(status.task_id, status.launch_uuid, status.agent_id)
+
+
+def _never_seen(*, is_killed: bool) -> tuple[TaskState, Reason, str]:
+    """Whoever had it killed is not to have it launched again."""
+    if is_killed:
+        return TaskState.KILLED, Reason.KILL_REQUESTED, "killed before its agent saw this launch"
+    return TaskState.DROPPED, Reason.LAUNCH_UNKNOWN, "its agent never saw this launch"

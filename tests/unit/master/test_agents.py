@@ -18,7 +18,7 @@ from fairlead.common.messages import (
     TaskUpdated,
     TaskUsage,
 )
-from fairlead.common.operators import AgentState
+from fairlead.common.operators import AgentState, KillAnyTask
 from fairlead.common.resources import Resources
 from fairlead.common.values import HostUsage, Reason, TaskState, Usage
 from fairlead.master.core import ReceivedInvalid
@@ -218,6 +218,20 @@ def test_a_launch_that_never_arrived_was_dropped() -> None:
     assert f.statuses[0].reason is Reason.LAUNCH_UNKNOWN
     h.advance(6)
     assert f.offered.cpus == 4000
+
+
+def test_a_launch_that_never_arrived_and_was_to_be_killed_is_not_to_be_tried_again() -> None:
+    h, a, f = running()
+    h.advance(6)
+    session, a.session = a.session, None
+    f.launch(task("t1"))
+    a.living.clear()
+    h.orders(KillAnyTask(f.id, TaskId("t1")))
+    assert session is not None
+    h.closed(session)
+    a.connects()
+    assert f.states == ["t1 KILLED"]
+    assert f.statuses[0].reason is Reason.KILL_REQUESTED
 
 
 def test_what_ended_while_the_master_was_away_is_told() -> None:

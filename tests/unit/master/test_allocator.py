@@ -108,17 +108,35 @@ def refuse_three(h: MasterHarness, f: FrameworkDouble) -> None:
 def test_m16_a_demand_that_is_never_honoured_ranks_as_none(*, is_liar: bool) -> None:
     """Although its share is lower than that of the one that does as it says."""
     h = MasterHarness()
-    h.agent(cpus=2, mem="2GiB")
+    a = h.agent(cpus=2, mem="2GiB")
     honest = h.framework(role="b", demands=[demand(1)])
     honest.launch(task("t1"))
     other = h.framework(role="a", demands=[demand(5)])
     if is_liar:
         refuse_three(h, other)
     other.decline(refuse_s=0)
+    h.master.books.agents[a.id].refused_by.clear()  # as if something else had ended there
     h.now += 1.1
     h.step_demands({honest: [demand(1)]})
     assert bool(honest.offers) == is_liar
     assert bool(other.offers) != is_liar
+
+
+def test_m11_who_declined_is_offered_again_behind_everybody_else() -> None:
+    """However low its share is, and however short its filter was."""
+    h = MasterHarness()
+    a = h.agent(cpus=2, mem="2GiB")
+    late = h.framework(role="b", demands=[])
+    first = h.framework(role="a", demands=[demand(1)])
+    first.decline(refuse_s=0)
+    h.now += 1.1
+    late.wants(demand(2))
+    assert late.offered.cpus == 2000
+    assert not first.offers
+    late.launch(task("t1"))
+    late.wants()
+    assert first.offered.cpus == 1000
+    assert not h.master.books.agents[a.id].refused_by.keys() & {(first.id, first.role)}
 
 
 def test_m16_an_accept_makes_a_demand_believed_again() -> None:

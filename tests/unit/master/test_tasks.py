@@ -373,6 +373,22 @@ def test_m33_a_launch_that_its_agent_never_saw_was_dropped() -> None:
     assert (told.state, told.reason) == (TaskState.DROPPED, Reason.LAUNCH_UNKNOWN)
 
 
+def test_m33_a_launch_that_its_agent_never_saw_and_was_to_be_killed_is_killed() -> None:
+    """The answer to a question of before its agent came, as the kill is of then."""
+    h, a, f = running("t1")
+    a.disconnects()
+    h.fail_over(returns=False)
+    f.connects()
+    ref = TaskRef(TaskId("t9"), LaunchUuid("u-9"), a.id)
+    (told,) = f.asks(ref)
+    assert told.state is TaskState.RECOVERING
+    f.kill("t9")
+    f.statuses.clear()
+    a.connects()
+    told = next(status for status in f.statuses if status.task_id == "t9")
+    assert (told.state, told.reason) == (TaskState.KILLED, Reason.KILL_REQUESTED)
+
+
 def test_m33_an_earlier_launch_of_the_same_id_is_not_this_one() -> None:
     _, a, f = running("t1")
     (told,) = f.asks(TaskRef(TaskId("t1"), LaunchUuid("u-old"), a.id))
