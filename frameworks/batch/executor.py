@@ -31,8 +31,9 @@ class Executor(futures.Executor):
     neither it finds this user's running local cluster, or starts one for itself and stops it at
     the end. `cpus`, `mem` (bytes) and `gpus` are those of one worker, which does one
     call at a time. Calls travel in batches by themselves, so `chunksize` of `map` is not needed
-    and has no effect, as with threads. The caller's own modules travel with the calls that need them, what
-    `include` names as well, and nothing that `exclude` names (`docs/batch.md`). `options` are those of every call, see `CallOptions`.
+    and has no effect, as with threads. The caller's own modules travel with the calls that need
+    them, so does what `include` names, and nothing that `exclude` names; see `docs/batch.md`.
+    `options` are those of every call, see `CallOptions`.
     """
 
     def __init__(

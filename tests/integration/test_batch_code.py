@@ -133,10 +133,12 @@ def test_edited_code_is_picked_up_and_running_calls_finish_with_the_old(own: Pat
         assert [executor.submit(f).result(PATIENCE_S) for f in (old, edited.version, old)] == [
             1, 2, 1,
         ]  # fmt: skip
+        process = executor.submit(os.getpid).result(PATIENCE_S)
         for version in range(3, 9):  # more of them than a worker keeps
             (own / "edited_helper.py").write_text(f"version = {version}\n")
             assert executor.submit(edited.version).result(PATIENCE_S) == version
         assert executor.submit(old).result(PATIENCE_S) == 1
+        assert executor.submit(os.getpid).result(PATIENCE_S) == process
 
 
 NOTEBOOK = """
