@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.support.command import Command, processes_of, running_cluster, until
+from tests.support.kernel_limits import need_groups
 
 from fairlead.cli.cluster import read_record
 from fairlead.common.client import SyncClient, connect_sync
@@ -31,7 +33,13 @@ from fairlead.common.operators import (
 )
 from fairlead.common.rpc import GET_STATE, OPERATE
 from fairlead.common.values import TaskState
-from fairlead.frameworks.batch import Executor, NoSuchWorkerError, NotPicklableError, pywren
+from fairlead.frameworks.batch import (
+    Executor,
+    NoSuchWorkerError,
+    NotPicklableError,
+    WorkerDiedError,
+    pywren,
+)
 
 LIMIT_S = 30.0
 GONE_S = 10.0
@@ -103,6 +111,11 @@ def workers(fairlead: Command, *, ended: bool = False) -> dict[str, TaskView]:
     framework_id = batch_of(state).framework.framework_id
     ours = [view for view in state.tasks if view.framework_id == framework_id]
     return {view.task_id: view for view in ours if view.latest.state.is_terminal == ended}
+
+
+def ran_in(executor: Executor) -> set[int]:
+    """The workers that take part."""
+    return {pid for _, pid in executor.map(seen_by(0.01), range(40))}
 
 
 def pids(fairlead: Command) -> set[int]:
@@ -206,10 +219,38 @@ def is_whole(fairlead: Command) -> bool:
     } <= {view.framework.name for view in state.frameworks if view.is_connected}
 
 
+def test_whatever_is_killed_only_the_lost_calls_are_made_again(
+    fairlead: Command, tmp_path: Path
+) -> None:
+    """A worker, an agent and the batch service, each in the middle of calls of 20 ms."""
+
+    def call(n: int) -> tuple[int, int]:
+        with (tmp_path / str(n)).open("a") as times:
+            times.write("x")
+        time.sleep(0.02)
+        return n, os.getppid()
+
+    with Executor(max_workers=4) as executor:
+        until("all workers are there", lambda: len(ran_in(executor)) == 4)
+        began = time.monotonic()
+        results = executor.map(call, range(1000))
+        seen = [next(results) for _ in range(200)]
+        os.kill(seen[-1][1], signal.SIGKILL)
+        for name in ("a1", "frameworks"):
+            seen += [next(results) for _ in range(200)]
+            os.kill(daemon_pid(fairlead, name), signal.SIGKILL)
+        seen += results
+        took_s = time.monotonic() - began
+    assert [n for n, _ in seen] == list(range(1000))
+    times = [len(path.read_text()) for path in tmp_path.iterdir()]
+    assert (len(times), max(times)) == (1000, 2)
+    assert sum(times) == 1001, "the one that the killed worker was just running"
+    assert took_s < 1000 * 0.02 / 4 + 10 * 3
+    until("the cluster is whole", lambda: is_whole(fairlead))
+
+
 @pytest.mark.parametrize(
-    "daemons",
-    [["a1"], ["frameworks"], ["master"], ["master", "a1", "a2", "frameworks"]],
-    ids="-".join,
+    "daemons", [["master"], ["master", "a1", "a2", "frameworks"]], ids="-".join
 )
 def test_killed_daemons_cost_neither_a_call_nor_a_worker(
     fairlead: Command, executor: Executor, daemons: Sequence[str]
@@ -280,6 +321,30 @@ def test_what_cannot_be_pickled_is_named_and_fails_alone(executor: Executor) -> 
     with pytest.raises(NotPicklableError, match="argument 1"):
         executor.submit(abs, lock).result(LIMIT_S)
     assert executor.submit(abs, -1).result(LIMIT_S) == 1
+
+
+def test_a_call_that_needs_too_much_memory_fails_alone_and_says_so(fairlead: Command) -> None:
+    need_groups()
+
+    def take(mebibytes: int) -> int:
+        return sum(len(bytes([1]) * (1 << 20)) for _ in range(mebibytes)) >> 20
+
+    def hoard() -> int:
+        sys.stderr.write("taking much\n")
+        return len([bytes([1]) * (1 << 20) for _ in range(2000)])
+
+    with Executor(max_workers=2) as executor:
+        before = [executor.submit(take, 100) for _ in range(10)]
+        greedy = executor.submit(hoard)
+        after = [executor.submit(take, 100) for _ in range(10)]
+        error = greedy.exception(LIMIT_S)
+        assert isinstance(error, WorkerDiedError)
+        assert "hoard was given up after 3 workers ended while running it" in str(error)
+        assert "memory" in str(error)
+        assert "limit" in str(error)
+        assert "512 MiB" in str(error)
+        assert "taking much" in str(error)
+        assert [call.result(LIMIT_S) for call in before + after] == [100] * 20
 
 
 # Where the cluster is
@@ -399,6 +464,52 @@ def test_pywrens_words(fairlead: Command) -> None:
         total = words.map_reduce(lambda n: n * n, range(5), sum)
         assert pywren.get_result([total, words.call_async(abs, -7)], LIMIT_S) == [30, 7]
         assert isinstance(total, futures.Future)
+
+
+# Nothing is left behind
+
+
+CYCLES = """
+import os, threading
+import psutil
+from fairlead.frameworks.batch import Executor
+
+def held():
+    me = psutil.Process()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    return threading.enumerate(), descriptors, me.net_connections(), me.children(recursive=True)
+
+def cycle():
+    with Executor(max_workers=2) as executor:
+        assert executor.submit(abs, -1).result() == 1
+
+cycle()
+before = held()
+for _ in range({count}):
+    cycle()
+    assert held() == before, (before, held())
+"""
+
+
+def held_by_the_cluster(fairlead: Command) -> tuple[object, ...]:
+    """By those that serve executors, and on disk."""
+    serving = [psutil.Process(pid) for pid in (daemon_pid(fairlead, "frameworks"), *pids(fairlead))]
+    descriptors = [(process.pid, process.num_fds()) for process in serving]
+    children = [process.children() for process in serving[1:]]
+    return sorted(descriptors), children, sorted(fairlead.home.rglob("*"))
+
+
+def test_200_executors_one_after_another_leave_nothing_behind(fairlead: Command) -> None:
+    run_python(fairlead.environment, "-c", CYCLES.format(count=1))
+    before = held_by_the_cluster(fairlead)
+    run_python(fairlead.environment, "-c", CYCLES.format(count=200))
+    until("nothing is left", lambda: held_by_the_cluster(fairlead) == before)
+
+
+def test_embedded_clusters_one_after_another_leave_nothing_behind(nowhere: dict[str, str]) -> None:
+    run_python(nowhere, "-c", CYCLES.format(count=2))
+    assert left_in(nowhere) == []
+    assert processes_below(nowhere) == []
 
 
 # An embedded cluster
