@@ -12,7 +12,7 @@ from fairlead.common.operators import LogChunk
 
 from .sandboxes import open_plain
 
-CHUNK_BYTES = 64 * 1024
+CHUNK_BYTES = 256 * 1024
 
 
 class LogReader:

@@ -65,6 +65,7 @@ def weaknesses_of(root: Path) -> tuple[str, ...]:
             punch(file.fileno(), 1 << 16)
     except CannotPunchError:
         why = f"the file system of {root} cannot free a part of a file"
+        _log.warning("no-rotation: logs are begun anew at their limit, since %s", why)
         return (f"a log that reaches its limit is begun anew, all of it lost: {why}",)
     except OSError as error:  # a full disk says nothing about it
         _log.warning("rotation-not-tried root=%s: %s", root, error)

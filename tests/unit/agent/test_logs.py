@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.agent import logs as module
+from fairlead.agent.log_reader import CHUNK_BYTES
 from fairlead.agent.logs import Logs
 from fairlead.common.errors import InvalidFieldError, NotFoundError
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
@@ -67,7 +68,7 @@ def test_why_there_is_no_log_is_said(sandbox: Path) -> None:
 
 
 def test_who_has_come_least_far_is_known_while_somebody_reads(sandbox: Path) -> None:
-    (sandbox / "stdout").write_bytes(b"x" * 100_000)
+    (sandbox / "stdout").write_bytes(b"x" * 3 * CHUNK_BYTES)
 
     async def ask() -> None:
         logs = Logs(sandbox.parents[2], lambda *_: task_in(sandbox))
@@ -76,7 +77,7 @@ def test_who_has_come_least_far_is_known_while_somebody_reads(sandbox: Path) -> 
         await anext(slow)
         await anext(quick)
         await anext(quick)
-        assert logs.position("f/t/u", "stdout") == 65536
+        assert logs.position("f/t/u", "stdout") == CHUNK_BYTES
         assert logs.position("f/t/u", "stderr") is None
         for reader in (slow, quick):
             assert isinstance(reader, AsyncGenerator)
