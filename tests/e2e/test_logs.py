@@ -21,7 +21,7 @@ def fairlead() -> Iterator[Command]:
 
 
 def test_the_end_of_a_long_log_is_read_whoever_is_killed(fairlead: Command) -> None:
-    """Killed in turn: the master and the agent, while the task runs and after its end."""
+    """The master and the agent, both while the task runs and after its end."""
     task_id = fairlead.ok("run", "-d", "--", "sh", "-c", PROGRAM).strip()
     shown = fairlead.until_task(task_id, "RUNNING")
     until("it has all been written", lambda: fairlead.ok(*tail(task_id)) == LAST)
@@ -35,10 +35,9 @@ def test_the_end_of_a_long_log_is_read_whoever_is_killed(fairlead: Command) -> N
         if stop:
             os.close(os.open(f"{shown['sandbox']}/stop", os.O_CREAT))
             fairlead.until_task(task_id, "FINISHED")
-        for name in ("master", "a1"):
-            kill(fairlead, name)
-            expected = "the end\n" if stop else LAST
-            until(f"{name} is back", lambda: fairlead(*tail(task_id)).stdout.endswith(expected))  # noqa: B023
+        kill(fairlead, "master", "a1")
+        expected = "the end\n" if stop else LAST
+        until("both are back", lambda: fairlead(*tail(task_id)).stdout.endswith(expected))  # noqa: B023
     assert fairlead.ok("tasks", "logs", "-f", task_id).endswith(LAST + "the end\n")
 
 
@@ -50,16 +49,20 @@ def stderr_of(fairlead: Command, task_id: str) -> str:
     return fairlead("tasks", "logs", task_id).stderr
 
 
-def kill(fairlead: Command, name: str) -> None:
+def kill(fairlead: Command, *names: str) -> None:
+    before = daemons(fairlead)
+    for name in names:
+        os.kill(before[name], signal.SIGKILL)
+    until(
+        f"others than {names}",
+        lambda: all(daemons(fairlead).get(name, before[name]) != before[name] for name in names),
+    )
+
+
+def daemons(fairlead: Command) -> dict[str, int]:
     record = read_record(Home(fairlead.home))
     assert record is not None
-    os.kill(record.daemons[name].pid, signal.SIGKILL)
-    until(f"another {name}", lambda: has_another(fairlead, name, record.daemons[name].pid))
-
-
-def has_another(fairlead: Command, name: str, pid: int) -> bool:
-    record = read_record(Home(fairlead.home))
-    return record is not None and name in record.daemons and record.daemons[name].pid != pid
+    return {name: identity.pid for name, identity in record.daemons.items()}
 
 
 def test_run_brings_the_whole_output_although_only_its_end_is_kept(fairlead: Command) -> None:
