@@ -81,6 +81,7 @@ class Terminal:
         self._signals = 0
         self._is_away = False
         self._work: set[asyncio.Task[None]] = set()
+        self._agents: dict[str, Client] = {}
         self._follows = False
 
     async def run(self) -> int:
@@ -97,6 +98,8 @@ class Terminal:
             for work in self._work:
                 work.cancel()
             await asyncio.gather(*self._work, return_exceptions=True)
+            for agent in self._agents.values():
+                await agent.close()
         return self._verdict(code)
 
     def perform(self, action: object) -> None:
@@ -202,14 +205,16 @@ class Terminal:
 
     async def _copy_from(self, address: str, log: "Log") -> bool:
         """Whether all is here; else the agent went away meanwhile, and may come back."""
+        if address not in self._agents:  # both streams share a connection
+            self._agents[address] = connect(address, self._place.token)
+        agent = self._agents[address]
         try:
-            async with connect(address, self._place.token) as agent:
-                async for chunk in agent.stream(READ_LOG, log.query()):
-                    if gap := gap_before(chunk, log.offset, log.stream):
-                        sys.stderr.write(f"fairlead: {gap}\n")
-                    # In a thread: a reader that has stopped must not stop our heartbeats.
-                    await asyncio.to_thread(write_all, log.descriptor, chunk.data)
-                    log.offset = chunk.offset_bytes + len(chunk.data)
+            async for chunk in agent.stream(READ_LOG, log.query()):
+                if gap := gap_before(chunk, log.offset, log.stream):
+                    sys.stderr.write(f"fairlead: {gap}\n")
+                # In a thread: a reader that has stopped must not stop our heartbeats.
+                await asyncio.to_thread(write_all, log.descriptor, chunk.data)
+                log.offset = chunk.offset_bytes + len(chunk.data)
         except NotFoundError:
             raise
         except FairleadError:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairlead.common import records
 from fairlead.common.dataclass import dataclass
@@ -16,7 +17,9 @@ from fairlead.common.errors import ConfigError
 from fairlead.common.events import Record
 from fairlead.common.home import Home, write_json
 from fairlead.common.outbox import Change
-from fairlead.common.store import Store
+
+if TYPE_CHECKING:  # few frameworks have one, and all would have to import it
+    from fairlead.common.store import Store
 
 ID = "framework id"
 """The key of the Record that holds what is Known; nothing Known forgets it."""
@@ -80,7 +83,7 @@ class Disk:
     An id is always a commit of its own.
     """
 
-    def __init__(self, identity: Identity | None, store: Store | None) -> None:
+    def __init__(self, identity: Identity | None, store: "Store | None") -> None:
         self._identity = identity
         self._store = store
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="framework id")
