@@ -69,7 +69,10 @@ soak: venv ## simulated lives with ever new seeds, until told otherwise (Ctrl-C)
 	$(BIN)/python -m fairlead.sim --until-told
 
 bench: venv ## what README claims, measured
+	$(BIN)/python benchmarks/calls.py
 	$(BIN)/python benchmarks/first_result.py
+	$(BIN)/python benchmarks/command.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/sessions.py
 	$(BIN)/python benchmarks/offers.py
 	$(BIN)/python benchmarks/tasks.py
