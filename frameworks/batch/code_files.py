@@ -27,7 +27,8 @@ LEFT_OUT = frozenset(
 _SETTLED_NS = 2_000_000_000
 """A file older than this when it was read shows in its times that it changed after that."""
 _IMPORT = re.compile(
-    rb"(?:^|[;:])[ \t]*(?:from[ \t]+(\w+)|import[ \t]+(\w+(?:[\w.]|[ \t]+as[ \t]+|,[ \t]*)*))"
+    rb"(?:^|[;:])[ \t]*(?:from[ \t]+(\w+)[\w.]*[ \t]+import\b"
+    rb"|import[ \t]+(\w+(?:[\w.]|[ \t]+as[ \t]+|[ \t]*,[ \t]*)*)[ \t]*(?=[\r\n;#\\]|$))"
     rb"|import_module\([ \t\n]*[\"'](\w+)",
     re.MULTILINE,
 )

@@ -52,6 +52,8 @@ def places_of(module: str, *, even_installed: bool = False) -> tuple[Place, ...]
     if directories:
         if origin and not _is_own(origin, even_installed):
             return ()
+        if not origin and module not in sys.modules and not _has_python(directories):
+            return ()  # a directory of data: that something imports it is a misunderstanding
         return tuple(Place(path, module) for path in directories if _is_own(path, even_installed))
     if origin and _is_own(origin, even_installed):
         return (Place(origin, Path(origin).name),)
@@ -84,6 +86,14 @@ def _is_own(path: str, even_installed: bool) -> bool:
     if not _INSTALLED.isdisjoint(Path(path).parts):
         return even_installed
     return not _is_below(os.path.realpath(path), _PYTHON)
+
+
+def _has_python(directories: Sequence[str]) -> bool:
+    return any(
+        any(Path(directory).glob(pattern))
+        for directory in directories
+        for pattern in ("*.py", "*/*.py")
+    )
 
 
 def _find(module: str) -> tuple[Sequence[str], str, str] | None:

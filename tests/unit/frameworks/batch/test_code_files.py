@@ -99,5 +99,11 @@ def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
         "def f():\n\tfrom five.deep import (\n\t\tz)\n"
         "from . import near\nfrom .near import six\n"
         'importlib.import_module("seven.deep")\n# an import of nothing\n'
+        '"""\nfrom prose on it is prose\nimport prose of all kinds\n"""\n'
+        "import eight  # as a comment says\r\nimport nine as n , ten\\\n  , never\n"
     )
-    assert Files().read(found(path)).imports == {"one", "two", "three", "four", "five", "seven"}
+    assert Files().read(found(path)).imports == {"one", "two", "three", "four", "five", "seven"} | {
+        "eight",
+        "nine",
+        "ten",
+    }

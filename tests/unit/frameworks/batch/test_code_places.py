@@ -66,6 +66,14 @@ def test_a_namespace_has_several_places_of_which_the_installed_ones_stay(own: Pa
         }
 
 
+def test_a_directory_of_data_is_no_namespace_unless_it_was_imported(own: Path) -> None:
+    write_files(own, {"data_a/big.csv": "", "code_a/deep/x.py": ""})
+    assert places_of("data_a") == ()
+    assert places_of("code_a") == (Place(str(own / "code_a"), "code_a"),)
+    load("data_a")
+    assert places_of("data_a") == (Place(str(own / "data_a"), "data_a"),)
+
+
 def test_an_editable_install_under_another_name_is_the_callers(own: Path) -> None:
     write_files(own, {"lib/__init__.py": "", "lib/part.py": ""})
     spec = load("lib").__spec__
