@@ -91,7 +91,10 @@ class Accepts:
             trouble = f"command, labels and files are beyond the {limit}; use several accepts"
         picked = None if trouble else program.left.pick(info.resources)
         if picked is None:
-            trouble = trouble or f"asks for {info.resources}; the offers have {program.left} left"
+            trouble = (
+                trouble
+                or f"resources: asks for {info.resources}; the offers have {program.left} left"
+            )
             ref = TaskRef(info.task_id, launch.launch_uuid, program.agent.info.agent_id)
             self._tasks.tell(framework, ref, TaskState.ERROR, Reason.INVALID_TASK, trouble)
             return

@@ -21,6 +21,9 @@ from .frameworks import Frameworks
 from .tasks import Tasks
 
 
+_LATER: Answer = (Code.UNSUPPORTED, "explain_framework", "not in this version")
+
+
 class Operators:
     """One short handler per order."""
 
@@ -32,7 +35,7 @@ class Operators:
             SetWeight: self._set_weight,
             KillAnyTask: self._kill,
             TeardownFramework: self._teardown,
-            ExplainFramework: lambda _call: (Code.UNSUPPORTED, "", "not in this version"),
+            ExplainFramework: lambda _call: _LATER,
         }
 
     def received(self, session: SessionId, message: OperatorCall, version: int) -> None:

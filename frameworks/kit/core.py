@@ -224,6 +224,9 @@ class Driver:
     def _subscribed(self, body: messages.Subscribed) -> None:
         if self.is_subscribed:
             return
+        if not body.framework_id:
+            self._close(Code.INVALID, "subscribed.framework_id: is empty")
+            return
         if body.cluster_id == self.cluster_id and body.epoch < self.epoch:
             self._close(Code.STALE_EPOCH, f"epoch {body.epoch} is over: {self.epoch} has begun")
             return
