@@ -373,7 +373,8 @@ def test_a_call_that_may_not_run_twice_does_not(
         time.sleep(100)
 
     future = executor.with_options(loss_retries=0).submit(work)
-    wait_until("it has begun", (tmp_path / "log").exists)
+    log = tmp_path / "log"
+    wait_until("it has begun", lambda: log.exists() and log.read_text())
     for pid in batch.workers.pids.values():
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerDiedError, match="work was given up after a worker ended while"):
