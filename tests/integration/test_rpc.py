@@ -165,6 +165,26 @@ def test_a_message_too_large_to_be_sent_ends_the_session_here() -> None:
     run(scenario)
 
 
+def test_who_reads_nothing_loses_its_session_however_slowly_its_queue_fills() -> None:
+    async def scenario() -> None:
+        async with world(Limits(unread_s=1.0)) as here, Raw(here.address) as raw:
+            await raw.call.write(rpc.FRAMEWORK_SESSION.to_server.encode(beat(0)))
+            await until(lambda: here.ears and here.ears[0].heard, "the session to be open")
+            long = MasterToFramework(1, CallResult(CallId("c"), Code.OK, message="x" * 5000))
+            while not here.sessions[0].closed:  # more slowly than the queue can take
+                here.sessions[0].send(long)
+                await asyncio.sleep(0.001)
+            await until(lambda: here.ears[0].closed, "the end to be reported")
+            assert here.ears[0].closed == [(Code.SLOW_CONSUMER, "nothing was read for 1 s")]
+            code, details = await raw.status()
+            assert (code, details) == (
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "nothing was read for 1 s",
+            )
+
+    run(scenario)
+
+
 def test_a_slow_consumer_loses_its_session_while_others_go_on() -> None:
     async def scenario() -> None:
         limits = Limits(queued_messages=5000)
