@@ -29,6 +29,7 @@ FAREWELL_S = 60.0
 COLUMNS: Sequence[tuple[str, str, str, str]] = (
     ("first_s", "start to first result", "s", "≤ 2"),
     ("idle_mib", "idle memory", "MiB", "≤ 150"),
+    ("caller_mib", "and of the caller", "MiB", ""),
     ("calls_per_s", f"{CALLS:,} no-op calls", "calls/s", "≥ 6,000"),
     ("p50_ms", "one warm call, p50", "ms", "≤ 1.3"),
     ("p99_ms", "one warm call, p99", "ms", "≤ 5"),
@@ -38,7 +39,10 @@ Found = dict[str, list[float]]
 
 
 def measure(system: str, python: Path, environment: Environment) -> Mapping[str, float]:
-    """One start, one workload, one end. Idle memory is that of all processes but the caller's."""
+    """One start, one workload, one end.
+
+    Idle memory is that of all processes but the caller's, in which Dask has its scheduler.
+    """
     argv = (str(python), str(PROGRAM), system)
     inside = {**environment, "PATH": f"{python.parent}:{environment['PATH']}"}
     with subprocess.Popen(
@@ -51,6 +55,7 @@ def measure(system: str, python: Path, environment: Environment) -> Mapping[str,
             if line.strip() == "idle":
                 others = set(descendants(os.getpid())) - {process.pid}
                 found["idle_mib"] = memory_mib(others)
+                found["caller_mib"] = memory_mib([process.pid])
                 process.stdin.write("go on\n")
                 process.stdin.flush()
             elif line.startswith("{"):

@@ -10,28 +10,35 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from itertools import pairwise
 
 from local_cluster import Environment, cluster, own_environment
 from measure import Report, arguments
 
 PROGRAM = """
 import time
-began = time.monotonic()
+times = [time.monotonic()]
 from {module} import {name}
+times.append(time.monotonic())
 with {name}(max_workers=1) as executor:
+    times.append(time.monotonic())
     assert executor.submit(abs, -1).result() == 1
-    print(time.monotonic() - began)
+    times.append(time.monotonic())
+    print(*times)
 """
+PARTS = ("its import", "its executor, and the cluster if none runs", "its first call")
 BATCH = PROGRAM.format(module="fairlead.frameworks.batch", name="Executor")
 POOL = PROGRAM.format(module="concurrent.futures", name="ProcessPoolExecutor")
 
 
-def measure(program: str, environment: Environment) -> tuple[float, float]:
-    """Seconds until the result, and until the program has ended."""
+def measure(program: str, environment: Environment) -> tuple[float, ...]:
+    """Seconds until the result, until the program has ended, and of the parts until the result."""
     began = time.monotonic()
     argv = (sys.executable, "-c", program)
     done = subprocess.run(argv, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return float(done.stdout), time.monotonic() - began
+    times = [float(word) for word in done.stdout.split()]
+    parts = (after - before for before, after in pairwise(times))
+    return times[-1] - times[0], time.monotonic() - began, *parts
 
 
 def main() -> int:
@@ -44,9 +51,12 @@ def main() -> int:
             ("ProcessPoolExecutor", POOL, nullcontext(), ""),
         ):
             with place:
-                pairs = [measure(program, environment) for _ in range(options.runs)]
-            report.add(f"{name}: first result", "s", [pair[0] for pair in pairs], asked)
-            report.add(f"{name}: whole program", "s", [pair[1] for pair in pairs])
+                found = [measure(program, environment) for _ in range(options.runs)]
+            until_result, whole, *parts = zip(*found, strict=True)
+            report.add(f"{name}: first result", "s", until_result, asked)
+            for part, values in zip(PARTS, parts, strict=True):
+                report.add(f"  {part}", "s", values)
+            report.add(f"{name}: whole program", "s", whole)
     report.end()
     return 0
 
