@@ -118,6 +118,9 @@ class Recalled:
     worker: str
     first: int
     upto: int
+    is_answer: bool = False
+    """To the order with this `kill`; else a call was skipped meanwhile."""
+    kill: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,12 +122,12 @@ class CallBook:
             assert all(self._places[call.id] is worker for call in calls)
             assert list(worker.in_flight) == sorted(worker.in_flight)
             assert worker.load_bytes == sum(call.size for call, _ in worker.in_flight.values())
-            assert set(worker.kills) <= set(worker.in_flight)
             assert worker.deadline() is None or self._watched[worker.name] is worker
         assert flying + self._queued + len(self._pauses) == len(self._places)
         assert all(isinstance(self._places[n], WorkerLoad) for n in self._verdicts)
         assert not self._queued or all(
-            worker.in_flight for worker in self._workers.values() if not worker.is_leaving
+            worker.in_flight or worker.kills or worker.is_leaving
+            for worker in self._workers.values()
         ), "a worker idles while calls wait"
 
     # Events
@@ -227,9 +227,10 @@ class CallBook:
         worker = self._workers.get(event.worker)
         if worker is None:
             return ()
-        worker.is_recalling = False
         sequences = [n for n in worker.in_flight if event.first <= n < event.upto]
         self._put_back([call for n in sequences if (call := worker.take(n))], actions)
+        if event.is_answer:
+            worker.answered(event.kill)
         return self._by_load()
 
     def _on_cancelled(self, event: Cancelled) -> Iterable[WorkerLoad]:
@@ -310,7 +311,7 @@ class CallBook:
         call_id = worker.in_flight[sequence][0].id
         if call_id not in self._verdicts:
             self._verdicts[call_id] = (verdict, now + END_AFTER_S)
-        worker.kills[sequence] = None
+        worker.kills[sequence] = False
         worker.limit = None
         worker.asked_at = float("-inf")
         self._watched[worker.name] = worker

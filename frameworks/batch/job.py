@@ -282,7 +282,8 @@ class Job:
                 self._endings.process_ended(worker, Exit.from_fields(fields["exit"]))
             case Kind.RECALLED:
                 worker = connection_name(fields["worker"], fields["number"])
-                self._step(Recalled(worker, fields["first"], fields["upto"]))
+                first, upto, kill = (fields[name] for name in ("first", "upto", "kill"))
+                self._step(Recalled(worker, first, upto, is_answer=True, kill=kill))
             case Kind.GIVE_BACK:
                 self._step(GiveBack(fields["count"]))
             case Kind.UNAVAILABLE:

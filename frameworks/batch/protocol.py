@@ -20,8 +20,8 @@
 |                  | UNAVAILABLE | message: no agent can hold such a worker            |
 | driver → service | RECALL      | worker, number, upto, kill: a sequence or null;     |
 |                  |             | passed on to the worker                             |
-| worker → service | RECALLED    | worker, number, first, upto; passed on to the driver|
-|                  |             | (an ENDED answers, too)                             |
+| worker → service | RECALLED    | worker, number, first, upto, kill; passed on to the |
+|                  |             | driver (an ENDED answers, too)                      |
 | driver → child   | WELCOME     | paths: where the driver imports from                |
 |                  | CALLS       | functions: [[digest, is new]], forget: [digest],    |
 |                  |             | calls: [[sequence, index of function]],             |

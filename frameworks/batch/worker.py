@@ -235,7 +235,13 @@ class Worker:
             return
         self._tell(
             Kind.RECALLED,
-            {"worker": self._me.worker, "number": number, "first": first, "upto": upto},
+            {
+                "worker": self._me.worker,
+                "number": number,
+                "first": first,
+                "upto": upto,
+                "kill": kill,
+            },
         )
 
     def _tell(self, kind: Kind, fields: dict[str, Any]) -> bool:

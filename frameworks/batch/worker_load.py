@@ -30,8 +30,11 @@ class WorkerLoad:
     is_leaving: bool = False
     limit: tuple[int, float] | None = None
     """The sequence of the running call, and when it is to be stopped."""
-    kills: dict[int, None] = field(default_factory=dict)
-    """The sequences of calls that are to be stopped."""
+    kills: dict[int, bool] = field(default_factory=dict)
+    """The sequences of calls that are to be stopped, and whether the worker has answered that.
+
+    Until it has, it may end the process at any moment, whatever that is doing by then.
+    """
     asked_at: float = 0.0
 
     @property
@@ -77,11 +80,19 @@ class WorkerLoad:
         # Sums of floats drift; an empty worker has no load, exactly.
         self.load_s = self.load_s - seconds if self.in_flight else 0.0
         self.load_bytes -= call.size
-        if self.kills:
-            self.kills.pop(sequence, None)
+        if self.kills.get(sequence):
+            del self.kills[sequence]
         if self.limit is not None and self.limit[0] == sequence:
             self.limit = None
         return None if call.id == _GONE else call
+
+    def answered(self, kill: int | None) -> None:
+        """The order is obeyed, or came too late."""
+        self.is_recalling = False
+        if kill in self.in_flight and kill in self.kills:
+            self.kills[kill] = True
+        elif kill is not None:
+            self.kills.pop(kill, None)
 
     def sequence_of(self, call_id: int) -> int:
         return next(n for n, (call, _) in self.in_flight.items() if call.id == call_id)

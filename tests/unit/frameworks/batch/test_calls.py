@@ -135,12 +135,21 @@ class Bench:
         self.step(Cancelled(some))
         return set(some)
 
-    def take_back_all_but_the_oldest(self, worker: str) -> None:
-        behind = list(self.at[worker])[1:]
+    def obey(self, worker: str) -> None:
+        """Take back what waits behind the running call; end that one, if it is to be killed."""
+        orders = [
+            order for order in self.recalls if order.worker == worker and order.kill is not None
+        ]
+        running, *behind = [*self.at[worker]] or [self.next_sequence[worker]]
+        if running in {order.kill for order in orders} and running in self.at[worker]:
+            self.lose(worker, blame=Blame.NOBODY)
+            return
+        upto = self.next_sequence[worker]
         for sequence in behind:
             del self.at[worker][sequence]
-        if behind:
-            self.step(Recalled(worker, behind[0], self.next_sequence[worker]))
+        for kill in [None, *(order.kill for order in orders)]:
+            self.step(Recalled(worker, running + 1, upto, is_answer=True, kill=kill))
+            upto = running + 1  # more may have been sent
 
     def ids_at(self, worker: str) -> list[int]:
         return [call.id for call in self.at[worker].values()]
@@ -312,7 +321,7 @@ def test_a_recall_is_asked_again_when_nobody_has_answered() -> None:
     assert bench.book.next_deadline() == pytest.approx(bench.now + ASK_AGAIN_S / 2)
     bench.wait(ASK_AGAIN_S / 2)
     assert bench.recalls == [Recall("a", bench.next_sequence["a"])] * 2
-    bench.take_back_all_but_the_oldest("a")
+    bench.obey("a")
     bench.wait(ASK_AGAIN_S)
     assert len(bench.recalls) == 2
 
@@ -452,7 +461,7 @@ def test_a_killed_call_that_had_not_begun_is_just_taken_back() -> None:
     second = list(bench.at["a"])[1]
     bench.step(KillRequested(ids[1]))
     assert bench.recalls == [Recall("a", bench.next_sequence["a"], second)]
-    bench.take_back_all_but_the_oldest("a")
+    bench.obey("a")
     assert bench.ended == {ids[1]: Verdict.KILLED}
     bench.finish()
     assert set(bench.finished) >= {ids[0], ids[2]}
@@ -465,9 +474,38 @@ def test_a_killed_call_that_was_just_done_ends_as_killed() -> None:
     bench.answer("a")
     assert bench.ended == {ids[0]: Verdict.KILLED}
     assert bench.finished == {}
+    later = bench.submit(1)
+    assert bench.ids_at("a") == [], "its process may still be ended"
+    bench.step(Recalled("a", 1, 1, is_answer=True, kill=0))
+    assert bench.ids_at("a") == later
     assert bench.book.next_deadline() is None
-    bench.submit(1)
-    assert len(bench.at["a"]) == 1
+
+
+def test_a_worker_is_free_when_order_and_call_are_answered_in_whatever_order() -> None:
+    bench = Bench("a")
+    ids = bench.submit(1)
+    bench.step(KillRequested(ids[0]))
+    bench.step(Recalled("a", 1, 1, is_answer=True, kill=0))
+    assert bench.ended == {}, "its answer is on its way"
+    later = bench.submit(1)
+    assert bench.ids_at("a") == ids
+    bench.answer("a")
+    assert bench.ids_at("a") == later
+
+
+def test_what_a_process_skipped_answers_no_order() -> None:
+    bench = Bench("a")
+    bench.teach(TWO_MS)
+    ids = bench.submit(3)
+    second = list(bench.at["a"])[1]
+    bench.step(KillRequested(ids[0]))
+    del bench.at["a"][second]
+    bench.step(Recalled("a", second, second + 1))
+    assert bench.ids_at("a") == ids[:1], "it gets nothing while it may still be ended"
+    bench.lose("a", blame=Blame.NOBODY)
+    bench.join("b")
+    bench.finish()
+    assert set(bench.finished) >= set(ids[1:])
 
 
 def test_a_queued_call_is_killed_at_once_and_one_that_is_done_is_not() -> None:
@@ -664,7 +702,7 @@ def happen_to(bench: Bench, worker: str, what: str, amount: int) -> None:
     elif what == "lose":
         bench.lose(worker, blame=Blame.CALL if amount % 2 else Blame.OUTSIDE)
     elif what == "recalled":
-        bench.take_back_all_but_the_oldest(worker)
+        bench.obey(worker)
 
 
 def simulate(choices: Iterable[tuple[str, int]]) -> Bench:
@@ -693,6 +731,8 @@ def simulate(choices: Iterable[tuple[str, int]]) -> Bench:
             bench.step(KillRequested(amount * 7 % (max(submitted) + 1)))
         elif worker is not None:
             happen_to(bench, worker, what, amount)
+    for worker in list(bench.at):
+        bench.obey(worker)
     while bench.book.workers < 2:  # those that were asked back leave at once
         bench.join(next(names))
     bench.finish()
