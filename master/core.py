@@ -6,6 +6,7 @@ Events in, actions out (`step`). Its parts are one idea each: `frameworks`, `age
 """
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from fairlead.common.dataclass import dataclass
@@ -134,10 +135,20 @@ class Master:
         """How many things operators should see anew."""
         return len(self._touched)
 
-    def take_touched(self) -> dict[str, None]:
-        """The keys of their views; from now on they count as seen."""
-        touched, self._touched = self._touched, {}
-        return touched
+    def take_touched(self, most: int | None = None) -> dict[str, None]:
+        """The keys of their views, the oldest first; from now on they count as seen."""
+        if most is None:
+            taken, self._touched = self._touched, {}
+            return taken
+        taken = dict.fromkeys(islice(self._touched, most))
+        for key in taken:
+            del self._touched[key]
+        return taken
+
+    @property
+    def touched_last(self) -> Mapping[str, None]:
+        """By the last step alone."""
+        return self._touched_last
 
     def handlers(self) -> tuple[type, ...]:
         """What this core answers to: events, and the messages inside."""

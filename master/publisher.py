@@ -1,14 +1,17 @@
 """The state that operators read: views serialised once when they change, shared by all readers.
 
 No amount of polling costs the core anything: it only names what was touched. A protobuf message is
-the concatenation of its parts, so the whole state is a header and the bytes of all views.
+the concatenation of its parts, so the whole state is a header and the bytes of all views. What a
+step made durable is shown when it is.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
 from typing import assert_never
 
 from fairlead.common import clock, wire
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import UnavailableError
 from fairlead.common.messages import Code, Goodbye
 from fairlead.common.operators import (
@@ -28,9 +31,16 @@ REFRESH_S = 0.1
 PATIENCE_S = 5.0
 """A version that was promised is there by then, or something is wrong."""
 MAX_TOUCHED = 10_000
-"""So many changes are worked off even if nobody reads."""
+"""What exceeds so many changes is worked off even if nobody reads:"""
+SLICE = 20
+"""so many for each step, which nobody notices."""
 MAX_BEHIND = 50
 """A watcher that is so many changes behind is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What a step has recorded is durable: the shell's order to itself, behind those Records."""
 
 
 class Publisher:
@@ -42,18 +52,33 @@ class Publisher:
             key: _encode(v) for key in all_keys(core.books) if (v := view(core.books, key))
         }
         self._version = core.version
+        self._withheld: deque[tuple[int, Mapping[str, None]]] = deque()
+        """Versions that are not durable yet, and what they changed."""
+        self._late: dict[str, None] = {}
+        """Changed, and withheld when the others were shown."""
         self._refreshed = clock.monotonic()
         self._whole: bytes | None = None
         self._watchers: dict[asyncio.Queue[bytes | None], None] = {}
         self._refresher: asyncio.TimerHandle | None = None
 
+    def withhold(self) -> Show:
+        """The core has made a step that records something: it is shown once this is performed."""
+        self._withheld.append((self._core.version, self._core.touched_last))
+        return Show()
+
+    def show(self) -> None:
+        """The oldest of what is withheld is durable."""
+        self._withheld.popleft()
+        self.changed()
+
     def changed(self) -> None:
         """The core has made a step."""
-        if self._core.version == self._version:
+        if self._is_current():
             return
-        if self._core.touched > MAX_TOUCHED:
-            self._refresh()
-        elif self._watchers and self._refresher is None:
+        if not self._watchers:
+            if self._core.touched > MAX_TOUCHED:
+                self._encode_all(self._core.take_touched(SLICE))
+        elif self._refresher is None:
             wait_s = max(0.0, self._refreshed + REFRESH_S - clock.monotonic())
             self._refresher = asyncio.get_running_loop().call_later(wait_s, self._refresh)
 
@@ -87,7 +112,13 @@ class Publisher:
             self._watchers.pop(queue, None)
 
     def _is_current(self) -> bool:
-        return self._version == self._core.version
+        return self._version == self._newest()
+
+    def _newest(self) -> int:
+        """The version that may be shown."""
+        if not self._withheld:
+            return self._core.version
+        return max(self._version, self._withheld[0][0] - 1)
 
     def _snapshot(self) -> bytes:
         if self._whole is None:
@@ -112,19 +143,27 @@ class Publisher:
             self._refresher.cancel()
             self._refresher = None
         self._refreshed = clock.monotonic()
-        books = self._core.books
-        self._version = self._core.version
+        self._version = self._newest()
         self._whole = None
+        changed, removed = self._encode_all({**self._late, **self._core.take_touched()})
+        if self._watchers and (changed or removed):
+            header = wire.encode(self._header(removed=tuple(removed)))
+            self._tell(header + b"".join(changed))
+
+    def _encode_all(self, keys: Mapping[str, None]) -> tuple[list[bytes], list[str]]:
+        """The views under these keys as they are now, and the keys of those that are no more."""
+        withheld = {key for _, touched in self._withheld for key in touched}
         changed, removed = [], []
-        for key in self._core.take_touched():
-            if (found := view(books, key)) is not None:
+        for key in keys:
+            self._late.pop(key, None)
+            if key in withheld:
+                self._late[key] = None
+            elif (found := view(self._core.books, key)) is not None:
                 self._views[key] = _encode(found)
                 changed.append(self._views[key])
             elif self._views.pop(key, None) is not None:
                 removed.append(key)
-        if self._watchers and (changed or removed):
-            header = wire.encode(self._header(removed=tuple(removed)))
-            self._tell(header + b"".join(changed))
+        return changed, removed
 
     def _tell(self, delta: bytes) -> None:
         for queue in tuple(self._watchers):

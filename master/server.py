@@ -14,6 +14,7 @@ from fairlead.common.errors import InvalidFieldError, UnavailableError
 from fairlead.common.events import (
     CloseSession,
     Received,
+    Record,
     Send,
     SessionClosed,
     SessionOpened,
@@ -30,7 +31,7 @@ from fairlead.common.session import Callbacks, Session
 from fairlead.common.store import Store
 
 from .core import RECORDS, Event, Master, ReceivedInvalid
-from .publisher import Publisher
+from .publisher import Publisher, Show
 from .settings import MasterSettings
 
 _log = logging.getLogger(__name__)
@@ -107,6 +108,8 @@ class MasterServer:
         actions = self._core.step(event, now)
         if self._is_checking:
             self._core.check()
+        if any(isinstance(action, Record) for action in actions):
+            actions.append(self._publisher.withhold())
         self._outbox.push(actions)
         self._publisher.changed()
 
@@ -162,6 +165,8 @@ class MasterServer:
             case CloseSession(session=number, code=code, message=text):
                 if (session := self._sessions.get(number)) is not None:
                     session.close(code, text)
+            case Show():
+                self._publisher.show()
             case _:
                 raise AssertionError(f"no way to perform {action!r}")
 

@@ -13,9 +13,10 @@ from tests.support.master_harness import AgentDouble, MasterHarness, demand, tas
 from fairlead.cli.changes import merged
 from fairlead.common import wire
 from fairlead.common.errors import UnavailableError
-from fairlead.common.ids import TaskId
+from fairlead.common.events import Received
+from fairlead.common.ids import Role, SessionId, TaskId
 from fairlead.common.messages import AgentHeartbeat, Code, TaskUsage
-from fairlead.common.operators import StateQuery, StateReply
+from fairlead.common.operators import OperatorCall, SetWeight, StateQuery, StateReply
 from fairlead.common.values import HostUsage, Usage
 from fairlead.master import publisher as module
 from fairlead.master.publisher import MAX_BEHIND, Publisher
@@ -92,6 +93,49 @@ def test_m36_the_state_is_whole_and_says_whose_it_is() -> None:
         assert (state.is_whole, state.version) == (True, h.master.version)
         assert [each.agent.agent_id for each in state.agents] == [a.id]
         assert [each.task_id for each in state.tasks] == ["t1"]
+
+    play(scenario)
+
+
+def test_what_a_step_made_durable_is_shown_when_it_is() -> None:
+    """And the rest of what changed meanwhile is shown at once."""
+
+    async def scenario() -> None:
+        h = MasterHarness()
+        a = h.agent()
+        publisher = Publisher(h.master)
+        h.step(Received(SessionId(9), OperatorCall(SetWeight(Role("dl"), 2.0))))
+        publisher.withhold()
+        publisher.changed()
+        beat(a, 7)
+        publisher.changed()
+        await asyncio.sleep(2 * module.REFRESH_S)
+        before = await asked(publisher)
+        assert not before.roles
+        assert before.agents[0].usage.memory_bytes == 7
+        assert before.version < h.master.version
+        publisher.show()
+        after = await asked(publisher, h.master.version)
+        assert [role.weight for role in after.roles] == [2.0]
+
+    play(scenario)
+
+
+def test_a_watcher_hears_what_was_withheld() -> None:
+    async def scenario() -> None:
+        h = MasterHarness()
+        publisher = Publisher(h.master)
+        async with watching(publisher) as watch:
+            await read(watch)
+            hears = asyncio.create_task(read(watch))
+            await asyncio.sleep(0)
+            h.step(Received(SessionId(9), OperatorCall(SetWeight(Role("dl"), 2.0))))
+            publisher.withhold()
+            publisher.changed()
+            await asyncio.sleep(3 * module.REFRESH_S)
+            assert not hears.done()
+            publisher.show()
+            assert [role.weight for role in (await hears).roles] == [2.0]
 
     play(scenario)
 
