@@ -65,7 +65,8 @@ docs: venv ## the tables of docs/cli.md, out of the code
 sim: venv ## one simulated cluster life; SEED=n chooses it
 	$(BIN)/python -m fairlead.sim --seed $(SEED)
 
-soak: venv ## simulated lives with ever new seeds, until told otherwise (Ctrl-C)
+soak: venv ## hostile messages for minutes, then simulated lives with new seeds, until told otherwise (Ctrl-C)
+	$(BIN)/python -m tests.fuzz --walks 20000 --first $$(date +%s)
 	$(BIN)/python -m fairlead.sim --until-told
 
 bench: venv ## what README claims, measured

@@ -135,7 +135,8 @@ def cases(*, every: int = 1, first: int = 0) -> Iterator[Case]:
             for spot in spots(door.message.DESCRIPTOR):
                 for case in cases_of(door, when, spot):
                     known = (spot.row, case.kind)
-                    if known in tried or is_out_of_place(case):
+                    # To a reader the wrong type is as if it were missing.
+                    if known in tried or case.kind == "wrong-type" or is_out_of_place(case):
                         number += 1
                         if number % every:
                             continue

@@ -13,8 +13,8 @@ from tests.fuzz.report import lines
 from tests.fuzz.walk import spots
 from tests.fuzz.wandering import Walks
 
-EVERY = 29
-WALKS = 40
+EVERY = 47
+WALKS = 100
 DOOR_NAMES = list(DOORS)
 
 
