@@ -3,6 +3,7 @@
 `Disk` writes it for the driver's outbox, beside the loop.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,12 @@ class Known:
     def __bool__(self) -> bool:
         return bool(self.framework_id)
 
+    @property
+    def checksum(self) -> str:
+        """A changed id might be somebody else's."""
+        told = f"{self.framework_id} {self.cluster_id} {self.epoch}"
+        return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -52,24 +59,26 @@ class Identity:
         """What is known; nothing if there is no file, or another cluster than this gave the id."""
         try:
             fields = json.loads(self.path.read_text(encoding="utf-8"))
-            known = Known(
-                str(fields["framework_id"]), str(fields["cluster_id"]), int(fields.get("epoch", 0))
-            )
+            checksum = fields.pop("checksum")
+            known = Known(**fields)
         except FileNotFoundError:
             return Known()
         except OSError as error:
             raise ConfigError(f"cannot read {self.path}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(
-                f"{self.path} is damaged", hint=f"remove it: rm {self.path}"
-            ) from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise self._damaged() from error
+        if checksum != known.checksum:
+            raise self._damaged()
         return known if cluster_id in ("", known.cluster_id) else Known()
+
+    def _damaged(self) -> ConfigError:
+        return ConfigError(f"{self.path} is damaged", hint=f"remove it: rm {self.path}")
 
     def save(self, known: Known) -> None:
         """In one step, and durable."""
         try:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_json(self.path, asdict(known))
+            write_json(self.path, {**asdict(known), "checksum": known.checksum})
         except OSError as error:
             raise ConfigError(f"cannot write {self.path}: {error.strerror}") from error
 

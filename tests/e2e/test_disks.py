@@ -15,6 +15,8 @@ from tests.support.command import until, words
 from tests.support.daemons import Daemons, daemons_of
 from tests.support.witness import Witness
 
+from fairlead.common.store import Store
+
 AGENT = ("--cpus", "4", "--mem", "1GB", "--disk", "1MB", "--gpus", "none")
 CONFIG = 78
 
@@ -59,12 +61,18 @@ def of_another_program(path: Path) -> None:
         connection.execute("CREATE TABLE theirs (x)")
 
 
+def of_another_version(path: Path) -> None:
+    with Store.open(path, "registry" if path.name == "registry.db" else "checkpoint") as store:
+        store.commit([("dream/1", b"")], lambda _error: None)
+
+
 DAMAGES: dict[Callable[[Path], None], str] = {
     say_another_id: "its records do not match their checksum",
     cut: "commits are missing",
     lose_the_journal: "commits are missing",
     empty: "it is empty",
     of_another_program: "not one of Fairlead's",
+    of_another_version: "a record 'dream/1' that cannot be used: its kind is not known",
 }
 
 
