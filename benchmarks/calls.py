@@ -22,6 +22,7 @@ from local_cluster import Environment, descendants, memory_mib, own_environment
 from measure import Report, arguments, number
 
 PEERS = {"ray": "ray[default]", "dask": "distributed", "parsl": "parsl"}
+PEERS_DIR = Path.home() / ".cache" / "fairlead-peers"
 PROGRAM = Path(__file__).with_name("call_systems.py")
 ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
 FAREWELL_S = 60.0
@@ -111,7 +112,7 @@ def table(found: Mapping[str, Found]) -> str:
 def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--peers", action="store_true", help="measure Ray, Dask and Parsl, too")
-    parser.add_argument("--peers-dir", default="peers", metavar="DIR", help="theirs (peers)")
+    parser.add_argument("--peers-dir", default=PEERS_DIR, metavar="DIR", help="where they are")
     parser.add_argument("--install-peers", action="store_true", help="make those that are missing")
     options = parser.parse_args()
     report = Report(options.output == "json")
