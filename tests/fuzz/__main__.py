@@ -29,7 +29,7 @@ def main() -> int:
                 break
             walks.walk(seed)
             if (seed + 1 - options.first) % EVERY == 0:
-                say(f"{seed + 1 - options.first} walks; failed: {len(walks.failures)}", flush=True)
+                say(f"{seed + 1 - options.first} walks; failed: {len(walks.failures)}")
     except KeyboardInterrupt:
         say("told to stop")
     say(f"walks: {dict(sorted(walks.counts.items()))}")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
 from tests.fuzz.kinds import (
     ACCEPTED,
     CLASSES,
@@ -34,7 +33,7 @@ from tests.fuzz.others import (
     WithdrawWorld,
     reader_of,
 )
-from tests.fuzz.outcome import AFTER, Door, Outcome, World
+from tests.fuzz.outcome import Door, Outcome, World
 from tests.fuzz.walk import Spot, parent_of, spots
 
 from fairlead.common import wire
@@ -306,6 +305,3 @@ def case_named(door_name: str, when: str, path: str, kind: str) -> Case:
                 if case.kind == kind:
                     return case
     raise LookupError(f"{door_name} {when} {path} {kind}: there is no such case any more")
-
-
-__all__ = ["AFTER", "DecodeError"]

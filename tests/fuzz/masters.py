@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from tests.fuzz.kinds import ACCEPTED, ENDED, REFUSED
-from tests.fuzz.outcome import AFTER, BEFORE, Outcome, batch_of
+from tests.fuzz.outcome import BEFORE, Outcome, batch_of
 from tests.support.master_harness import (
     PERSON,
     AgentDouble,
@@ -45,7 +45,6 @@ from fairlead.common.messages import (
     Heartbeat,
     Hello,
     Kill,
-    OffersMade,
     Reconcile,
     RegisterAgent,
     Revive,
@@ -77,7 +76,6 @@ from fairlead.common.values import (
     GpuUsage,
     HostUsage,
     Launch,
-    Offer,
     Predicate,
     Reason,
     RoleDemand,
@@ -421,6 +419,3 @@ def _facts(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _facts(each) for key, each in value.items()}
     return value
-
-
-__all__ = ["AFTER", "AgentWorld", "FrameworkWorld", "Offer", "OffersMade", "OperatorWorld"]

@@ -5,7 +5,6 @@ whoever reads replies: real cores, no sockets.
 import asyncio
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,12 @@ from fairlead.common.ids import (
     LaunchUuid,
     OfferId,
     Role,
-    SessionId,
     TaskId,
     UpdateUuid,
 )
 from fairlead.common.messages import (
     KILL_SIGNALS,
+    Accept,
     AcknowledgeUpdate,
     AgentRegistered,
     CallResult,
@@ -225,7 +224,7 @@ class DriverWorld:
             for message in _decoded(rpc.FRAMEWORK_SESSION.to_client, data):
                 if isinstance(message, Invalid):
                     return Outcome(REFUSED, str(message.error))
-                h._step(Received(session, message))  # type: ignore[arg-type]
+                h._step(Received(session, message))
         except RemoteProtocolError as error:
             h._session = None
             return Outcome(ENDED, error.message)
@@ -249,7 +248,7 @@ class DriverWorld:
     def prove(self) -> None:
         self.harness.driver.check()
         for said in self.harness.said:
-            wire.decode(FrameworkMessage, wire.encode(FrameworkMessage(said)))  # type: ignore[arg-type]
+            wire.decode(FrameworkMessage, wire.encode(FrameworkMessage(said)))
         deadline = self.harness.driver.next_deadline()
         assert deadline is None or deadline > self.harness.now - 1.0
 
@@ -310,7 +309,7 @@ class CommandsWorld:
         everything = Resources.of(cpus=2**40, mem=2**58, disk=2**58)
         offer = Offer(OfferId("o"), AgentId("a"), F1, Role("default"), everything)
         for action in self.scheduler.step(kit.OffersReceived((offer,)), 0.0):
-            if hasattr(action, "operations"):
+            if isinstance(action, Accept):
                 data = wire.encode(FrameworkMessage(action))
                 assert len(data) <= LIMIT, f"an accept of {len(data)} bytes ends the session"
                 wire.decode(FrameworkMessage, data)
@@ -429,6 +428,3 @@ def _decoded(batches: rpc.Batches, data: bytes) -> list[object]:
     if len(batch) > LIMIT:
         raise RemoteProtocolError(f"a message of {len(batch)} bytes exceeds the limit")
     return list(batches.decode(batch))
-
-
-__all__ = ["SessionId", "replace"]

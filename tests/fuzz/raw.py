@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tests.fuzz.kinds import ACCEPTED, ENDED
 from tests.fuzz.masters import LIMIT
-from tests.fuzz.outcome import AFTER, BEFORE, Door, Outcome, World, varint
+from tests.fuzz.outcome import Door, Outcome, World, varint
 
 DEEP = 10_000
 UNKNOWN = 9_999
@@ -56,6 +56,3 @@ def bodies(door: Door, when: str) -> tuple[str, ...]:
 def is_right(outcome: Outcome, expected: str) -> bool:
     """What may be read twice may be refused the second time, as a duplicate is."""
     return outcome.what == expected or (expected == ACCEPTED and outcome.what != ENDED)
-
-
-__all__ = ["AFTER", "BEFORE"]
