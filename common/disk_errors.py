@@ -43,7 +43,9 @@ def explain(path: Path, error: sqlite3.Error, *, is_opened: bool = True) -> Regi
         return RegistryError(
             f"{path} is held by another program: {error}", hint="close that program, then try again"
         )
-    return RegistryError(f"{path} failed: {error}") if is_opened else damaged(path, str(error))
+    if not is_opened:
+        return damaged(path, str(error))
+    return RegistryError(f"{path} failed: {error}", hint="look at the disk, then start again")
 
 
 def damaged(path: Path, how: str) -> RegistryError:
