@@ -151,7 +151,7 @@ def subscribes(here: Leading, info: FrameworkInfo) -> tuple[Session, Ears]:
     """A framework that says what the test says, and nothing else."""
     ears = Ears()
     session = here.client.dial(FRAMEWORK_SESSION, ears.callbacks)
-    session.send(FrameworkMessage(Subscribe(Hello(PROTOCOL_VERSION, "test", "i", 1), info)))
+    session.send(FrameworkMessage(Subscribe(Hello(PROTOCOL_VERSION, "test", info.name, 1), info)))
     return session, ears
 
 
@@ -209,16 +209,18 @@ def test_m36_a_watcher_that_does_not_read_is_dropped_and_the_master_goes_on(
     fairlead_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "REFRESH_S", 0.005)
-    large = {f"label-{n}": "x" * 1000 for n in range(200)}
+    labels = {f"label-{n}": "x" * 1000 for n in range(15)}
+    large = [FrameworkInfo(FrameworkId(""), f"large-{n}", labels=labels) for n in range(15)]
 
     async def story(here: Leading) -> None:
-        session, ears = subscribes(here, FrameworkInfo(FrameworkId(""), "large", labels=large))
-        await until(lambda: ears.heard, "the master's answer")
+        subscribed = [subscribes(here, info) for info in large]
+        await until(lambda: all(ears.heard for _, ears in subscribed), "the master's answers")
         stream = here.client.stream(WATCH_STATE, StateQuery())
         assert (await anext(stream)).is_whole
         longest = 0.0
-        for number in range(150):  # each tells of the large framework anew
-            session.send(said_wants(number + 1))
+        for number in range(150):  # each tells of the large frameworks anew
+            for session, _ in subscribed:
+                session.send(said_wants(number + 1))
             began = time.monotonic()
             await here.state()
             longest = max(longest, time.monotonic() - began)
@@ -233,7 +235,8 @@ def test_m36_a_watcher_that_does_not_read_is_dropped_and_the_master_goes_on(
         assert last.goodbye.code is Code.SLOW_CONSUMER
         again = await following(here, lambda state: bool(state.frameworks))
         assert again[0].is_whole
-        session.close(Code.OK)
+        for session, _ in subscribed:
+            session.close(Code.OK)
 
     play(fairlead_home, story)
 
