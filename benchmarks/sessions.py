@@ -1,4 +1,4 @@
-"""What idle agents cost a master: `python benchmarks/sessions.py [100 1000 3000]`.
+"""What idle agents cost a master: `python benchmarks/sessions.py 100 1000`.
 
 One real master process; a second process holds N real agent sessions, each on a connection of its
 own, and heartbeats as the master told it; a third part, here, asks for offers meanwhile. Printed:
@@ -171,7 +171,11 @@ class Prober:
 # --- the measurement
 
 
-def measure(report: Report, count: int) -> None:
+Figures = dict[tuple[str, str], float]
+"""What was measured, and its unit → how much."""
+
+
+def measure(count: int) -> Figures:
     with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as path:
         home = Home(path)
         home.ensure()
@@ -181,7 +185,7 @@ def measure(report: Report, count: int) -> None:
         with log.open("wb") as output:
             master = subprocess.Popen(command, stdout=output, stderr=output)
             try:
-                asyncio.run(measured(report, home, psutil.Process(master.pid), count))
+                return asyncio.run(measured(home, psutil.Process(master.pid), count))
             finally:
                 master.terminate()
                 master.wait(30)
@@ -192,7 +196,7 @@ def hold_elsewhere(home: Home, count: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-async def measured(report: Report, home: Home, master: psutil.Process, count: int) -> None:
+async def measured(home: Home, master: psutil.Process, count: int) -> Figures:
     await until(lambda: home.read_leader() is not None, "a leader")
     leader = home.read_leader()
     assert leader is not None
@@ -218,13 +222,14 @@ async def measured(report: Report, home: Home, master: psutil.Process, count: in
             took = await Prober().run(client, OFFERS)
         holder.stdin.close()
     each_s = cpu_s / max(1, beaten)
-    about = f"{count} sessions"
-    report.note(f"{about}, a heartbeat every {interval_s:g} s")
-    report.add(f"{about}: cpu a heartbeat", "µs", [each_s * 1e6])
-    report.add(f"{about}: memory a session", "KiB", [grown / count / 1024])
-    report.add(f"{about}: offer after a revive, p50", "ms", [quantile(took, 0.5) * 1e3])
-    report.add(f"{about}: offer after a revive, p99", "ms", [quantile(took, 0.99) * 1e3])
-    report.add(f"{about}: one core carries", "agents", [LONGEST_INTERVAL_S / each_s])
+    return {
+        ("heartbeat interval", "s"): interval_s,
+        ("cpu a heartbeat", "µs"): each_s * 1e6,
+        ("memory a session", "KiB"): grown / count / 1024,
+        ("offer after a revive, p50", "ms"): quantile(took, 0.5) * 1e3,
+        ("offer after a revive, p99", "ms"): quantile(took, 0.99) * 1e3,
+        ("one core carries", "agents"): LONGEST_INTERVAL_S / each_s,
+    }
 
 
 def main() -> int:
@@ -234,11 +239,15 @@ def main() -> int:
         asyncio.run(hold(Home(sys.argv[2]), int(sys.argv[3])))
         return 0
     parser = arguments(__doc__)
+    parser.set_defaults(runs=1)  # each takes half a minute
     parser.add_argument("counts", nargs="*", type=int, default=[100, 1000, 3000])
     options = parser.parse_args()
     report = Report(options.output == "json")
     for count in options.counts:
-        measure(report, count)
+        runs = [measure(count) for _ in range(options.runs)]
+        for what, unit in runs[0]:
+            values = [figures[what, unit] for figures in runs]
+            report.add(f"{count} sessions: {what}", unit, values)
     report.end()
     return 0
 

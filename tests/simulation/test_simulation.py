@@ -10,7 +10,10 @@ import sys
 import pytest
 from tests.support.planted_bugs import PLANTS, Plant, filters_forgotten
 
+from fairlead.common.resources import EMPTY
+from fairlead.master.books import Books, HeldOffer
 from fairlead.sim.__main__ import main
+from fairlead.sim.process import CHECK_EVERY
 from fairlead.sim.tally import Tally
 from fairlead.sim.world import simulate
 
@@ -78,6 +81,28 @@ def test_a_failed_life_prints_its_seed_its_settings_and_the_last_events(
     assert "filters are honoured" in said
     assert "again: python -m fairlead.sim --seed " in said
     assert said.count(" -> ") + said.count(" <- ") > 20
+
+
+@pytest.mark.parametrize("check_every", [1, CHECK_EVERY])
+def test_a_sum_that_is_wrong_is_noticed(check_every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changed in silence: what a step touched does not show it, all books do."""
+    monkeypatch.setattr(Books, "count", lambda _books, _agent: None)
+    assert "the capacity is" in simulate(1, check_every).failure
+
+
+def test_what_a_step_did_wrong_is_noticed_behind_that_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_offer = Books.add_offer
+
+    def forgetful(books: Books, held: HeldOffer) -> None:
+        add_offer(books, held)
+        books.agents[held.offer.agent_id].offered = EMPTY
+
+    monkeypatch.setattr(Books, "add_offer", forgetful)
+    report = simulate(1, check_every=1_000_000)
+    assert "offers " in report.failure
+    assert report.steps < 100
 
 
 # --- planted bugs: each is caught by the auditor alone, the cores' own checks being off
