@@ -11,12 +11,7 @@ from typing import TypeVar
 from fairlead.common import rpc
 from fairlead.common.client import SyncClient, connect_sync
 from fairlead.common.dataclass import dataclass
-from fairlead.common.errors import (
-    ConfigError,
-    FairleadError,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from fairlead.common.errors import FairleadError, UnauthenticatedError, UnavailableError
 from fairlead.common.home import Home
 from fairlead.common.messages import Code
 from fairlead.common.operators import (
@@ -49,7 +44,7 @@ class Place:
 def locate(home: Home, master: str = "") -> Place:
     """The cluster that `--master` names, or the one whose home this is."""
     if master:
-        return Place(home, _checked(master), _token(home, master), is_named=True)
+        return Place(home, master, _token(home, master), is_named=True)
     leader = home.read_leader()
     if leader is None:
         raise UnavailableError(
@@ -66,15 +61,6 @@ def _token(home: Home, address: str) -> str:
             hint="name the home of that cluster: --home DIR or FAIRLEAD_HOME",
         )
     return home.token()
-
-
-def _checked(address: str) -> str:
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ConfigError(
-            f"{address!r} is not the address of a master", hint="write --master 127.0.0.1:5050"
-        )
-    return address
 
 
 class Client:

@@ -22,20 +22,28 @@ from .options import (
 )
 from .quantities import BYTES, CPUS, GPU_SOURCE, TEXT, read_attributes
 
+LEVELS = ("debug", "info", "warning", "error")
+
 
 def _run(serving: Coroutine[Any, Any, int]) -> int:
     import asyncio
 
-    _log_to_stderr()
     return asyncio.run(serving)
 
 
 def _log_to_stderr() -> None:
     import logging
 
+    from fairlead.common.errors import ConfigError
+
+    level = os.environ.get("FAIRLEAD_LOG", "") or "info"
+    if level.lower() not in LEVELS:
+        raise ConfigError(
+            f"FAIRLEAD_LOG is {level!r}, which is no level", hint=f"choose {', '.join(LEVELS)}"
+        )
     logging.basicConfig(
         stream=sys.stderr,
-        level=os.environ.get("FAIRLEAD_LOG", "INFO").upper(),
+        level=level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
 
@@ -53,6 +61,7 @@ def master(ctx: click.Context, port: int, host: str) -> int:
     from fairlead.master.server import serve
     from fairlead.master.settings import MasterSettings
 
+    _log_to_stderr()
     home = home_of(ctx)
     home.ensure()
     home.make_token()
@@ -123,6 +132,7 @@ def agent(
         zone=zone,
         rack=rack,
     )
+    _log_to_stderr()
     home, address = home_of(ctx), master_of(ctx)
     home.ensure()
     if not address:
@@ -169,4 +179,5 @@ def host_frameworks(ctx: click.Context, names: tuple[str, ...]) -> int:
     """Run built-in frameworks for others to use, several in one process. `fairlead up` does."""
     from fairlead.frameworks.host import serve
 
+    _log_to_stderr()
     return _run(serve(names, home_of(ctx), master_of(ctx)))

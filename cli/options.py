@@ -41,7 +41,16 @@ def home_of(ctx: click.Context) -> "Home":
 
 def master_of(ctx: click.Context) -> str:
     """The address that was named; empty: ask the home."""
-    return choices(ctx).master or os.environ.get("FAIRLEAD_MASTER", "")
+    from fairlead.common.errors import ConfigError
+
+    address = choices(ctx).master or os.environ.get("FAIRLEAD_MASTER", "")
+    host, _, port = address.rpartition(":")
+    is_port = port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    if address and not (host and is_port):
+        raise ConfigError(
+            f"{address!r} is not the address of a master", hint="write --master 127.0.0.1:5050"
+        )
+    return address
 
 
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:

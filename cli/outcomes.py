@@ -39,7 +39,7 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome(ASKS, "nothing runs in the home", "no cluster runs in …", Exit.UNAVAILABLE),
     Outcome(ASKS, "the cluster was killed", "nobody answers at …", Exit.UNAVAILABLE),
     Outcome(ASKS, "`--master` leads nowhere", "nobody answers at …", Exit.UNAVAILABLE),
-    Outcome(ASKS, "`--master` is no address", "'…' is not the address of a master", Exit.CONFIG),
+    Outcome("all", "`--master` is no address", "'…' is not the address of a master", Exit.CONFIG),
     Outcome(
         ASKS,
         "`--master`, and a home without a token",
@@ -141,6 +141,12 @@ OUTCOMES: Sequence[Outcome] = (
         Exit.CONFIG,
     ),
     Outcome("master", "`--port` is taken, by hand", "port … is already in use (…): …", Exit.CONFIG),
+    Outcome(
+        "master, agent, frameworks",
+        "`FAIRLEAD_LOG` is none of its levels",
+        "FAIRLEAD_LOG is '…', which is no level",
+        Exit.CONFIG,
+    ),
     Outcome("master", "another runs there", "… is in use by process …", Exit.CONFIG),
     Outcome("agent", "another of that name runs there", "… is in use by process …", Exit.CONFIG),
     Outcome("agent", "a name that is none", "'…' is no name for an agent", Exit.CONFIG),

@@ -141,6 +141,10 @@ def with_an_agent_that_cannot_start(stage: Stage) -> Ending:
     return ended(stage.away("up", "--detach"))
 
 
+def loudly(stage: Stage) -> Ending:
+    return ended(Command(stage.away.home, FAIRLEAD_LOG="loud")("master"))
+
+
 def killed_by_somebody(stage: Stage) -> Ending:
     with stage.cluster.started("run", "--name", "victim", "--", "sleep", "1000") as process:
         until("it runs", lambda: any(each["name"] == "victim" for each in stage.cluster.running()))
@@ -199,7 +203,7 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     (ASKS, "nothing runs in the home"): run_away("status"),
     (ASKS, "the cluster was killed"): killed,
     (ASKS, "`--master` leads nowhere"): run("status", "--master", NOWHERE),
-    (ASKS, "`--master` is no address"): run("status", "--master", "nowhere"),
+    ("all", "`--master` is no address"): run_away("agent", "--master", "nowhere"),
     (ASKS, "`--master`, and a home without a token"): run_away("status", "--master", NOWHERE),
     (ASKS, "a wrong token"): with_another_token,
     (ASKS, "others may read the token"): with_an_open_token,
@@ -226,6 +230,7 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("frameworks host", "no cluster was ever begun there"): run_away("frameworks", "host", "batch"),
     ("master", "`--host` is not loopback"): run_away("master", "--host", "0.0.0.0"),  # noqa: S104
     ("master", "`--port` is taken, by hand"): on_a_taken_port("master"),
+    ("master, agent, frameworks", "`FAIRLEAD_LOG` is none of its levels"): loudly,
     ("master", "another runs there"): run("master"),
     ("agent", "another of that name runs there"): run("agent", "--name", "a1"),
     ("agent", "a name that is none"): run_away("agent", "--name", "../x"),
