@@ -20,7 +20,6 @@ from .context import Context
 from .frameworks import Frameworks
 from .tasks import Tasks
 
-
 _LATER: Answer = (Code.UNSUPPORTED, "explain_framework", "not in this version")
 
 
