@@ -5,6 +5,7 @@ and bytes mean is their owner's business. After one failure nothing more is writ
 stops, and starts again from what is on disk.
 """
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -57,6 +58,7 @@ class Store:
         cls, path: str | os.PathLike[str], kind: Kind, synchronous: Synchronous = "FULL"
     ) -> "Store":
         """Open the file, made now if it is not there; RegistryError says why it cannot be."""
+        _assert_beside_the_loop()
         path = Path(path)
         lock = _lock(path)
         try:
@@ -122,6 +124,7 @@ class Store:
             raise RegistryError(f"{self._path} is closed")
 
     def _ask(self, question: Callable[[], T]) -> T:
+        _assert_beside_the_loop()
         self._refuse_closed()
         answer: Future[T] = Future()
 
@@ -177,6 +180,15 @@ class Store:
                 commit.on_done(self._failure)
             except Exception:  # noqa: BLE001 - the rest of the group want their answers too
                 _log.exception("commit callback failed: path=%s", self._path)
+
+
+def _assert_beside_the_loop() -> None:
+    """Whoever waits for a disk holds up all that share its event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise AssertionError("a store is waited for on an event loop: use asyncio.to_thread")
 
 
 def _lock(path: Path) -> int:

@@ -196,10 +196,10 @@ def test_a_host_that_is_cancelled_at_its_start_lets_go_of_its_file(
         going_on.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        original(home.path / "frameworks" / "commands.db", "checkpoint").close()
 
     monkeypatch.setattr(Store, "open", slow)
     run(scenario)
+    original(home.path / "frameworks" / "commands.db", "checkpoint").close()
 
 
 def test_a_host_waits_for_a_master_that_comes_later(home: Home) -> None:

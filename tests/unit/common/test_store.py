@@ -1,5 +1,6 @@
 """A store keeps what it said it kept, and says in one line why it cannot."""
 
+import asyncio
 import os
 import sqlite3
 import stat
@@ -367,3 +368,18 @@ except RegistryError as error:
     finally:
         path.parent.chmod(0o700)
     assert result.stdout.startswith(f"cannot open {path}: Permission denied")
+
+
+# --- whom it may keep waiting
+
+
+def test_nobody_waits_for_it_on_an_event_loop(path: Path) -> None:
+    async def scenario() -> None:
+        with pytest.raises(AssertionError, match="waited for on an event loop"):
+            Store.open(path, "registry")
+        store = await asyncio.to_thread(Store.open, path, "registry")
+        with pytest.raises(AssertionError, match="waited for on an event loop"):
+            store.load()
+        await asyncio.to_thread(store.close)
+
+    asyncio.run(scenario())
