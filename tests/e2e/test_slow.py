@@ -40,6 +40,8 @@ from fairlead.frameworks.kit.scheduler import SchedulerEvent, StatusReceived, ta
 AGENT = ("--cpus", "4", "--mem", "1GB", "--disk", "1GB", "--gpus", "none")
 SUPERSEDED_EXIT = 76
 ASKED_AT_ONCE = 2000
+LONG_S = 20.0
+"""Whoever waits for a holder of offers waits for 30 s; usual is a fraction of one."""
 MEMORY_BYTES = 150 * 10**6
 """What the master may need more than before, twice the bytes that one session may have queued."""
 
@@ -138,7 +140,7 @@ def test_who_never_reads_is_ended_and_others_do_not_wait_for_it(daemons: Daemons
         assert "not read in time" in details
         done = len(busy.ends)
         until("the work goes on", lambda: len(busy.ends) > done + 3)
-        assert busy.longest_wait_s() < 5
+        assert busy.longest_wait_s() < LONG_S
         assert master.memory_info().rss - memory < MEMORY_BYTES
     until("it is gone", lambda: "deaf" not in daemons.frameworks())
 
@@ -168,7 +170,7 @@ def test_a_driver_that_was_stopped_is_missed_and_comes_back(
                 done = len(busy.ends)
                 until("others work", lambda: len(busy.ends) > done + 3)
             until("it is back", lambda: is_connected(daemons, "still"), 30)
-        assert busy.longest_wait_s() < 5
+        assert busy.longest_wait_s() < LONG_S
         shown = daemons.tasks()["kept"].latest
         assert (shown.state, shown.pid) == (TaskState.RUNNING, pid)
         witness.release("kept")
