@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.agent_process import AgentProcess, FakeMaster, agent_and_master, launch, until
+from tests.support.batch import wait_until
 from tests.support.kernel_limits import cpu_seconds, group_of, need_groups, number
 
 from fairlead.agent.cgroup_layout import find_layout
+from fairlead.agent.launcher import cgroup
 from fairlead.agent.launcher_client import find_launcher
 from fairlead.common.errors import ContainerError
 from fairlead.common.processes import send_signal
@@ -66,7 +69,7 @@ def is_gone(pid: int) -> bool:
 
 def groups_of(pid: int) -> list[Path]:
     found = [group_of(pid, name) for name in ("cpu", "cpuacct", "memory", "pids", "freezer", "")]
-    return [path for path in found if path is not None]
+    return [path for path in found if path is not None and path.name.startswith("task-")]
 
 
 async def neighbour_goes_on(agent: AgentProcess) -> None:
@@ -235,6 +238,27 @@ def test_a2_nobody_leaves_a_task_whose_launcher_was_killed(fairlead_home: Path) 
         assert not left
 
     play(fairlead_home, story)
+
+
+def test_a2_a_bomb_is_stopped_where_groups_can_only_be_frozen() -> None:
+    """As before Linux 5.14, whose version 2 could not kill a group."""
+    freezer, pids = group_of("self", "freezer"), group_of("self", "pids")
+    if freezer is None or pids is None:  # this kernel has nothing but version 2, which can
+        return
+    name = f"frozen-{os.getpid()}"
+    groups = {"freezer": str(freezer / name), "pids": str(pids / name)}
+    cgroup.make(groups, [(f"{groups['pids']}/pids.max", "100")])
+    try:
+        join = [f"open('{path}/cgroup.procs', 'w').write('0')" for path in groups.values()]
+        program = "\n".join([*join, BOMB])
+        with subprocess.Popen((sys.executable, "-I", "-c", program)):
+            wait_until("the bomb", lambda: len(cgroup.members(groups)) >= 90)
+            cgroup.kill(groups)
+            wait_until("its end", lambda: not cgroup.members(groups))
+        assert Path(groups["freezer"], "freezer.state").read_text() == "THAWED\n"
+    finally:
+        cgroup.kill(groups)
+        wait_until("its groups to be gone", lambda: cgroup.remove(groups))
 
 
 def test_a4_whoever_may_not_make_groups_is_told(tmp_path: Path) -> None:
