@@ -124,22 +124,26 @@ class Case:
         return f"{self.door.name} {self.when} {self.spot} {self.kind}"
 
 
-def cases(*, every: int = 1, first: int = 0) -> Iterator[Case]:
+def cases(*, every: int = 1) -> Iterator[Case]:
     """All of them, in an order that never changes. Of those that teach little one of so many: where
     the same field was tried with the same value before, or nothing may stand at all.
     """
-    number, tried = first, set()
+    number = 0
+    tried: set[tuple[str, str]] = set()
+    rows: set[str] = set()
     for door in DOORS.values():
         for when in door.moments():
             for spot in spots(door.message.DESCRIPTOR):
                 for case in cases_of(door, when, spot):
                     known = (spot.row, case.kind)
                     # To a reader the wrong type is as if it were missing.
-                    if known in tried or case.kind == "wrong-type" or is_out_of_place(case):
+                    is_vain = is_out_of_place(case) and spot.row in rows
+                    if known in tried or case.kind == "wrong-type" or is_vain:
                         number += 1
                         if number % every:
                             continue
                     tried.add(known)
+                    rows.add(spot.row)
                     yield case
 
 

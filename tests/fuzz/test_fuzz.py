@@ -13,7 +13,7 @@ from tests.fuzz.report import lines
 from tests.fuzz.walk import spots
 from tests.fuzz.wandering import Walks
 
-EVERY = 47
+EVERY = 101
 WALKS = 100
 DOOR_NAMES = list(DOORS)
 
