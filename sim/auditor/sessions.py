@@ -8,7 +8,7 @@ from fairlead.common.values import TaskStatus
 
 from .laws import Facts, Link, ViolationError
 
-STALL_S = 3.0
+STALL_S = 1.0
 """A stop of a master beyond this is its own stall, and is nobody's silence."""
 ANSWER_S = 5.0
 
