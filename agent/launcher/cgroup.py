@@ -180,7 +180,7 @@ def measure(groups: Groups) -> Json:
         nanoseconds = number(f"{groups['cpuacct']}/cpuacct.usage")
         if nanoseconds is not None:
             found["cpu_s"] = nanoseconds / 1e9
-    elif "cpu" not in groups:
+    elif unified:
         microseconds = pairs(f"{unified}/cpu.stat").get("usage_usec")
         if microseconds is not None:
             found["cpu_s"] = microseconds / 1e6

@@ -29,11 +29,10 @@ def number(pid: int | str, first: tuple[str, str], second: str) -> int:
 
 def cpu_seconds(pid: int | str) -> float:
     """Of all in its group."""
-    if group_of(pid, "cpuacct") is not None:
-        return number(pid, ("cpuacct", "cpuacct.usage"), "") / 1e9
     unified = group_of(pid, "")
-    assert unified is not None, "this machine has no control groups"
-    return int((unified / "cpu.stat").read_text().split()[1]) / 1e6
+    if unified is not None:
+        return int((unified / "cpu.stat").read_text().split()[1]) / 1e6
+    return number(pid, ("cpuacct", "cpuacct.usage"), "") / 1e9
 
 
 def need_groups() -> None:

@@ -120,25 +120,30 @@ def test_version_1_is_told_in_its_own_words(
     assert cgroups.isolation == "cgroup v1"
 
 
-def test_a_freezer_is_not_needed_where_a_group_can_be_killed(
+def test_what_version_2_can_do_beside_version_1_needs_no_group_there(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work_dir: Path
 ) -> None:
     def make_directory(path: str) -> None:
         Path(path).mkdir()
-        if "/unified/" in path and kills:
-            Path(path, "cgroup.kill").touch()
+        if "/unified/" in path:
+            for name in files:
+                Path(path, name).touch()
 
     monkeypatch.setattr(cgroup, "make_directory", make_directory)
     monkeypatch.setattr(cgroup, "write", lambda _path, _value: None)
     parents = first_version(tmp_path)
-    for name in ("freezer", "unified"):
+    for name in ("cpuacct", "freezer", "unified"):
         parents[name] = f"{tmp_path}/sys/{name}"
         Path(parents[name]).mkdir()
-    for kills, expected in ((False, True), (True, False)):
-        other = work_dir / str(kills)
+    for files, expected in (
+        ((), {"cpuacct", "freezer"}),
+        (("cgroup.kill",), {"cpuacct"}),
+        (("cgroup.kill", "cpu.stat"), set()),
+    ):
+        other = work_dir / str(len(files))
         other.mkdir()
-        cgroups = Cgroups(other, Layout(1, parents), 1000)
-        assert ("freezer" in cgroups.groups(LaunchUuid("u"))) is expected
+        found = Cgroups(other, Layout(1, parents), 1000).groups(LaunchUuid("u"))
+        assert found.keys() & {"cpuacct", "freezer"} == expected
 
 
 def test_names_never_collide(
