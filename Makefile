@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/made-from-pyproject
 SEED ?= 1
 
-.PHONY: help venv demo test test-real check fix protos docs sim soak bench
+.PHONY: help venv demo test test-real test-kernel check fix protos docs sim soak bench
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -37,11 +37,14 @@ test: venv ## the tests, real processes included; each skip says what is missing
 
 test-real: venv ## the tests that need real hardware or real services
 	@if [ -d tests/real ]; then \
-	  rc=0; $(BIN)/python -m pytest tests/real $(PYTEST_ARGS) || rc=$$?; \
+	  rc=0; $(BIN)/python -m pytest tests/real -m 'not soak' $(PYTEST_ARGS) || rc=$$?; \
 	  if [ $$rc -eq 5 ]; then echo "test-real: no test in tests/real applies here"; else exit $$rc; fi; \
 	else \
 	  echo "test-real: would run tests/real (real GPUs, real services); there are none yet"; \
 	fi
+
+test-kernel: venv ## isolation in an emulated machine; FAIRLEAD_KERNEL=vmlinuz, needs qemu and virtme-ng
+	$(BIN)/python -m pytest tests/real/test_version_2.py
 
 check: venv ## linting, formatting, types and the import arrows
 	$(BIN)/ruff check .
