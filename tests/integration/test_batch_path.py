@@ -270,6 +270,30 @@ def test_a_queued_call_is_killed_as_it_is_cancelled(executor: Executor, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_killing_a_call_that_waits_at_a_worker_does_not_hit_the_one_that_runs(
+    batch: LocalBatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+
+    def nap(seconds: float, number: int) -> None:
+        with log.open("a") as file:
+            file.write(f"{number}\n")
+        time.sleep(seconds)
+
+    with Executor(max_workers=1) as executor:
+        list(executor.map(nap, [0] * 200, [0] * 200))  # such calls are quick, it seems
+        log.unlink()
+        running = executor.submit(nap, 1, 0)
+        behind = [executor.submit(nap, 0, number) for number in range(1, 21)]
+        wait_until("the first one runs", log.exists)
+        assert behind[0].running(), "it waits at the worker"
+        assert behind[0].kill()
+        assert isinstance(behind[0].exception(PATIENCE_S), CallKilledError)
+        assert running.running()
+        assert not futures.wait([running, *behind], PATIENCE_S).not_done
+    assert sorted(map(int, log.read_text().split())) == [0, *range(2, 21)]
+
+
 def test_any_call_may_be_killed_at_any_moment_and_nothing_else_is_affected(
     executor: Executor,
 ) -> None:
