@@ -40,7 +40,6 @@ class Cgroups:
         name = f"fairlead-{_hash(work_dir)}"
         self._version = layout.version
         self._missing = layout.missing
-        self._parents = layout.parents
         self._places = {key: f"{parent}/{name}" for key, parent in layout.parents.items()}
         self._make_places(cpus)
         _remember(work_dir, self._places)
@@ -53,9 +52,8 @@ class Cgroups:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        place = next(iter(self._parents.values()))
         return tuple(
-            f"{CONTROLLERS[name]}: accounted, not enforced, as {place} has no {name} controller"
+            f"{CONTROLLERS[name]}: accounted, not enforced, there is no {name} controller to use"
             for name in self._missing
         )
 

@@ -231,10 +231,13 @@ def test_a2_nobody_leaves_a_task_whose_launcher_was_killed(fairlead_home: Path) 
         await agent.crash()
         kill_launcher(agent)
         os.kill(mains["away"], signal.SIGKILL)
+        stale = [path.parent / "task-of-nobody" for path in groups]
+        for path in stale:
+            path.mkdir()
         await agent.start()
         assert (await master.ended("away")).state is TaskState.GONE
         assert is_gone(away)
-        left = [path for path in (*groups, *more, *most) if path.exists()]
+        left = [path for path in (*groups, *more, *most, *stale) if path.exists()]
         assert not left
 
     play(fairlead_home, story)

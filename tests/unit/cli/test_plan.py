@@ -29,6 +29,11 @@ def test_one_agent_finds_out_by_itself_what_it_has() -> None:
     assert flags_of(Wanted(), EMPTY) == [{"--home": "/h", "--name": "a1"}]
 
 
+def test_every_agent_is_told_how_to_isolate() -> None:
+    for agent in flags_of(Wanted(agents=2, isolation="cgroups")):
+        assert agent["--isolation"] == "cgroups"
+
+
 def test_several_agents_share_the_machine() -> None:
     first, second = flags_of(Wanted(agents=2))
     assert (first["--name"], second["--name"]) == ("a1", "a2")
