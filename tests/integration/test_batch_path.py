@@ -281,12 +281,15 @@ def test_killing_a_call_that_waits_at_a_worker_does_not_hit_the_one_that_runs(
         time.sleep(seconds)
 
     with Executor(max_workers=1) as executor:
-        list(executor.map(nap, [0] * 200, [0] * 200))  # such calls are quick, it seems
-        log.unlink()
-        running = executor.submit(nap, 1, 0)
-        behind = [executor.submit(nap, 0, number) for number in range(1, 21)]
-        wait_until("the first one runs", log.exists)
-        assert behind[0].running(), "it waits at the worker"
+        for _ in range(20):
+            list(executor.map(nap, [0] * 200, [0] * 200))  # such calls are quick, it seems
+            log.unlink()
+            running = executor.submit(nap, 1, 0)
+            behind = [executor.submit(nap, 0, number) for number in range(1, 21)]
+            wait_until("the first one runs", log.exists)
+            if behind[0].running():  # it waits at the worker, unless this machine is very busy
+                break
+            futures.wait(behind, PATIENCE_S)
         assert behind[0].kill()
         assert isinstance(behind[0].exception(PATIENCE_S), CallKilledError)
         assert running.running()
@@ -314,12 +317,12 @@ def test_any_call_may_be_killed_at_any_moment_and_nothing_else_is_affected(
 
 
 def test_a_call_that_takes_too_long_is_ended_alone(executor: Executor, tmp_path: Path) -> None:
-    limited = executor.with_options(timeout_s=0.5)
+    limited = executor.with_options(timeout_s=2)
     (tmp_path / "slow").mkdir()
     begun = [limited.submit((tmp_path / str(n)).touch) for n in range(50)]
     slow = limited.submit(begun_tree(tmp_path / "slow"))
     begun += [limited.submit((tmp_path / str(n)).touch) for n in range(50, 100)]
-    with pytest.raises(CallTimeoutError, match=r"work was ended: it ran longer than 0\.5 s"):
+    with pytest.raises(CallTimeoutError, match="work was ended: it ran longer than 2 s"):
         slow.result(PATIENCE_S)
     assert isinstance(slow.exception(), TimeoutError)
     assert not [pid for pid in pids_in(tmp_path / "slow") if psutil.pid_exists(pid)]
@@ -372,8 +375,9 @@ def test_timeouts_are_retried_and_a_pause_holds_no_worker(
             time.sleep(100)
         return "done"
 
-    with Executor(max_workers=1, retries=1, timeout_s=0.3, backoff_s=1) as executor:
-        future = executor.submit(first_time_long)
+    with Executor(max_workers=1) as executor:
+        limited = executor.with_options(retries=1, timeout_s=1, backoff_s=2)
+        future = limited.submit(first_time_long)
         wait_until("it has begun", (tmp_path / "begun").exists)
         others = [executor.submit(abs, -n) for n in range(10)]
         assert [other.result(PATIENCE_S) for other in others] == list(range(10))
@@ -420,7 +424,7 @@ def test_a_view_shares_its_executor_and_keeps_it_alive(batch: LocalBatch) -> Non
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_service, "PING_S", 0.2)
+    monkeypatch.setattr(batch_service, "PING_S", 0.4)
 
 
 def sleeps_first_time(begun: Path) -> Callable[[], int]:
