@@ -10,6 +10,7 @@ import json
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -21,12 +22,13 @@ from typing import Any
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ContainerError
-from fairlead.common.processes import ProcessIdentity, is_alive
+from fairlead.common.processes import ProcessIdentity, identity_of, is_alive
 
 from .launcher import ALREADY_RUNNING, VERSION
 
 PROGRAM = Path(__file__).parent / "launcher"
 MAX_LINE_BYTES = 64 << 20
+ANSWER_S = 10.0
 TEMPORARY = frozenset(
     (
         errno.EAGAIN,
@@ -83,17 +85,14 @@ class LaunchedTask:
 
 
 def find_launcher(work_dir: Path) -> ProcessIdentity | None:
-    """The launcher that runs for this directory, if any does."""
-    identity = read_identity(work_dir)
-    return identity if identity is not None and is_alive(identity) else None
-
-
-def read_identity(work_dir: Path) -> ProcessIdentity | None:
-    """Of the launcher that last wrote its name there, whether or not it lives."""
+    """The launcher that runs for this directory, if any does: whoever listens on its socket."""
     try:
-        return ProcessIdentity.from_json(json.loads((work_dir / "launcher.json").read_text()))
-    except (FileNotFoundError, ValueError):
+        with _connect(work_dir, ANSWER_S) as connection:
+            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    except OSError:
         return None
+    identity = identity_of(struct.unpack("3i", credentials)[0])
+    return identity if identity is not None and is_alive(identity) else None
 
 
 def start_launcher(work_dir: Path, timeout_s: float = 10.0) -> ProcessIdentity:

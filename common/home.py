@@ -41,18 +41,6 @@ class AgentHome:
         return self.path / "launcher.sock"
 
     @property
-    def launcher_lock(self) -> Path:
-        return self.path / "launcher.lock"
-
-    @property
-    def launcher_info(self) -> Path:
-        return self.path / "launcher.json"
-
-    @property
-    def exits(self) -> Path:
-        return self.path / "exits"
-
-    @property
     def sandboxes(self) -> Path:
         return self.path / "sandboxes"
 

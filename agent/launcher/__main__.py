@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import json
 import os
 import signal
 import sys
@@ -14,11 +13,10 @@ if not __package__:  # run as a folder, by a Python that knows of no Fairlead
     __package__ = "launcher"  # what follows reads this up to Python 3.14, and then the other
     __spec__ = type(__spec__)("launcher.__main__", None)  # type: ignore[misc]
 
-from . import ALREADY_RUNNING, VERSION
-from .records import log, write_file
+from . import ALREADY_RUNNING
+from .records import log
 from .server import Server
 from .tasks import CHANGED_SIGNALS
-from .tree import own_identity
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -45,7 +43,6 @@ def serve(ready: int) -> int:
         return ALREADY_RUNNING
     os.setsid()
     prepare_process()
-    write_file("launcher.json", json.dumps({"version": VERSION, **own_identity()}) + "\n")
     server = Server()
     os.write(ready, b"\0")
     os.close(ready)

@@ -107,9 +107,8 @@ class Server:
 
     def farewell(self) -> None:
         self.launcher.endings.farewell()
-        for name in ("launcher.sock", "launcher.json"):
-            if os.path.exists(name):
-                os.unlink(name)
+        if os.path.exists("launcher.sock"):
+            os.unlink("launcher.sock")
         for client, request_id in self.launcher.stop_waiting:
             self.send(client, {"id": request_id, "ok": {"ended": self.launcher.stop_count}})
         for client in list(self.unsent):

@@ -140,8 +140,6 @@ def test_a_path_longer_than_a_socket_address(work_dir: Path) -> None:
 def test_without_one_there_is_nothing_to_find_or_to_end(work_dir: Path) -> None:
     assert find_launcher(work_dir) is None
     assert shutdown_launcher(work_dir, grace_s=1) == 0
-    (work_dir / "launcher.json").write_text('{"pid": ')
-    assert find_launcher(work_dir) is None
     with pytest.raises(ContainerError, match="no launcher answers") as caught:
         converse(work_dir, lambda _session: asyncio.sleep(0))
     assert caught.value.temporary
@@ -156,13 +154,22 @@ def test_one_that_cannot_start_says_where_to_look(tmp_path: Path) -> None:
     assert "IsADirectoryError" in (tmp_path / "launcher.log").read_text()
 
 
-def test_an_imposters_name_is_not_taken_for_it(work_dir: Path) -> None:
-    me = identity_of(os.getpid())
-    assert me is not None
-    stale = {**me.to_json(), "start_time": me.start_time - 1}
-    (work_dir / "launcher.json").write_text(json.dumps(stale))
+def test_what_a_killed_one_left_is_not_taken_for_it(work_dir: Path) -> None:
+    first = start_launcher(work_dir)
+    send_signal(first, signal.SIGKILL)
+    wait_for("its end", lambda: not is_alive(first))
+    assert (work_dir / "launcher.sock").exists()
     assert find_launcher(work_dir) is None
-    assert start_launcher(work_dir).pid != os.getpid()
+    assert start_launcher(work_dir) != first
+
+
+def test_one_that_is_stopped_is_found(work_dir: Path) -> None:
+    launcher = start_launcher(work_dir)
+    send_signal(launcher, signal.SIGSTOP)
+    try:
+        assert find_launcher(work_dir) == launcher
+    finally:
+        send_signal(launcher, signal.SIGCONT)
 
 
 # --- tasks
@@ -515,7 +522,7 @@ def test_shutdown_ends_all_tasks_and_leaves_no_process_or_socket(work_dir: Path)
     assert not is_alive(launcher)
     assert not any(is_alive(task.process) for task in tasks)
     left = {path.name for path in work_dir.iterdir()}
-    assert not left & {"launcher.sock", "launcher.json"}
+    assert "launcher.sock" not in left
     exits = [json.loads(line) for line in (work_dir / "exits").read_text().splitlines()]
     assert {each["uuid"]: (each["code"], each["signal"]) for each in exits} == {
         "ended": (0, None),
@@ -571,6 +578,7 @@ def test_a_killed_launcher_is_missed_and_its_tasks_are_listed_as_lost(work_dir: 
         assert await session.client.list() == []
 
     converse(work_dir, before)
+    wait_for("the launcher's end", lambda: not is_alive(killed))
     assert find_launcher(work_dir) is None
     assert start_launcher(work_dir) != killed
     converse(work_dir, after)

@@ -55,9 +55,6 @@ def test_every_path_lies_where_the_house_plan_says() -> None:
     assert home.log("master") == Path("/h/logs/master.log")
     assert agent.checkpoint == Path("/h/agents/a1/checkpoint.db")
     assert agent.launcher_socket == Path("/h/agents/a1/launcher.sock")
-    assert agent.launcher_lock == Path("/h/agents/a1/launcher.lock")
-    assert agent.launcher_info == Path("/h/agents/a1/launcher.json")
-    assert agent.exits == Path("/h/agents/a1/exits")
     assert agent.sandbox("f", "t", "u") == Path("/h/agents/a1/sandboxes/f/t/u")
 
 
