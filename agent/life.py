@@ -104,7 +104,7 @@ class Life:
         else:
             picked = context.ledger.pick(task.info.resources)
         if picked is None:
-            message = f"{task.info.resources} do not fit into what is free on this agent"
+            message = f"resources: {task.info.resources} do not fit into what is free on this agent"
             self._end(task, Seen.REFUSED, Reason.AGENT_REFUSED, message)
             return
         context.ledger.hold(task.key, picked)

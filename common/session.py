@@ -8,6 +8,7 @@ is in it. Nothing here waits for the peer: who reads too slowly loses its sessio
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Protocol
 
 from .dataclass import dataclass
@@ -18,6 +19,11 @@ FLUSH_S = 5.0
 """How long a session that is being ended may take to write what is queued."""
 
 PEER_GONE = "the peer is gone"
+
+_LOOKS = 12
+"""So often a batch is found still unread before its peer is given up: a stop of this process, and
+be it long, is no more than one look.
+"""
 
 _FAIRNESS = 200
 """Messages of one batch that are handed over before the loop may look at anything else."""
@@ -43,7 +49,9 @@ class Limits:
     batch_bytes: int = 1024**2
     message_bytes: int = 4 * 1024**2
     unread_s: float = 60.0
-    """So long one batch may wait for a peer that does not read, however little is queued."""
+    """So long one batch may wait for a peer that does not read, however little is queued. Time in
+    which this process itself stood still is not counted.
+    """
 
 
 DEFAULT_LIMITS = Limits()
@@ -117,6 +125,8 @@ class Session:
         self._limits = limits
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
+        self._writing: object = None
+        """Another for each batch; None between them."""
         self._wake = asyncio.Event()
         self._reason: tuple[Code, str] | None = None
         self._is_ended_by_peer = False
@@ -171,7 +181,8 @@ class Session:
         writer = asyncio.create_task(self._write(stream))
         reported = False
         try:
-            await self._ended.wait()
+            if await self._is_unread():
+                writer.cancel()
             reported = True
             self._report(callbacks)
             await asyncio.wait({writer}, timeout=FLUSH_S)
@@ -186,6 +197,20 @@ class Session:
             writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
             self._finished.set()
+
+    async def _is_unread(self) -> bool:
+        """Wait for the end; whether it came because the peer did not read."""
+        limit, seen, looks = self._limits.unread_s, None, 0
+        while not self._ended.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit / _LOOKS):
+                    await self._ended.wait()
+            looks = looks + 1 if seen is self._writing is not None else 0
+            seen = self._writing
+            if looks == _LOOKS and not self.closed:
+                self._abandon(Code.SLOW_CONSUMER, f"nothing was read for {limit:g} s")
+                return True
+        return False
 
     def _abandon(self, code: Code, message: str) -> None:
         """End without writing what is queued."""
@@ -253,13 +278,10 @@ class Session:
             is_open = is_open and not self.closed
 
     async def _write_batch(self, stream: Stream) -> bool:
-        try:
-            async with asyncio.timeout(self._limits.unread_s):
-                return await stream.write(self._take())
-        except TimeoutError:
-            message = f"nothing was read for {self._limits.unread_s:g} s"
-            self._abandon(Code.SLOW_CONSUMER, message)
-            return False
+        self._writing = object()
+        is_open = await stream.write(self._take())
+        self._writing = None
+        return is_open
 
     def _take(self) -> bytes:
         """As much of the queue as one batch may hold; at least one message."""

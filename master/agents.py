@@ -65,6 +65,12 @@ class Agents:
 
     def _chunk(self, session: SessionId, part: RegisterAgent) -> None:
         """A large registration comes in parts; only the whole counts."""
+        registered = self._context.sessions.get(session)
+        if isinstance(registered, Agent):
+            message = "this session has registered"
+            self._context.dismiss(session, Code.INVALID, message, agent=True)
+            self.closed(registered)
+            return
         before = self._chunks.pop(session, None)
         whole = part if before is None else _joined(before, part)
         if whole.more:
@@ -72,10 +78,7 @@ class Agents:
             return
         whole = self._named(whole)
         if (refusal := self._refusal(session, whole)) is not None:
-            registered = self._context.sessions.get(session)
             self._context.dismiss(session, *refusal, agent=True)
-            if isinstance(registered, Agent):
-                self.closed(registered)
         else:
             self._register(session, whole)
 

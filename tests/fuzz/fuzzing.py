@@ -34,7 +34,7 @@ from tests.fuzz.others import (
     reader_of,
 )
 from tests.fuzz.outcome import Door, Outcome, World
-from tests.fuzz.walk import Spot, parent_of, spots
+from tests.fuzz.walk import Spot, is_repeated, parent_of, spots
 
 from fairlead.common import wire
 from fairlead.protos import agent_pb2, framework_pb2, operator_pb2
@@ -283,12 +283,18 @@ def _is_unsupported(case: Case) -> bool:
     """At and beneath what this version does not do, everything is refused that is there."""
     here = case.door.message.DESCRIPTOR
     for number, step in enumerate(case.spot.steps, 1):
-        is_there = number < len(case.spot.steps) or case.kind not in ABSENT
+        is_there = number < len(case.spot.steps) or not _is_absent(case)
         doors = row_of(f"{here.name}.{step}").rules.get(UNSUPPORTED, "").split(",")
         if case.door.name in doors and is_there:
             return True
         here = here.fields_by_name[step].message_type
     return False
+
+
+def _is_absent(case: Case) -> bool:
+    """A reader cannot see that anything stands in the field."""
+    can_be_told = case.spot.field.has_presence or is_repeated(case.spot.field)
+    return case.kind in ABSENT or (case.kind in LIKE_MISSING and not can_be_told)
 
 
 def corpus() -> list[Case]:

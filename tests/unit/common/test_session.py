@@ -1,6 +1,7 @@
 """One end of a session, over a stream that does as it is told."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -174,6 +175,23 @@ def test_who_reads_nothing_for_too_long_is_slow_however_little_waits() -> None:
         await asyncio.wait_for(world.task, 10)
         reason = (Code.SLOW_CONSUMER, "nothing was read for 0.05 s")
         assert world.closed == world.stream.finished == [reason]
+
+    run(scenario)
+
+
+def test_while_this_process_stood_still_nobody_was_slow() -> None:
+    async def scenario() -> None:
+        world = World(Limits(unread_s=0.6))
+        world.stream.taking.clear()
+        world.session.send("word")
+        await world.settle()
+        time.sleep(0.7)  # noqa: ASYNC251 - as if stopped, and continued
+        await world.settle()
+        assert not world.session.closed
+        world.stream.taking.set()
+        await world.settle()
+        assert world.stream.written == [b"word "]
+        await world.end()
 
     run(scenario)
 

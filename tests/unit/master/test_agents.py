@@ -88,6 +88,15 @@ def test_chunks_of_a_session_that_broke_are_forgotten() -> None:
     assert not h.master._agents._chunks
 
 
+def test_a_part_of_a_registration_on_a_session_that_has_registered_is_refused_at_once() -> None:
+    h, a, _ = running("t1")
+    part = replace(a.registrations(chunks=1)[0], more=True)
+    a.says(part)
+    assert a.goodbyes[-1].code is Code.INVALID
+    assert state(h, a) is AgentState.DISCONNECTED
+    assert not h.master._agents._chunks
+
+
 def test_duplicate_agent_while_the_first_is_alive() -> None:
     h, a, _ = running("t1")
     twin = h.twin(a)
