@@ -1,10 +1,15 @@
-"""Files of records: every start and every exit stands in one before anyone is told of it."""
+"""Files of records: every start and every exit stands in one before anyone is told of it.
+
+Each line begins with its checksum: a byte that a disk has changed costs that record, whose end is
+then unknown, and never makes another of it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import time
+from binascii import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing would make every fork dearer
@@ -15,7 +20,7 @@ if TYPE_CHECKING:  # importing typing would make every fork dearer
 
 
 class RecordFile:
-    """Lines of JSON, each about a launch. A torn line is skipped by whoever reads it."""
+    """Lines of JSON, each about a launch. A damaged line is skipped by whoever reads it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -32,16 +37,25 @@ class RecordFile:
         except FileNotFoundError:
             return records
         for line in content.split(b"\n"):
-            try:
-                record = json.loads(line)
+            checksum, _, text = line.partition(b" ")
+            if text and checksum == checksum_of(text):
+                record = json.loads(text)
                 records[record["uuid"]] = record
-            except (ValueError, KeyError, TypeError):
-                continue
         return records
+
+    def begin(self, records: Collection[Json]) -> None:
+        """Of what was loaded only these; all of it, where the disk has no room for a new file."""
+        try:
+            self.rewrite(records)
+        except OSError as problem:
+            self.descriptor = os.open(self.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self.lines = 1 + len(records)
+            self.is_torn = True
+            self.complain(os.strerror(problem.errno or 0))
 
     def append(self, record: Json) -> bool:
         """Whether it stands there now; if not, whoever calls tries again."""
-        line = json.dumps(record).encode() + b"\n"
+        line = as_line(record)
         if self.is_torn:
             line = b"\n" + line
         try:
@@ -76,7 +90,9 @@ class RecordFile:
             self.complain(os.strerror(problem.errno or 0))
 
     def rewrite(self, records: Collection[Json]) -> None:
-        write_file(self.name, "".join(json.dumps(record) + "\n" for record in records))
+        with open(f"{self.name}.new", "wb") as file:
+            file.writelines(map(as_line, records))
+        os.rename(f"{self.name}.new", self.name)
         if self.descriptor >= 0:
             os.close(self.descriptor)
         self.descriptor = os.open(self.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -84,14 +100,17 @@ class RecordFile:
         self.is_torn = False
 
 
+def as_line(record: Json) -> bytes:
+    text = json.dumps(record).encode()
+    return checksum_of(text) + b" " + text + b"\n"
+
+
+def checksum_of(text: bytes) -> bytes:
+    return b"%08x" % crc32(text)
+
+
 def log(text: str) -> None:
     try:
         os.write(2, f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n".encode())
     except OSError:  # the disk of the log is full, which must not end us
         return
-
-
-def write_file(name: str, text: str) -> None:
-    with open(f"{name}.new", "w") as file:
-        file.write(text)
-    os.rename(f"{name}.new", name)

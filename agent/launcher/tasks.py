@@ -84,8 +84,8 @@ class Launcher:
         self.lost = {uuid: {**record, "lost": True} for uuid, record in started}
         for uuid in self.ended:
             self.lost.pop(uuid, None)
-        self.exits.rewrite(self.ended.values())
-        self.starts.rewrite(self.lost.values())
+        self.exits.begin(self.ended.values())
+        self.starts.begin(self.lost.values())
         self.running: dict[str, Task] = {}
         self.by_pid: dict[int, Task] = {}
         self.untold: dict[str, Task] = {}

@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from fairlead.agent.launcher import ALREADY_RUNNING
+from fairlead.agent.launcher.records import RecordFile
 from fairlead.agent.launcher_client import (
     PROGRAM,
     Exit,
@@ -52,6 +53,10 @@ def wait_for(what: str, holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"waited {DEADLINE_S:g} s for {what}"
         time.sleep(0.01)
+
+
+def records_of(path: Path) -> dict[str, dict[str, object]]:
+    return RecordFile(str(path)).load()
 
 
 class Session:
@@ -189,8 +194,7 @@ def test_two_hundred_quick_tasks_are_reaped_exactly(work_dir: Path) -> None:
             name: number for number, name in enumerate(names)
         }
         assert len(session.exits) == 200
-        lines = (work_dir / "exits").read_text().splitlines()
-        assert sorted(json.loads(line)["uuid"] for line in lines) == sorted(names)
+        assert sorted(records_of(work_dir / "exits")) == sorted(names)
         assert psutil.Process(launcher.pid).children() == []
         assert psutil.Process(launcher.pid).memory_info().rss <= 16 * MIB
         await session.client.forget(*names)
@@ -245,7 +249,7 @@ def test_an_exit_that_cannot_be_written_is_told_later(work_dir: Path) -> None:
             assert session.exits == []
             assert (work_dir / "exits").read_bytes() == b""
         assert (await session.ended("a")).code == 7
-        assert json.loads((work_dir / "exits").read_text())["code"] == 7
+        assert [each["code"] for each in records_of(work_dir / "exits").values()] == [7]
         (listed,) = await session.client.list()
         assert listed.exit == session.exits[0]
 
@@ -523,8 +527,8 @@ def test_shutdown_ends_all_tasks_and_leaves_no_process_or_socket(work_dir: Path)
     assert not any(is_alive(task.process) for task in tasks)
     left = {path.name for path in work_dir.iterdir()}
     assert "launcher.sock" not in left
-    exits = [json.loads(line) for line in (work_dir / "exits").read_text().splitlines()]
-    assert {each["uuid"]: (each["code"], each["signal"]) for each in exits} == {
+    exits = records_of(work_dir / "exits")
+    assert {uuid: (each["code"], each["signal"]) for uuid, each in exits.items()} == {
         "ended": (0, None),
         "gentle": (4, None),
         "stopped": (None, signal.SIGTERM),
