@@ -27,13 +27,14 @@ class Mark:
 
     def set(self, cluster_id: str, commits: int) -> None:
         """These are written. If this is not, less will be noticed, and nothing is lost."""
-        line = f"{clock.boot_id()} {cluster_id} {commits}"
-        with suppress(OSError):
-            os.pwrite(self._lock, f"{line:<{_MARK_BYTES - 1}}\n".encode(), HOLDER_BYTES)
+        self._tell(f"{clock.boot_id()} {cluster_id} {commits}")
 
     def check_not_empty(self) -> None:
-        """A file that is not there may have been put away; one without content was damaged."""
-        if self._told and self._path.is_file() and not self._path.stat().st_size:
+        """A file that is not there was put away; one without content was damaged."""
+        if self._told and not self._path.exists():
+            # Now, or who dies while it is begun anew leaves an empty one that looks damaged.
+            self._tell("")
+        elif self._told and self._path.is_file() and not self._path.stat().st_size:
             raise self._damaged("it is empty")
 
     def check_complete(self, cluster_id: str, commits: int) -> None:
@@ -41,6 +42,10 @@ class Mark:
         if self._told[:2] == [clock.boot_id(), cluster_id] and commits < int(self._told[2]):
             lost = int(self._told[2]) - commits
             raise self._damaged(f"its last {lost} commits are missing")
+
+    def _tell(self, line: str) -> None:
+        with suppress(OSError):
+            os.pwrite(self._lock, f"{line:<{_MARK_BYTES - 1}}\n".encode(), HOLDER_BYTES)
 
     def _damaged(self, how: str) -> RegistryError:
         return RegistryError(

@@ -140,7 +140,11 @@ class Store:
     # --- from here on: the writer thread
 
     def _begin_epoch(self) -> int:
-        epoch = self._table.begin_epoch()
+        try:
+            epoch = self._table.begin_epoch()
+        except Exception as error:
+            self._failure = error  # what the table believes of the file may no longer be so
+            raise
         self._mark.set(self._table.cluster_id, self._table.commits)
         return epoch
 

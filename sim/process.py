@@ -183,6 +183,7 @@ class Process:
         """Like kill -9; `silently`: with its whole host."""
         if not self.is_alive:
             return
+        self._check_last()
         self.is_alive = False
         stage = self.stage
         stage.journal.note(stage.clock.now, self.name, "dies", why)
@@ -221,6 +222,14 @@ class Process:
             self.check()
         else:
             self.check_step()
+
+    def _check_last(self) -> None:
+        """Many a life is shorter than the time between two checks of all books."""
+        if self.stage.check_every and self._core is not None:
+            try:
+                self.check()
+            except AssertionError as error:
+                raise CoreFailedError(f"{error!r} in {self.name} as it dies") from error
 
     def _act(self, actions: Sequence[object]) -> None:
         stage = self.stage

@@ -90,6 +90,11 @@ def test_a_sum_that_is_wrong_is_noticed(check_every: int, monkeypatch: pytest.Mo
     assert "the capacity is" in simulate(1, check_every).failure
 
 
+def test_the_books_of_who_dies_early_are_checked_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Books, "count", lambda _books, _agent: None)
+    assert "as it dies" in simulate(1, check_every=1_000_000).failure
+
+
 def test_what_a_step_did_wrong_is_noticed_behind_that_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -313,7 +313,25 @@ store.close()
         assert list(store.load()) == ["a"]
 
 
+def test_a_reign_that_could_not_begin_leaves_a_whole_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(path, "registry") as store:
+        with monkeypatch.context() as patch:
+            patch.setattr("fairlead.common.table._seal", fail)
+            with pytest.raises(RegistryError, match="no room"):
+                store.begin_epoch()
+        with pytest.raises(RegistryError, match="no room"):
+            commit(store, ("a", b"1"))
+    with Store.open(path, "registry") as store:
+        assert store.load() == {}
+
+
 # --- errors that only the disk can make
+
+
+def fail(*_: object) -> None:
+    raise sqlite3.OperationalError("no room")
 
 
 def raised_by(connection: sqlite3.Connection, statement: str) -> sqlite3.Error:

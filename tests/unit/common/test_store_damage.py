@@ -164,6 +164,23 @@ def test_a_file_put_away_is_begun_anew(killed: Kept) -> None:
         assert store.cluster_id != killed.cluster_id
 
 
+def test_nor_is_it_damaged_because_its_new_beginning_was_cut_short(
+    killed: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(path: Path, *_: object) -> None:
+        path.touch()
+        raise RegistryError("the disk is full")
+
+    killed.put("checkpoint.db-wal", None)
+    killed.path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("fairlead.common.store.Table", die)
+        with pytest.raises(RegistryError, match="is full"):
+            Store.open(killed.path, "checkpoint")
+    with Store.open(killed.path, "checkpoint") as store:
+        assert store.load() == {}
+
+
 def test_an_older_copy_is_taken_only_on_purpose(closed: Kept) -> None:
     with Store.open(closed.path, "checkpoint") as store:
         store.commit([("a", b"")], lambda _error: None)
