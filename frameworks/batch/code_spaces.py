@@ -195,7 +195,11 @@ def _remove(directory: Path) -> None:
 
 def explain_missing(error: BaseException) -> None:
     """Say what to do about a module that was not found."""
-    if not isinstance(error, ModuleNotFoundError) or not error.name or _ADVICE in error.msg:
+    if not isinstance(error, ModuleNotFoundError):
+        return
+    if not isinstance(error.name, str) or not isinstance(error.msg, str):
+        return  # put together by hand
+    if not error.name or _ADVICE in error.msg:
         return
     top = error.name.partition(".")[0]
     error.msg += (

@@ -9,10 +9,12 @@ the exceptions that it was raised from, or during, hang on `__context__`. Whatev
 quoted.
 """
 
+import contextlib
 import copyreg
 import io
 import pickle
 import traceback
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
@@ -43,7 +45,10 @@ def dump_error(error: BaseException, skip: int = 0) -> bytes:
     trace = error.__traceback__
     for _ in range(skip):
         trace = trace.tb_next if trace else None
-    text = "".join(traceback.format_exception(type(error), error, trace))
+    try:
+        text = "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException as problem:  # noqa: BLE001  (its own code runs: anything may come out)
+        text = f"{type(error).__qualname__} (its traceback cannot be shown: {_text(problem)})\n"
     return pickle.dumps(([_dump(link) for link in _chain(error)], text), pickle.HIGHEST_PROTOCOL)
 
 
@@ -53,10 +58,16 @@ def load_error(data: Buffer) -> BaseException:
     first, *origins = [_load(*link) for link in links]
     later = first
     for origin in origins:
-        later.__context__ = origin
+        _set(later, "__context__", origin)
         later = origin
-    first.__cause__ = RemoteTraceback(text)
+    _set(first, "__cause__", RemoteTraceback(text))
     return first
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """To one that takes notes: its class may allow no attributes, or have its own use for them."""
+    with contextlib.suppress(Exception):
+        error.add_note(note)
 
 
 def rebuild(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
@@ -68,12 +79,20 @@ def rebuild(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
     return error
 
 
+def restore(error: BaseException, attributes: Mapping[str, Any]) -> None:
+    """Its attributes, as they were."""
+    for name, value in attributes.items():
+        _set(error, name, value)
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """At any depth: the members of an exception group are exceptions too."""
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, BaseException) and _has_only_its_own_init(type(obj)):
             _, args, *state = tuple(obj.__reduce__())
+            if state and type(obj).__setstate__ is BaseException.__setstate__:
+                return (rebuild, (type(obj), args), *state, None, None, restore)
             return (rebuild, (type(obj), args), *state)
         return super().reducer_override(obj)
 
@@ -117,7 +136,14 @@ def _load(data: bytes, words: str) -> BaseException:
     try:
         return _check(pickle.loads(data))
     except BaseException as problem:  # noqa: BLE001  (the same, and its class may be unknown here)
-        return RemoteError(f"{words} (the exception itself cannot be loaded here: {problem})")
+        return RemoteError(
+            f"{words} (the exception itself cannot be loaded here: {_text(problem)})"
+        )
+
+
+def _set(error: BaseException, name: str, value: object) -> None:
+    """Also where the class forbids that, as a frozen dataclass does."""
+    BaseException.__setattr__(error, name, value)
 
 
 def _check(loaded: object) -> BaseException:
@@ -129,5 +155,5 @@ def _check(loaded: object) -> BaseException:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  (a broken __str__ must not hide that the call failed)
+    except BaseException:  # noqa: BLE001  (a broken __str__ must not hide that the call failed)
         return "(its message cannot be shown)"

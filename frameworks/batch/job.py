@@ -43,7 +43,7 @@ from .errors import (
     WorkerDiedError,
 )
 from .exits import Exit
-from .failures import load_error
+from .failures import add_note, load_error
 from .future import CallFuture
 from .locate import Service
 from .payloads import NotLoadableError, load_value
@@ -220,7 +220,7 @@ class Job:
             self._step(TryAgain(call, pause_s))
             return
         if call.tries > 1:
-            error.add_note(f"(it was tried {call.tries} times)")
+            add_note(error, f"(it was tried {call.tries} times)")
         self._reject(call, error)
 
     def _reject(self, call: Call, error: BaseException) -> None:

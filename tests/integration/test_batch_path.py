@@ -541,6 +541,16 @@ def test_exceptions_of_all_kinds_fail_their_call_alone(executor: Executor) -> No
     assert executor.submit(abs, -1).result(PATIENCE_S) == 1
 
 
+def test_a_call_may_do_to_its_output_what_it_likes(executor: Executor) -> None:
+    def spoil(stream: object) -> None:
+        sys.stdout = stream  # type: ignore[assignment]
+
+    single = executor.with_options(loss_retries=0)
+    for stream in (None, 5):
+        assert single.submit(spoil, stream).result(PATIENCE_S) is None
+        assert single.submit(abs, -1).result(PATIENCE_S) == 1
+
+
 def test_a_result_that_cannot_be_loaded_here_fails_alone(executor: Executor) -> None:
     pid = os.getpid()
 

@@ -152,3 +152,5 @@ def test_a_missing_module_says_what_to_include() -> None:
         "Executor(include=['nowhere_at_all']); else install it where the agents run"
     )
     explain_missing(ValueError("something else"))
+    explain_missing(ModuleNotFoundError(name="put together by hand"))
+    explain_missing(ModuleNotFoundError("likewise", name=5))  # type: ignore[arg-type]

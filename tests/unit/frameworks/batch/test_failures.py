@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+from dataclasses import dataclass
 from typing import Any, Self
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from fairlead.frameworks.batch.failures import (
     RemoteError,
     RemoteTraceback,
+    add_note,
     dump_error,
     load_error,
 )
@@ -190,3 +192,43 @@ def test_an_error_of_a_class_unknown_here_is_quoted() -> None:
     assert isinstance(loaded, RemoteError)
     assert "Unknown: why" in str(loaded)
     assert "nowhere_at_all" in str(loaded)
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+    where: str = ""
+
+
+class UntouchableError(Exception):
+    def __setattr__(self, name: str, value: object) -> None:
+        raise TypeError(f"{name} is not to be set")
+
+
+class HasNotesOfItsOwnError(Exception):
+    def __init__(self) -> None:
+        super().__init__()
+        self.__notes__ = "not a list"  # type: ignore[assignment]
+
+
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+def test_an_exception_that_allows_no_attributes() -> None:
+    loaded = travelled(FrozenError(7, where="there"))
+    assert isinstance(loaded, FrozenError)
+    assert (loaded.code, loaded.where) == (7, "there")
+    for error in (loaded, travelled(UntouchableError("keep off"))):
+        assert isinstance(error.__cause__, RemoteTraceback)
+        add_note(error, "this may be lost")
+    assert isinstance(error, UntouchableError)
+    add_note(travelled(HasNotesOfItsOwnError()), "so may this")
+
+
+def test_an_exception_that_cannot_be_shown() -> None:
+    assert "MuteError" in str(travelled(MuteError()).__cause__)
+    loaded = travelled(SyntaxError("no", ("file", 1, 2, 5)))
+    assert isinstance(loaded, SyntaxError)
+    assert "SyntaxError (its traceback cannot be shown" in str(loaded.__cause__)
