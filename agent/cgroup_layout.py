@@ -58,6 +58,8 @@ def find_layout(root: str = "", *, is_forced: bool = False) -> Layout:
         if not why_not and os.access(unified, os.W_OK | os.X_OK):
             first["unified"] = _home(unified)
         return Layout(1, first, tuple(name for name in CONTROLLERS if name not in first))
+    if not unified and places:
+        raise ContainerError(f"{places[0].directory} cannot be written, nor can the others")
     if why_not:
         raise ContainerError(why_not)
     home = _home(unified)

@@ -19,7 +19,7 @@ from fairlead.common.ids import LaunchUuid
 
 from .cgroup_layout import CONTROLLERS, Layout, enable, find_layout, quota_above
 from .launcher import cgroup
-from .launcher.endings import PLACES, UNKILLABLE_S
+from .launcher.endings import PLACES, UNKILLABLE_S, number_of
 from .limits import Limits
 
 PERIOD_US = 100_000
@@ -208,8 +208,7 @@ def _end(groups: Groups) -> dict[str, Any]:
 
 def _hash(work_dir: Path) -> str:
     """The path alone would be the same in two containers, the number alone comes again."""
-    found = work_dir.stat()
-    text = f"{work_dir.resolve()}\n{found.st_dev}\n{found.st_ino}"
+    text = f"{work_dir.resolve()}\n{number_of(str(work_dir))}"
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
@@ -227,18 +226,19 @@ def _remembered(work_dir: Path) -> list[Groups]:
     """None if the file came with a copy of another directory."""
     try:
         said = json.loads((work_dir / PLACES).read_bytes())
-        is_ours = said["inode"] == work_dir.stat().st_ino
+        is_ours = said["directory"] == number_of(str(work_dir))
         return [dict(each) for each in said["places"]] if is_ours else []
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
 def _remember(work_dir: Path, places: Groups) -> None:
-    """Former ones stay for as long as they are there."""
-    before = [
-        each for each in _remembered(work_dir) if any(Path(path).is_dir() for path in each.values())
-    ]
-    known = [places, *(each for each in before if each != places)]
+    """Former ones stay for as long as they are there. On a full disk the same can be used again."""
+    before = _remembered(work_dir)
+    there = [each for each in before if any(Path(path).is_dir() for path in each.values())]
+    known = [places, *(each for each in there if each != places)]
+    if known == before:
+        return
     new = work_dir / f"{PLACES}.new"
-    new.write_text(json.dumps({"inode": work_dir.stat().st_ino, "places": known}))
+    new.write_text(json.dumps({"directory": number_of(str(work_dir)), "places": known}))
     new.replace(work_dir / PLACES)

@@ -69,10 +69,12 @@ def join(groups: Groups) -> None:
 
 
 def members(groups: Groups) -> list[int]:
-    """Of the groups and of those that the task made below."""
+    """Of the groups and of those that the task made below. Who is of a pid namespace that cannot be
+    seen from here is listed as 0, and a signal to 0 would reach ourselves.
+    """
     found: list[int] = []
     for directory in tree_below(listing(groups)):
-        found += map(int, read_file(f"{directory}/cgroup.procs").split())
+        found += filter(None, map(int, read_file(f"{directory}/cgroup.procs").split()))
     return found
 
 

@@ -84,7 +84,13 @@ def places() -> list[str]:
     try:
         with open(PLACES, "rb") as file:
             said = json.load(file)
-        is_ours = said["inode"] == os.stat(".").st_ino
+        is_ours = said["directory"] == number_of(".")
         return [path for each in said["places"] for path in each.values()] if is_ours else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def number_of(directory: str) -> str:
+    """No other has it while this one is there, not even a copy on another disk."""
+    found = os.stat(directory)
+    return f"{found.st_dev}:{found.st_ino}"

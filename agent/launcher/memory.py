@@ -35,15 +35,17 @@ class MemoryWatch:
         memory = task.groups.get("memory")
         if memory is None:
             return
-        event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        event = -1
         try:
+            event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             watched = os.open(f"{memory}/memory.oom_control", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 cgroup.write(f"{memory}/cgroup.event_control", f"{event} {watched}")
             finally:
                 os.close(watched)
         except OSError:  # then it is only seen when the task ends
-            os.close(event)
+            if event >= 0:
+                os.close(event)
             return
         self.events[task.pid] = event
         self.loop.watch(event, lambda _mask: self.suspect(task))

@@ -261,7 +261,8 @@ def test_files_are_their_owners(fairlead: Command) -> None:
 def private(home: Home) -> list[Path]:
     """What nobody else may read, even if the home were opened one day."""
     work = home.agent("a1")
-    found = [home.token_path, home.registry, work.checkpoint, work.exits, work.launcher_socket]
+    found = [home.token_path, home.registry, work.checkpoint, work.launcher_socket]
+    found += [work.path / "exits", work.path / "starts"]
     for database in (home.registry, work.checkpoint, home.path / "frameworks" / "commands.db"):
         found += database.parent.glob(f"{database.name}*")
     found += [path for path in work.sandboxes.rglob("std*") if path.is_file()]

@@ -154,6 +154,15 @@ def test_version_1_is_used_below_the_own_group_of_each_controller(tmp_path: Path
     }
 
 
+def test_version_1_that_is_read_only_is_said_to_be_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first_version(tmp_path)
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(ContainerError, match=r"cpuacct/inner cannot be written, nor can the other"):
+        find_layout(str(tmp_path))
+
+
 def test_a_group_outside_of_what_is_mounted_is_not_guessed_at(tmp_path: Path) -> None:
     first_version(tmp_path)
     path = tmp_path / "proc/self/cgroup"

@@ -1,5 +1,6 @@
 """What is written into a task's control groups, under which names, and what becomes of them."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 from tests.support.kernel_tree import KernelTree
 
 from fairlead.agent.cgroup_layout import Layout, find_layout
-from fairlead.agent.cgroups import Cgroups, choose, find_groups
+from fairlead.agent.cgroups import Cgroups, choose, find_groups, remove_all
 from fairlead.agent.launcher import cgroup
-from fairlead.agent.launcher.cgroup import is_out_of_memory, measure
+from fairlead.agent.launcher.cgroup import is_out_of_memory, measure, members
+from fairlead.agent.launcher.endings import number_of
 from fairlead.agent.limits import Limits, limits_of
 from fairlead.common.errors import ConfigError, ContainerError
 from fairlead.common.ids import LaunchUuid, TaskId
@@ -178,14 +180,41 @@ def test_a_copy_of_a_work_directory_finds_nothing_of_the_original(
     assert find_groups(copy, uuid) == {}
 
 
+def test_a_directory_with_the_same_number_on_another_disk_is_not_the_original(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work_dir: Path
+) -> None:
+    cgroups = second_version(monkeypatch, tmp_path, work_dir)
+    groups = cgroups.groups(LaunchUuid("u"))
+    cgroup.make(groups, ())
+    file = work_dir / "cgroups.json"
+    said = json.loads(file.read_text())
+    device, _, number = said["directory"].partition(":")
+    file.write_text(json.dumps({**said, "directory": f"{int(device) + 1}:{number}"}))
+    assert find_groups(work_dir, LaunchUuid("u")) == {}
+    remove_all(work_dir)
+    assert all(Path(path).is_dir() for path in groups.values())
+
+
 @pytest.mark.parametrize(
-    "said", [b"", b"{", b"[]", b'{"inode": 1}', b'{"inode": null, "places": 3}']
+    "said", [b"", b"{", b"[]", b'{"directory": "1"}', b'{"directory": "HERE", "places": 3}']
 )
 def test_a_damaged_file_says_nothing(work_dir: Path, said: bytes) -> None:
-    (work_dir / "cgroups.json").write_bytes(
-        said.replace(b"null", str(work_dir.stat().st_ino).encode())
-    )
+    here = number_of(str(work_dir)).encode()
+    (work_dir / "cgroups.json").write_bytes(said.replace(b"HERE", here))
     assert find_groups(work_dir, LaunchUuid("u")) == {}
+
+
+def test_a_full_disk_takes_no_limits_from_an_agent_that_comes_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work_dir: Path
+) -> None:
+    second_version(monkeypatch, tmp_path, work_dir)
+
+    def no_room(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    layout = find_layout(str(tmp_path))
+    monkeypatch.setattr(Path, "replace", no_room)
+    assert Cgroups(work_dir, layout, 4000).isolation == "cgroup v2"
 
 
 def test_former_places_are_remembered_while_they_are_there(
@@ -243,3 +272,9 @@ def test_what_version_1_measured(tmp_path: Path) -> None:
 
 def test_what_an_old_kernel_does_not_say_is_left_out(tmp_path: Path) -> None:
     assert measure({"unified": str(tmp_path)}) == {"is_out_of_memory": False}
+
+
+def test_nobody_is_signalled_who_cannot_be_seen(tmp_path: Path) -> None:
+    """0 stands for a process of another pid namespace, and for the caller's own group."""
+    (tmp_path / "cgroup.procs").write_text("0\n4711\n0\n")
+    assert members({"unified": str(tmp_path)}) == [4711]
