@@ -2,7 +2,9 @@
 for each class at import comes to be here when it is first called, or is shared by all classes.
 
 For everyone: most programs import hundreds of values and use a few. `fields`, `replace`, `match`,
-`pickle` and type checkers see no difference; it must have slots, and may be frozen.
+`pickle` and type checkers see no difference; it must have slots, and may be frozen. It leaves out
+what nobody here uses: fields by keyword only, or with a hash of their own, `InitVar`, and the text
+of a value that holds itself.
 """
 
 import dataclasses
@@ -24,6 +26,8 @@ else:
             own = dict(vars(cls))
             cls.__doc__ = cls.__doc__ or cls.__name__  # or it would be made of the signature
             cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+            for each in cls.__dataclass_fields__.values():
+                assert each.hash is None and not each.kw_only, f"{cls}.{each.name}: not known here"
             methods = {"__init__": _later(cls, "__init__", _frozen_init if frozen else _init)}
             methods["__repr__"] = _later(cls, "__repr__", _repr)
             if eq:

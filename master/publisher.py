@@ -144,7 +144,6 @@ class Publisher:
             self._refresher = None
         self._refreshed = clock.monotonic()
         self._version = self._newest()
-        self._whole = None
         changed, removed = self._encode_all({**self._late, **self._core.take_touched()})
         if self._watchers and (changed or removed):
             header = wire.encode(self._header(removed=tuple(removed)))
@@ -152,6 +151,7 @@ class Publisher:
 
     def _encode_all(self, keys: Mapping[str, None]) -> tuple[list[bytes], list[str]]:
         """The views under these keys as they are now, and the keys of those that are no more."""
+        self._whole = None
         withheld = {key for _, touched in self._withheld for key in touched}
         changed, removed = [], []
         for key in keys:

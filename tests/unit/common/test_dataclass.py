@@ -110,3 +110,12 @@ def test_what_the_standard_library_does_with_dataclasses() -> None:
     match value:
         case Value(name, count):
             assert (name, count) == ("a", 3)
+
+
+@pytest.mark.parametrize("given", [{"kw_only": True}, {"hash": False}])
+def test_what_it_leaves_out_is_refused_when_the_class_is_made(given: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError, match=r"Odd.*\.value: not known here"):
+
+        @ours(frozen=True, slots=True)
+        class Odd:
+            value: int = field(**given)

@@ -412,3 +412,22 @@ def test_m36_changes_are_worked_off_although_nobody_reads(monkeypatch: pytest.Mo
         assert not h.master.touched
 
     play(scenario)
+
+
+def test_m36_what_was_worked_off_is_in_the_whole_that_a_watch_begins_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_TOUCHED", 3)
+
+    async def scenario() -> None:
+        h = MasterHarness()
+        publisher = Publisher(h.master)
+        await publisher.state(StateQuery())
+        for _ in range(4):
+            h.agent()
+        publisher.changed()
+        assert not h.master.touched
+        async with watching(publisher) as watch:
+            assert len((await read(watch)).agents) == 4
+
+    play(scenario)
