@@ -27,7 +27,8 @@ else:
             cls.__doc__ = cls.__doc__ or cls.__name__  # or it would be made of the signature
             cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
             for each in cls.__dataclass_fields__.values():
-                assert each.hash is None and not each.kw_only, f"{cls}.{each.name}: not known here"
+                is_plain = each.hash is None and not each.kw_only
+                assert is_plain, f"{cls}.{each.name}: not known here"
             methods = {"__init__": _later(cls, "__init__", _frozen_init if frozen else _init)}
             methods["__repr__"] = _later(cls, "__repr__", _repr)
             if eq:
