@@ -112,10 +112,10 @@ def test_what_the_standard_library_does_with_dataclasses() -> None:
             assert (name, count) == ("a", 3)
 
 
-@pytest.mark.parametrize("given", [{"kw_only": True}, {"hash": False}])
-def test_what_it_leaves_out_is_refused_when_the_class_is_made(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize("odd", [field(kw_only=True), field(hash=False)])
+def test_what_it_leaves_out_is_refused_when_the_class_is_made(odd: Any) -> None:
     with pytest.raises(AssertionError, match=r"Odd.*\.value: not known here"):
 
         @ours(frozen=True, slots=True)
         class Odd:
-            value: int = field(**given)
+            value: int = odd
