@@ -50,7 +50,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Calls that the caller no longer wants and that were never started."""
+    """Calls that the caller no longer wants: never started, or not to be tried again."""
 
     calls: tuple[int, ...]
 

@@ -94,6 +94,11 @@ class CallBook:
         """How many workers we have and keep."""
         return len(self._workers) - len(self._leaving)
 
+    @property
+    def pausing(self) -> list[Call]:
+        """Those that wait for their next try."""
+        return self._pauses.calls()
+
     def step(self, event: Event, now: float) -> list[Action]:
         """The only door."""
         actions: list[Action] = []

@@ -31,6 +31,8 @@ class CallFuture(Future[Any]):
         self.code: CodeSet | None = None
         self.is_started = False
         """It went to a worker at least once: only the first time may it be cancelled."""
+        self.last_error: BaseException | None = None
+        """What came of the last try, if another one follows."""
         self._is_settled = False
         self._calls = calls
 
@@ -66,3 +68,4 @@ class CallFuture(Future[Any]):
         self.function = None
         self.arguments = b""
         self.code = None
+        self.last_error = None

@@ -75,6 +75,7 @@ class Job:
         self._service = ServiceLink(service.again, secrets.token_hex(8), self._greeting, self)
         self._finished = asyncio.Event()
         self._is_closing = False
+        self._tries_again = True
         self._broken: FairleadError | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._wanted = 0
@@ -131,6 +132,7 @@ class Job:
             self.fail_all(ServiceLostError("the program was interrupted while the call ran"))
             return
         if cancel_queued:
+            self._stop_trying()
             self._on_cancelled([n for n, future in self._futures.items() if future.cancel()])
         self._check_finished()
 
@@ -186,7 +188,7 @@ class Job:
                 self._finish(call, outcome)
             case Fail(call):
                 self._reject(call, _died(call))
-            case End(call, verdict) if verdict is Verdict.KILLED:
+            case End(call, Verdict.KILLED):
                 self._reject(call, CallKilledError(f"{call.kind} was killed, as was asked for"))
             case End(call):
                 message = f"{call.kind} was ended: it ran longer than {call.timeout_s:g} s"
@@ -209,19 +211,33 @@ class Job:
 
     def _failed(self, call: Call, error: BaseException) -> None:
         """It is tried again, or this is what became of it."""
-        options = self._futures[call.id].options
+        future = self._futures[call.id]
         try:
-            pause_s = options.pause_s(error, call.tries)
+            pause_s = future.options.pause_s(error, call.tries) if self._tries_again else None
         except BaseException as problem:  # noqa: BLE001  (the caller's own function was asked)
             problem.__context__ = error
             self._reject(call, problem)
             return
         if pause_s is not None:
+            future.last_error = error
             self._step(TryAgain(call, pause_s))
             return
-        if call.tries > 1:
-            add_note(error, f"(it was tried {call.tries} times)")
+        self._give_up(call, error, call.tries)
+
+    def _give_up(self, call: Call, error: BaseException, tries: int) -> None:
+        if tries > 1:
+            add_note(error, f"(it was tried {tries} times)")
         self._reject(call, error)
+
+    def _stop_trying(self) -> None:
+        """What pauses before its next try has failed already, with its last one."""
+        self._tries_again = False
+        pausing = self._book.pausing
+        self._step(Cancelled(tuple(call.id for call in pausing)))
+        for call in pausing:
+            error = self._futures[call.id].last_error
+            assert error is not None
+            self._give_up(call, error, call.tries - 1)
 
     def _reject(self, call: Call, error: BaseException) -> None:
         future = self._futures.pop(call.id)

@@ -26,6 +26,9 @@ class Pauses:
             self._times.clear()
         return call
 
+    def calls(self) -> list[Call]:
+        return list(self._calls.values())
+
     def over(self, now: float) -> list[Call]:
         """Take out those that have paused long enough."""
         calls = []

@@ -385,6 +385,26 @@ def test_timeouts_are_retried_and_a_pause_holds_no_worker(
         assert future.result(PATIENCE_S) == "done"
 
 
+def test_shutdown_that_cancels_does_not_wait_for_the_next_try(
+    batch: LocalBatch, tmp_path: Path
+) -> None:
+    def fail() -> None:
+        (tmp_path / "begun").touch()
+        while not (tmp_path / "go on").exists():
+            time.sleep(0.01)
+        raise KeyError
+
+    executor = Executor(max_workers=1, retries=5, backoff_s=60)
+    pausing = executor.submit(int, "x")
+    running = executor.submit(fail)
+    wait_until("the first one has failed", (tmp_path / "begun").exists)
+    executor.shutdown(wait=False, cancel_futures=True)
+    assert isinstance(pausing.exception(PATIENCE_S), ValueError)
+    (tmp_path / "go on").touch()
+    assert isinstance(running.exception(PATIENCE_S), KeyError)
+    executor.shutdown()
+
+
 def test_a_filter_that_fails_is_what_comes_out(executor: Executor) -> None:
     odd = executor.with_options(retries=3, retry_on=lambda _: 1 // 0 == 0)
     error = odd.submit(int, "x").exception(PATIENCE_S)
@@ -543,7 +563,7 @@ def test_exceptions_of_all_kinds_fail_their_call_alone(executor: Executor) -> No
 
 def test_a_call_may_do_to_its_output_what_it_likes(executor: Executor) -> None:
     def spoil(stream: object) -> None:
-        sys.stdout = stream  # type: ignore[assignment]
+        setattr(sys, "stdout", stream)  # noqa: B010  (it is no stream)
 
     single = executor.with_options(loss_retries=0)
     for stream in (None, 5):

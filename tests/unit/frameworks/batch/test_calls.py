@@ -435,6 +435,20 @@ def test_a_call_may_be_killed_while_it_waits_for_its_next_try() -> None:
     assert bench.book.wanted == 1
 
 
+def test_a_call_that_waits_for_its_next_try_may_be_cancelled() -> None:
+    bench = Bench("a")
+    ids = bench.submit(2)
+    call = next(iter(bench.at["a"].values()))
+    bench.answer("a")
+    bench.step(TryAgain(call, 60.0))
+    assert [call.id for call in bench.book.pausing] == [ids[0]]
+    bench.step(Cancelled((ids[0],)))
+    assert bench.book.pausing == []
+    assert bench.ids_at("a") == [ids[1]]
+    bench.finish()
+    assert bench.book.next_deadline() is None
+
+
 # Stopping
 
 

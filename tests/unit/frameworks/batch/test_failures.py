@@ -229,6 +229,6 @@ def test_an_exception_that_allows_no_attributes() -> None:
 
 def test_an_exception_that_cannot_be_shown() -> None:
     assert "MuteError" in str(travelled(MuteError()).__cause__)
-    loaded = travelled(SyntaxError("no", ("file", 1, 2, 5)))
+    loaded = travelled(SyntaxError("no", ("file", 1, 2, 5)))  # type: ignore[arg-type]
     assert isinstance(loaded, SyntaxError)
     assert "SyntaxError (its traceback cannot be shown" in str(loaded.__cause__)
