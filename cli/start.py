@@ -176,15 +176,18 @@ def start_cluster(plan: Plan, lock: int, *, detach: bool) -> None:
 
     with _told():
         tether = fork_supervisor(plan, lock)
+        unread: OSError | None = None
         try:
             state = await_answers(tether, plan)
-            with suppress(OSError):  # whoever was to read it has gone; the cluster is there
+            try:
                 print_banner(state, plan, is_detached=detach)
+            except OSError as error:  # whoever was to read it has gone; the cluster is there
+                unread = error
             if detach:
                 tether.detach()
-                return
-            tether.started()
-            _stay(tether)
+            else:
+                tether.started()
+                _stay(tether)
         except Told as told:
             _end(tether)
             raise CommandError("", Exit.SIGNALLED + told.args[0]) from None
@@ -193,6 +196,8 @@ def start_cluster(plan: Plan, lock: int, *, detach: bool) -> None:
             raise
         finally:
             tether.close()
+    if unread is not None:
+        raise unread
 
 
 def _stay(tether: Tether) -> None:
