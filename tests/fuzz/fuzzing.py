@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from tests.fuzz.clients import (
+    SAMPLES,
+    CommandsWorld,
+    LogWorld,
+    OperatorWorld,
+    WithdrawWorld,
+    reader_of,
+)
+from tests.fuzz.followers import AgentUnderWorld, DriverWorld
 from tests.fuzz.kinds import (
     ACCEPTED,
     CLASSES,
@@ -23,16 +32,7 @@ from tests.fuzz.kinds import (
     Setter,
     kinds,
 )
-from tests.fuzz.masters import AgentWorld, FrameworkWorld, OperatorWorld
-from tests.fuzz.others import (
-    SAMPLES,
-    AgentUnderWorld,
-    CommandsWorld,
-    DriverWorld,
-    LogWorld,
-    WithdrawWorld,
-    reader_of,
-)
+from tests.fuzz.masters import AgentWorld, FrameworkWorld
 from tests.fuzz.outcome import Door, Outcome, World
 from tests.fuzz.walk import Spot, is_repeated, parent_of, spots
 

@@ -1,4 +1,4 @@
-"""The master among hostile frameworks, agents and operators: real core, no sockets."""
+"""The master among hostile frameworks and agents: real core, no sockets."""
 
 import dataclasses
 from dataclasses import replace
@@ -8,7 +8,6 @@ from google.protobuf.message import Message
 from tests.fuzz.kinds import ACCEPTED, ENDED, REFUSED
 from tests.fuzz.outcome import BEFORE, Outcome, batch_of
 from tests.support.master_harness import (
-    PERSON,
     AgentDouble,
     FrameworkDouble,
     MasterHarness,
@@ -17,8 +16,8 @@ from tests.support.master_harness import (
 )
 
 from fairlead.common import rpc, wire
-from fairlead.common.errors import FairleadError, InvalidFieldError, RemoteProtocolError
-from fairlead.common.events import CloseSession, Received, Send
+from fairlead.common.errors import RemoteProtocolError
+from fairlead.common.events import CloseSession, Send
 from fairlead.common.ids import (
     AgentId,
     CallId,
@@ -56,12 +55,7 @@ from fairlead.common.messages import (
     Teardown,
 )
 from fairlead.common.operators import (
-    ExplainFramework,
-    KillAnyTask,
-    OperatorCall,
-    SetWeight,
     StateReply,
-    TeardownFramework,
 )
 from fairlead.common.resources import Resources
 from fairlead.common.session import DEFAULT_LIMITS, Invalid
@@ -371,39 +365,6 @@ class AgentWorld(MasterWorld):
             return ended if not ended.words.startswith("OK") else Outcome(ACCEPTED)
         if invalid:
             return Outcome(REFUSED, str(invalid[0].error))
-        return Outcome(ACCEPTED)
-
-
-class OperatorWorld(MasterWorld):
-    """The hostile one orders."""
-
-    is_open = True
-
-    def template(self, body: str) -> Message:
-        mine = self.mine.id
-        bodies: dict[str, Any] = {
-            "set_weight": SetWeight(Role("dl"), 2.0),
-            "kill_any_task": KillAnyTask(mine, TaskId("t1"), 1.0),
-            "teardown_framework": TeardownFramework(mine),
-            "explain_framework": ExplainFramework(mine),
-            "call_id": SetWeight(Role("dl"), 2.0),
-        }
-        return wire.to_proto(OperatorCall(bodies[body], CALL))
-
-    def send(self, data: bytes) -> Outcome:
-        replies = len(self.harness.replies)
-        try:
-            call = wire.decode(OperatorCall, data)
-        except InvalidFieldError as error:
-            return Outcome(REFUSED, str(error))
-        except FairleadError as error:
-            return Outcome(ENDED, error.message)
-        self.harness.step(Received(SessionId(PERSON + replies), call))
-        self.harness.rest()
-        (reply,) = self.harness.replies[replies:]
-        result = reply.result
-        if result.code is not Code.OK:
-            return Outcome(REFUSED, f"{result.code.name} {result.field} {result.message}")
         return Outcome(ACCEPTED)
 
 
