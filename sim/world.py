@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from random import Random
 
 from fairlead.agent.settings import AgentSettings
@@ -16,21 +15,20 @@ from .auditor import Auditor, Terms, ViolationError
 from .clock import Clock
 from .disk import Disk
 from .faults import strike
+from .hosts import AgentHost, FrameworkHost, framework_hosts
 from .journal import Journal, count
 from .launcher import Launcher
 from .network import Network, Peer
 from .nodes import AgentNode, FrameworkNode, MasterNode
-from .plan import Plan, draw, framework_info
+from .plan import Plan, draw
 from .process import CHECK_EVERY, CoreFailedError, Process, Stage
-from .schedulers import LEAVE, Bag, Job, Memory, Replayable, Service
+from .schedulers import LEAVE, Service
 
 REST_S = 8.0
 """All is settled once it has been for so long: longer than the longest that is under way."""
-GUEST_LIMIT_S = 6.0
 GUEST_AWAY_S = 15.0
 ADMINISTRATOR_S = 45.0
 """After the last fault, so long that every agent is back."""
-FOR_EVER_S = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +45,6 @@ class Report:
     effects: dict[str, int]
     failure: str = ""
     last_lines: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class AgentHost:
-    """A machine: what outlives its agent."""
-
-    info: AgentInfo
-    disk: Disk
-    launcher: Launcher
-    offset: float
-    boots: int = 1
-    places: int = 1
-    lives: int = 0
-    node: AgentNode | None = None
-
-
-@dataclass(slots=True)
-class FrameworkHost:
-    """Where a framework runs, and its database."""
-
-    name: str
-    make: Callable[[Memory], Replayable]
-    memory: Memory = field(default_factory=Memory)
-    lives: int = 0
-    node: FrameworkNode | None = None
-
-    @property
-    def has_stopped(self) -> bool:
-        return self.node is not None and self.node.has_stopped
 
 
 class World:
@@ -101,7 +70,7 @@ class World:
         self._deposed: list[MasterNode] = []
         self._is_calm = False
         self._hosts = {info.name: self._host(info) for info in plan.agents}
-        self._frameworks = {host.name: host for host in self._framework_hosts()}
+        self._frameworks = {host.name: host for host in framework_hosts(self.plan)}
 
     # --- what faults may strike
 
@@ -362,34 +331,6 @@ class World:
         launcher = Launcher(info.name, self.clock, self._dice, self.auditor, self.journal)
         offset = self._dice.uniform(0.0, 1000.0)
         return AgentHost(info, Disk(self.clock, self._dice), launcher, offset)
-
-    def _framework_hosts(self) -> list[FrameworkHost]:
-        plan = self.plan
-        service = framework_info("service", FOR_EVER_S)
-        bags = {"batch": plan.batch, **{f"bag-{n}": jobs for n, jobs in enumerate(plan.bags, 1)}}
-
-        def bag(memory: Memory, name: str, jobs: tuple[Job, ...]) -> Replayable:
-            random = Random(f"{plan.seed}/{name}/{memory.lives}")
-            return Bag(framework_info(name, FOR_EVER_S), jobs, memory, random)
-
-        def up(memory: Memory) -> Replayable:
-            random = Random(f"{plan.seed}/service/{memory.lives}")
-            return Service(service, plan.service, memory, random, plan.roll_s)
-
-        def visit(memory: Memory) -> Replayable:
-            guest = plan.guest
-            assert guest is not None
-            limit = GUEST_LIMIT_S if guest.way == "vanishes" else FOR_EVER_S
-            random = Random(f"{plan.seed}/guest/{memory.lives}")
-            service = Service(framework_info("guest", limit), guest.jobs, memory, random, 0.0)
-            service.states_demand = False
-            return service
-
-        hosts = [
-            FrameworkHost(name, partial(bag, name=name, jobs=jobs)) for name, jobs in bags.items()
-        ]
-        hosts.insert(1, FrameworkHost("service", up))
-        return [*hosts, FrameworkHost("guest", visit)] if plan.guest else hosts
 
     # --- the guest
 
