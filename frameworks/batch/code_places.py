@@ -5,6 +5,7 @@ or `dist-packages`) nor of Fairlead; an editable install is the caller's own. On
 modules are judged: a package belongs together.
 """
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import os
@@ -63,13 +64,22 @@ def places_of(module: str, *, even_installed: bool = False) -> tuple[Place, ...]
 def places_of_path(path: Path) -> Place:
     """A file or directory that was asked for: it keeps its place below where imports start."""
     source = _absolute(path)
-    starts = [_absolute(start) for start in sys.path]
-    starts = [start for start in starts if _is_below(source, start)]
+    starts = [start for start in import_paths() if _is_below(source, start)]
     start = max(starts, key=len, default=str(Path.cwd()))
     if not _is_below(source, start):
         return Place(source, Path(source).name)
     target = os.path.relpath(source, start)
     return Place(source, "" if target == "." else target)
+
+
+def import_paths() -> list[str]:
+    """Where imports look, without what they pass over: no string, or below a directory gone."""
+    paths = []
+    for path in sys.path:
+        if isinstance(path, str):
+            with contextlib.suppress(FileNotFoundError):
+                paths.append(_absolute(path))
+    return paths
 
 
 def _absolute(path: str | Path) -> str:

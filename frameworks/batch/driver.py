@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import FairleadError
 from fairlead.common.resources import Resources
 
@@ -25,6 +26,14 @@ from .locate import Service
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A call that was expected cannot be made."""
+
+    call_id: int
+    error: BaseException
+
+
 class Driver:
     """Runs one `Job`. Every public method may be called by any thread."""
 
@@ -33,8 +42,8 @@ class Driver:
         self._make_job: Callable[[], Job] = lambda: Job(service, size, max_workers)
         self._job: Job | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._inbox: deque[Call | CallFuture | KillRequested | int] = deque()
-        """Calls submitted, futures whose calls come later, and ids of calls cancelled."""
+        self._inbox: deque[Call | CallFuture | Refused | KillRequested | int] = deque()
+        """Calls submitted, futures whose calls come later or never, ids of calls cancelled."""
         self._is_awake = False
         self._is_closing = False
         self._cancels_queued = False
@@ -70,8 +79,13 @@ class Driver:
             self._wake()
 
     def expect(self, future: CallFuture) -> None:
-        """Its call will be submitted, or cancelled, later: do not end before."""
+        """Its call will be submitted, or fail, or be cancelled, later: do not end before."""
         self._inbox.append(future)
+        self._wake()
+
+    def fail(self, call_id: int, error: BaseException) -> None:
+        """What was expected will not come."""
+        self._inbox.append(Refused(call_id, error))
         self._wake()
 
     def cancel(self, call_id: int) -> None:
@@ -146,6 +160,8 @@ class Driver:
                 calls.append(item)
             elif isinstance(item, CallFuture):
                 self._job.expect(item)
+            elif isinstance(item, Refused):
+                self._job.refuse(item.call_id, item.error)
             elif isinstance(item, KillRequested):
                 kills.append(item)
             else:

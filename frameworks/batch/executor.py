@@ -77,7 +77,11 @@ class Executor(futures.Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> CallFuture:
         """The future of `fn(*args, **kwargs)`; both are as they are now, whatever changes later."""
         future = CallFuture(next(self._ids), self._driver, self._options)
-        call = _pack(self._code, future, fn, args, kwargs)
+        call = None
+        try:
+            call = _pack(self._code, future, fn, args, kwargs)
+        except NotPicklableError as error:
+            future.set_exception(error)
         with self._lock:
             self._check_usable()
             if call is not None:
@@ -92,10 +96,11 @@ class Executor(futures.Executor):
         Nobody waits for it meanwhile, and an executor that is shut down still does it.
         """
         future = CallFuture(next(self._ids), self._driver, self._options)
+        after = _After(self._driver, self._code, future, self.prepare(fn), earlier)
         with self._lock:
             self._check_usable()
             self._driver.expect(future)
-        _After(self._driver, self._code, future, self.prepare(fn), earlier).watch()
+        after.watch()
         return future
 
     def map(
@@ -184,19 +189,15 @@ class _After:
             self._missing -= 1
             if self._missing:
                 return
-        call = None
+        if self._future.cancelled():
+            return
         try:
             results = [future.result() for future in self._earlier]
+            call = _pack(self._code, self._future, self._fn, (results,), {})
         except BaseException as error:  # noqa: BLE001  (whatever it was, it is ours now)
-            if not self._future.cancelled():
-                self._future.set_exception(error)
+            self._driver.fail(self._future.call_id, error)
         else:
-            if not self._future.cancelled():
-                call = _pack(self._code, self._future, self._fn, (results,), {})
-        if call is not None:
             self._driver.submit(call)
-        else:
-            self._driver.cancel(self._future.call_id)
 
 
 def _pack(
@@ -205,15 +206,11 @@ def _pack(
     fn: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-) -> Call | None:
-    """The call, ready to travel; None if it cannot, which its future then says."""
-    try:
-        function = fn if isinstance(fn, Function) else dump_function(fn, code.now)
-        future.arguments, modules = dump_arguments(function.name, args, kwargs)
-        future.code = code.complete(function.code, modules)
-    except NotPicklableError as error:
-        future.set_exception(error)
-        return None
+) -> Call:
+    """The call, ready to travel."""
+    function = fn if isinstance(fn, Function) else dump_function(fn, code.now)
+    future.arguments, modules = dump_arguments(function.name, args, kwargs)
+    future.code = code.complete(function.code, modules)
     future.function = function
     options = future.options
     return Call(

@@ -108,6 +108,13 @@ class Job:
         """Its call comes later."""
         self._futures[future.call_id] = future
 
+    def refuse(self, call_id: int, error: BaseException) -> None:
+        """Its call does not come, for this reason."""
+        future = self._futures.pop(call_id, None)
+        if future is not None and future.start():
+            future.set_exception(error)
+        self._check_finished()
+
     def take(self, calls: Sequence[Call], cancelled: Sequence[int]) -> None:
         """What the callers' threads handed in."""
         for call in calls:
@@ -143,7 +150,7 @@ class Job:
         self._futures.clear()
         self._book = CallBook()
         for future in futures:
-            if future.start():
+            if future.start() and not future.done():
                 future.forget_call()
                 future.set_exception(error)
         self._check_finished()

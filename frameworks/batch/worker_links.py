@@ -1,15 +1,14 @@
 """A driver's connections from its workers: calls out, answers in. `CallBook` says which calls."""
 
 import itertools
-import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from .async_channel import AsyncChannel, ChannelListener
 from .call_events import Answer, Answered, Call, Event, Recalled, Started
 from .code_offers import CodeOffers
+from .code_places import import_paths
 from .code_set import CodeSet
 from .frames import DATA_LIMIT, Buffer, Frame
 from .future import CallFuture
@@ -40,8 +39,7 @@ class _Link:
         self._functions: OrderedDict[str, None] = OrderedDict()
 
     def welcome(self) -> None:
-        paths = [str(Path(path).absolute()) for path in sys.path]
-        self.channel.send(Kind.WELCOME, {"paths": paths})
+        self.channel.send(Kind.WELCOME, {"paths": import_paths()})
 
     def send(self, first: int, calls: Sequence[Call]) -> list[int]:
         """Send those that are still wanted; returns the ids of the others."""

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -1054,6 +1055,26 @@ def test_a_reduction_may_be_cancelled_while_it_waits(executor: Executor) -> None
     total = executor.map_reduce(time.sleep, [0.3], len)
     assert total.cancel()
     assert total.cancelled()
+
+
+def test_a_reduction_that_cannot_be_made_fails_and_holds_up_nothing(executor: Executor) -> None:
+    class Exits:
+        def __reduce__(self) -> str:
+            raise SystemExit(3)
+
+    def count(results: list[Any], odd: Any) -> Any:
+        return len(results), odd
+
+    with pytest.raises(SystemExit):
+        executor.submit_after([], partial(count, odd=Exits()))
+    first: futures.Future[Any] = futures.Future()
+    future = executor.submit_after([first], len)
+    first.set_result(Exits())
+    assert isinstance(future.exception(PATIENCE_S), SystemExit)
+    first = futures.Future()
+    executor.submit_after([first], len).cancel()
+    first.set_result(1)
+    executor.shutdown()
 
 
 def test_a_reduction_of_nothing(executor: Executor) -> None:

@@ -9,8 +9,23 @@ from pathlib import Path
 import pytest
 from tests.support.modules import imports_from, load, write_files
 
-from fairlead.frameworks.batch.code_places import Place, is_known, places_of, places_of_path
+from fairlead.frameworks.batch.code_places import (
+    Place,
+    import_paths,
+    is_known,
+    places_of,
+    places_of_path,
+)
 from fairlead.frameworks.batch.payloads import NotPicklableError
+
+
+def test_imports_pass_over_odd_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setattr(sys, "path", ["", "here", b"/bytes", tmp_path, 5, "/there/./x"])
+    assert import_paths() == ["/there/x"]
 
 
 @pytest.fixture
