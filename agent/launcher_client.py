@@ -255,10 +255,9 @@ class LauncherClient:
         work_dir: Path,
         on_exit: Callable[[Exit], None],
         on_lost: Callable[[], None],
-        timeout_s: float = 10.0,
     ) -> "LauncherClient":
         try:
-            connection = _open_connection(work_dir, timeout_s)
+            connection = _open_connection(work_dir, 0.0)  # at once, or not now: a loop waits
         except OSError as problem:
             raise ContainerError(
                 f"no launcher answers in {work_dir}: {problem.strerror}", temporary=True

@@ -10,9 +10,9 @@ import asyncio
 import logging
 import os
 import pwd
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
@@ -77,7 +77,7 @@ class ProcessContainerizer:
         self._connecting: asyncio.Task[LauncherClient] | None = None
         self._is_closed = False
         self._is_recovered = False
-        self._watching: list[asyncio.Task[None]] = []
+        self._watching: set[asyncio.Task[None]] = set()
         self._running: dict[LaunchUuid, Started] = {}
         self._orphans: set[LaunchUuid] = set()
         self._launching: set[LaunchUuid] = set()
@@ -119,10 +119,8 @@ class ProcessContainerizer:
         await asyncio.to_thread(clear, self._work_dir, kept)
         self._is_recovered = True
         self._unclaimed.clear()
-        self._watching += [
-            asyncio.create_task(self._watch_orphans()),
-            asyncio.create_task(self._watch_usage()),
-        ]
+        self._watch(self._watch_orphans())
+        self._watch(self._watch_usage())
         return recovered
 
     async def launch(self, spec: LaunchSpec) -> Started:
@@ -219,6 +217,18 @@ class ProcessContainerizer:
             self._on_exit(ended)
         elif uuid not in self._told:
             self._unclaimed[uuid] = ended
+
+    def _watch(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job)
+        self._watching.add(task)
+        task.add_done_callback(self._watched)
+
+    def _watched(self, task: asyncio.Task[None]) -> None:
+        """An agent that no longer looks would know ended tasks as running: better a new one."""
+        self._watching.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context = {"message": "the watch over tasks has failed", "exception": error}
+            task.get_loop().call_exception_handler(context)
 
     async def _watch_orphans(self) -> None:
         while True:
@@ -343,7 +353,7 @@ class ProcessContainerizer:
             return
         logger.warning("launcher-lost: work_dir=%s; starting another", self._work_dir)
         self._client = None
-        self._watching.append(asyncio.create_task(self._come_back()))
+        self._watch(self._come_back())
 
     async def _come_back(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """What every containerizer keeps to: each test runs over real processes and over the fake."""
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -28,9 +29,11 @@ from fairlead.agent.launcher_client import (
 )
 from fairlead.agent.limits import Limits
 from fairlead.agent.process_containerizer import ProcessContainerizer
+from fairlead.agent.usage import TaskSampler
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import ProcessIdentity, is_alive, send_signal
+from fairlead.common.values import Usage
 
 MIB = 2**20
 DEADLINE_S = 20.0
@@ -522,6 +525,27 @@ def test_the_family_of_another_task_is_left_alone(processes: RealMachine) -> Non
         await eventually("all of them to be gone", lambda: not living(pids))
 
     converse(processes, conversation)
+
+
+def test_a_watch_that_fails_is_not_silent(
+    processes: RealMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks after the loop ends the agent: the next one starts with all its watches."""
+    problems: list[object] = []
+
+    def sample(*_arguments: object) -> dict[LaunchUuid, Usage]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def conversation(session: Session) -> None:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _loop, context: problems.append(context["exception"])
+        )
+        monkeypatch.setattr(TaskSampler, "sample", sample)
+        await session.containerizer.recover()
+        await eventually("somebody to be told", lambda: problems)
+
+    converse(processes, conversation)
+    assert [getattr(each, "errno", None) for each in problems] == [errno.EMFILE]
 
 
 def test_an_exit_that_a_killed_launcher_wrote_but_did_not_tell(processes: RealMachine) -> None:
