@@ -9,6 +9,7 @@ import os
 import pwd
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,8 @@ def _write_draft(path: Path, text: str) -> Path:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        with suppress(OSError):  # half of it helps nobody, and a full disk least
+            draft.unlink()
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
     return draft
 

@@ -1,5 +1,6 @@
 """A home is private, found without flags, and its files are whole or refused in one line."""
 
+import errno
 import os
 import stat
 import threading
@@ -170,3 +171,17 @@ def test_a_damaged_leader_file_is_one_clear_line(home: Home, content: str) -> No
 def test_a_cluster_cannot_be_written_where_there_is_no_home(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot write .*cluster\.json: No such file"):
         Home(tmp_path / "absent").write_cluster({})
+
+
+def test_a_full_disk_leaves_the_file_that_was_and_nothing_half_written(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    home.write_cluster({"pid": 1})
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match=r"cannot write .*cluster\.json: No space left"):
+        home.write_cluster({"pid": 2})
+    assert home.read_cluster() == {"pid": 1}
+    assert not list(home.path.glob(".*"))
