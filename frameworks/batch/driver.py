@@ -4,6 +4,7 @@ Futures are completed in this thread, and their callbacks run in it.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -54,9 +55,13 @@ class Driver:
 
     def start(self) -> None:
         """Returns when the service has welcomed us; else raises why it did not."""
-        self._thread.start()
         _living.add(self)
-        self._ready.result()
+        try:
+            self._thread.start()
+            self._ready.result()
+        except KeyboardInterrupt:
+            self.close(abandon=True)
+            raise
 
     @property
     def broken(self) -> FairleadError | None:
@@ -144,6 +149,7 @@ class Driver:
         try:
             await self._job.start()
             self._ready.set_result(None)
+            self._drain()  # somebody may have closed us before there was a loop to wake
             await self._job.wait_finished()
         finally:
             await self._job.stop()
@@ -194,7 +200,8 @@ def _end_all() -> None:
     for driver in drivers:
         driver.close(abandon=getattr(sys, "last_type", None) is KeyboardInterrupt)
     for driver in drivers:
-        driver.join()
+        with contextlib.suppress(RuntimeError):  # Ctrl-C came just before its thread was there
+            driver.join()
 
 
 def _let_all_go() -> None:

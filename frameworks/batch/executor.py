@@ -18,7 +18,7 @@ from .driver import Driver
 from .future import CallFuture
 from .locate import service_for
 from .options import CallOptions, Options
-from .payloads import Function, NotPicklableError, dump_arguments, dump_function
+from .payloads import Function, NotPicklableError, check_size, dump_arguments, dump_function
 from .sizes import size_of
 
 DEFAULT_MEM = 512 << 20
@@ -210,6 +210,7 @@ def _pack(
     """The call, ready to travel."""
     function = fn if isinstance(fn, Function) else dump_function(fn, code.now)
     future.arguments, modules = dump_arguments(function.name, args, kwargs)
+    check_size(function, future.arguments)
     future.code = code.complete(function.code, modules)
     future.function = function
     options = future.options

@@ -4,6 +4,7 @@ Both ends use it, after the frame's HMAC was checked. Importing it costs cloudpi
 """
 
 import contextlib
+import functools
 import hashlib
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ _PLAIN = frozenset((int, float, str, bytes, bool, type(None)))
 """Exactly these pickle the same with and without cloudpickle, and twenty times as fast without."""
 
 LARGEST = DATA_LIMIT - (1 << 24)
-"""Of the arguments of one call; the rest of the frame is for its function and head."""
+"""Of a function and the arguments of one call; the rest of the frame is for its head."""
 
 
 class NotPicklableError(pickle.PicklingError):
@@ -58,9 +59,13 @@ def _no_code(_modules: frozenset[str]) -> None:
 
 
 def function_name(function: Callable[..., Any]) -> str:
-    """How people know it."""
+    """How people know it, also where it stands within a `partial` or is an object's `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not hasattr(function, "__qualname__"):
+        function = type(function)
     module = getattr(function, "__module__", None)
-    name = getattr(function, "__qualname__", None) or repr(function)
+    name = function.__qualname__
     return f"{module}.{name}" if module and module != "__main__" else str(name)
 
 
@@ -98,12 +103,18 @@ def dump_arguments(
             raise NotPicklableError(
                 f"{culprit} of {name} cannot be sent to a worker: {error}"
             ) from error
-    if len(data) > LARGEST:
+    return data, modules
+
+
+def check_size(function: Function, arguments: bytes) -> None:
+    """Both are sent at once, the first time."""
+    size = len(function.data) + len(arguments)
+    if size > LARGEST:
+        what = "arguments" if len(arguments) > len(function.data) else "values in the function"
         raise NotPicklableError(
-            f"the arguments of {name} are too large to be sent: {len(data)} bytes, "
+            f"the {what} of {function.name} are too large to be sent: {size} bytes, "
             f"of at most {LARGEST}"
         )
-    return data, modules
 
 
 def dump_value(function: Callable[..., Any], value: Any) -> bytes:

@@ -3,14 +3,17 @@
 import pickle
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
 from fairlead.frameworks.batch import payloads
 from fairlead.frameworks.batch.payloads import (
+    Function,
     NotLoadableError,
     NotPicklableError,
+    check_size,
     dump_arguments,
     dump_function,
     dump_value,
@@ -51,8 +54,12 @@ def test_what_cannot_travel_is_named() -> None:
 
 def test_too_much_is_refused_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payloads, "LARGEST", 100)
-    with pytest.raises(NotPicklableError, match=r"of f are too large to be sent: \d+ bytes"):
-        dump_arguments("f", (bytes(200),), {})
+    function = Function("f", "its digest", bytes(50))
+    check_size(function, bytes(50))
+    for size, what in ((90, "arguments"), (51, "arguments"), (0, "values in the function")):
+        large = function if size else Function("f", "its digest", bytes(101))
+        with pytest.raises(NotPicklableError, match=rf"the {what} of f are too large to be sent"):
+            check_size(large, bytes(size))
 
 
 def test_values_travel_by_value_where_they_must() -> None:
@@ -81,4 +88,5 @@ def test_names_of_things_called() -> None:
             """Nothing."""
 
     assert function_name(pickle.dumps) == "_pickle.dumps"
-    assert "Callable object" in function_name(Callable())
+    assert function_name(Callable()).endswith("<locals>.Callable")
+    assert function_name(partial(partial(pow, 2), list(range(1000)))) == "builtins.pow"
