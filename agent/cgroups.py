@@ -27,6 +27,8 @@ LEAST_QUOTA_US = 1_000
 SHARES_PER_CPU = {"cpu.shares": 1024, "cpu.weight": 100}
 SHARES = {"cpu.shares": (2, 262_144), "cpu.weight": (1, 10_000)}
 PAUSE_S = 0.005
+PREFIX = "task-"
+"""Keeps a task's group apart from the kernel's own files, and from groups that are not ours."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 Groups = dict[str, str]
@@ -186,7 +188,7 @@ def clear(work_dir: Path, kept: Collection[LaunchUuid]) -> None:
             for path in place.values()
             if Path(path).is_dir()
             for entry in os.scandir(path)
-            if entry.is_dir()
+            if entry.is_dir() and entry.name.startswith(PREFIX)
         }
         for name in found - names:
             _end({key: f"{path}/{name}" for key, path in place.items()})
@@ -213,9 +215,8 @@ def _hash(work_dir: Path) -> str:
 
 
 def _name(uuid: LaunchUuid) -> str:
-    """The prefix keeps it apart from the kernel's own files."""
     plain = _PLAIN.fullmatch(uuid) is not None
-    return f"task-{uuid}" if plain else f"task-{hashlib.sha256(uuid.encode()).hexdigest()}"
+    return PREFIX + (uuid if plain else hashlib.sha256(uuid.encode()).hexdigest())
 
 
 def _groups(places: Mapping[str, str], uuid: LaunchUuid) -> Groups:

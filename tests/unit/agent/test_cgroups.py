@@ -3,13 +3,14 @@
 import errno
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from tests.support.kernel_tree import KernelTree
 
 from fairlead.agent.cgroup_layout import Layout, find_layout
-from fairlead.agent.cgroups import Cgroups, choose, find_groups, remove_all
+from fairlead.agent.cgroups import Cgroups, choose, clear, find_groups, remove_all
 from fairlead.agent.launcher import cgroup
 from fairlead.agent.launcher.cgroup import is_out_of_memory, measure, members
 from fairlead.agent.launcher.endings import number_of
@@ -178,6 +179,26 @@ def test_a_copy_of_a_work_directory_finds_nothing_of_the_original(
     copy = tmp_path / "copy"
     shutil.copytree(work_dir, copy)
     assert find_groups(copy, uuid) == {}
+
+
+def test_what_is_not_a_tasks_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work_dir: Path
+) -> None:
+    cgroups = second_version(monkeypatch, tmp_path, work_dir)
+    task = Path(cgroups.groups(LaunchUuid("u"))["unified"])
+    stranger = task.with_name("stranger")
+    for path in (task, stranger):
+        path.mkdir()
+
+    def remove(groups: Mapping[str, str]) -> bool:
+        ended.append(groups)
+        return True
+
+    ended: list[Mapping[str, str]] = []
+    monkeypatch.setattr(cgroup, "members", lambda _groups: [])
+    monkeypatch.setattr(cgroup, "remove", remove)
+    clear(work_dir, ())
+    assert ended == [{"unified": str(task)}]
 
 
 def test_a_directory_with_the_same_number_on_another_disk_is_not_the_original(
