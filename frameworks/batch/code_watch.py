@@ -7,10 +7,13 @@ pickle. `code_set` makes the files of them that travel.
 import dis
 import functools
 import io
+from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import cloudpickle
+
+_Cached = type(functools.lru_cache(len))
 
 
 class _Watcher(cloudpickle.Pickler):  # type: ignore[misc]
@@ -28,6 +31,9 @@ class _Watcher(cloudpickle.Pickler):  # type: ignore[misc]
             self.modules.add(obj.__name__)
         elif issubclass(kind, type) or kind is BuiltinFunctionType:
             self._note(obj)
+        elif kind is _Cached and obj.__module__ == "__main__":
+            # It would be looked up by its name, in a `__main__` that is another one there.
+            return with_cache, (obj.__wrapped__, obj.cache_parameters())
         return super().reducer_override(obj)
 
     def _note_function(self, function: FunctionType) -> None:
@@ -42,6 +48,11 @@ class _Watcher(cloudpickle.Pickler):  # type: ignore[misc]
         module = getattr(thing, "__module__", None)
         if isinstance(module, str):
             self.modules.add(module)
+
+
+def with_cache(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:
+    """As `functools.lru_cache` had made it, with nothing remembered yet."""
+    return functools.lru_cache(**parameters)(function)
 
 
 def dump_watched(thing: Any) -> tuple[bytes, frozenset[str]]:

@@ -150,6 +150,19 @@ def test_max_workers_must_be_positive() -> None:
         Executor(mem="900TB")  # type: ignore[arg-type]
 
 
+def test_ctrl_c_while_an_executor_is_made_leaves_no_thread(
+    batch: LocalBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(futures.Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Executor(max_workers=1)
+    wait_until("its thread has ended", lambda: set(threading.enumerate()) <= before)
+
+
 def test_a_forgotten_executor_still_does_its_calls_and_ends(batch: LocalBatch) -> None:
     before = threading.active_count()
     assert Executor(max_workers=1).submit(abs, -3).result(PATIENCE_S) == 3

@@ -2,6 +2,7 @@
 
 import pickle
 import textwrap
+import types
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -50,3 +51,16 @@ def test_a_relative_import_needs_its_package() -> None:
     _, modules = dump_watched(function)
     assert "package.module" in modules
     assert "" not in modules
+
+
+def test_a_function_of_main_keeps_its_cache() -> None:
+    main = types.ModuleType("__main__")
+    exec(  # noqa: S102
+        "import functools\n"
+        "@functools.lru_cache(maxsize=500)\n"
+        "def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)\n",
+        vars(main),
+    )
+    loaded = pickle.loads(dump_watched(main.fib)[0])
+    assert loaded(90) == 2880067194370816120
+    assert loaded.cache_parameters()["maxsize"] == 500
