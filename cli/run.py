@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from getpass import getuser
@@ -10,7 +11,7 @@ import click
 
 from fairlead.common.errors import UnavailableError
 from fairlead.common.ids import ANY_GPU, TaskId
-from fairlead.common.operators import AgentView, StateReply, SubmitCommand
+from fairlead.common.operators import AgentState, AgentView, StateReply, SubmitCommand
 from fairlead.common.resources import MILLIS, Resources
 from fairlead.common.values import Command, TaskInfo
 
@@ -69,6 +70,7 @@ def run(
         state = asked()
         resources = _resources(cpus, mem, gpus, state.agents)
         _check_size(resources, state.agents)
+        tell_of_those_away(resources, state.agents)
         task = make_task(command, resources, env, name)
         if detach:
             print(submit(client, state, task), flush=True)
@@ -124,6 +126,16 @@ def _check_size(resources: Resources, agents: Sequence[AgentView]) -> None:
         raise CommandError(f"the task {what}", Exit.TOO_BIG, hint=advice)
 
 
+def tell_of_those_away(resources: Resources, agents: Sequence[AgentView]) -> None:
+    """It may wait for ever for an agent that was there once."""
+    able = [view for view in agents if view.agent.resources.contains(resources)]
+    if able and all(view.state is AgentState.UNREACHABLE for view in able):
+        names = ", ".join(view.agent.name for view in able)
+        sys.stderr.write(
+            f"fairlead: only an agent that is UNREACHABLE has {resources} at all: {names}\n"
+        )
+
+
 def submit(client: Client, state: StateReply, task: TaskInfo) -> TaskId:
     """To the shared framework; may be said again, because the task id is ours."""
     from fairlead.frameworks.commands.methods import SUBMIT, address_of
@@ -136,7 +148,7 @@ def submit(client: Client, state: StateReply, task: TaskInfo) -> TaskId:
             if time.monotonic() >= deadline:
                 raise UnavailableError(
                     f"the command could not be handed over: {error.message}",
-                    hint="look at the framework: fairlead frameworks list --all",
+                    hint="daemons started by hand want it too: fairlead frameworks host commands",
                 ) from error
         time.sleep(0.2)
         state = client.state()
