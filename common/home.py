@@ -222,6 +222,11 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}",
+            hint="it is another user's; name a home of your own: --home DIR or FAIRLEAD_HOME",
+        ) from error
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:

@@ -173,6 +173,18 @@ def test_a_cluster_cannot_be_written_where_there_is_no_home(tmp_path: Path) -> N
         Home(tmp_path / "absent").write_cluster({})
 
 
+def test_a_home_of_somebody_else_says_what_to_do(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object, **_options: object) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigError, match=r"cannot read .*leader\.json: Permission") as caught:
+        home.read_leader()
+    assert "--home DIR" in caught.value.hint
+
+
 def test_a_full_disk_leaves_the_file_that_was_and_nothing_half_written(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
