@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from .exits import Exit
 from .keeping import keeping_of, keeping_options
 from .options import (
     cluster_options,
@@ -20,6 +21,7 @@ from .options import (
     isolation_option,
     master_of,
 )
+from .problems import CommandError
 from .quantities import BYTES, CPUS, GPU_SOURCE, TEXT, read_attributes
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -161,12 +163,22 @@ def run_framework(ctx: click.Context, name: str, keep_id: bool) -> int:
     A package registers its own under the entry points "fairlead.schedulers".
     """
     from fairlead.frameworks.kit.driver import run_scheduler
+    from fairlead.frameworks.kit.events import IN_STEP
     from fairlead.frameworks.kit.registry import make
 
     home = home_of(ctx)
     scheduler = make(name)
     _log_to_stderr()
-    return run_scheduler(scheduler, master_of(ctx), home, keep_id=keep_id)
+    try:
+        return run_scheduler(scheduler, master_of(ctx), home, keep_id=keep_id)
+    except Exception as error:
+        if IN_STEP not in getattr(error, "__notes__", ()):
+            raise
+        raise CommandError(
+            f"the scheduler {name} failed in its step: {type(error).__name__}: {error}",
+            Exit.INTERNAL,
+            hint="run it again with --debug to see where",
+        ) from error
 
 
 @click.command("host")

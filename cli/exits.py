@@ -35,7 +35,7 @@ MEANINGS: Mapping[Exit, str] = {
     Exit.USAGE: "a flag or an argument that cannot be understood",
     Exit.NOT_FOUND: "no such task, framework or scheduler",
     Exit.UNAVAILABLE: "nobody answers: no cluster runs there, or its master is away",
-    Exit.INTERNAL: "a mistake in Fairlead itself; `--debug` shows where",
+    Exit.INTERNAL: "a mistake in Fairlead itself, or in a scheduler's step; `--debug` shows where",
     Exit.TASK_LOST: "the task ended and its exit code will never be known, or it was never run",
     Exit.NOT_STARTED: "the cluster did not come up, or its supervisor was killed",
     Exit.OUTPUT: "the output cannot be written, as where the disk is full",

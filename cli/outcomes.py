@@ -129,6 +129,12 @@ OUTCOMES: Sequence[Outcome] = (
         Exit.CONFIG,
     ),
     Outcome(
+        "frameworks run",
+        "its step raises an exception",
+        "the scheduler … failed in its step: …",
+        Exit.INTERNAL,
+    ),
+    Outcome(
         "frameworks host",
         "no cluster was ever begun there",
         "there is no cluster in … (no token)",

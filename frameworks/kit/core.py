@@ -9,7 +9,7 @@ became of the launches (`questions`), and tells the scheduler the answer.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +51,7 @@ from .calls import Kills
 from .conversation import Conversation
 from .ending import Ending
 from .events import (
+    IN_STEP,
     REFUSED_EXIT,
     UNAUTHENTICATED_EXIT,
     Dial,
@@ -335,7 +336,7 @@ class Driver:
             event, acknowledge = self._events.popleft()
             if self._ending.stop is not None:
                 continue  # it has had its last word; updates wait for whoever comes next
-            for order in self.scheduler.step(event, self._now):
+            for order in self._decided(event):
                 self._order(order)
             if self.is_subscribed:
                 for body in self._wants.changes():
@@ -345,6 +346,14 @@ class Driver:
                 if self._ending.take_due():
                     self._talk.call(Teardown())
         self._is_feeding = False
+
+    def _decided(self, event: object) -> Iterator[object]:
+        """A mistake of the scheduler is marked as its own: nobody shall look for it in the kit."""
+        try:
+            return iter(self.scheduler.step(event, self._now))
+        except Exception as error:
+            error.add_note(IN_STEP)
+            raise
 
     def _order(self, order: object) -> None:
         handler = self._orders.get(type(order))

@@ -62,6 +62,8 @@ class DriverSettings:
     """Ended launches that are remembered, so that none ends twice."""
 
 
+IN_STEP = "raised in a step of the scheduler"
+"""A note on an exception that is no mistake of the kit."""
 UNAVAILABLE_EXIT = 69
 LOST_EXIT = 71
 REFUSED_EXIT = 76

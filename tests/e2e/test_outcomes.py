@@ -227,6 +227,9 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("frameworks run", "no such scheduler"): run("frameworks", "run", "nobody"),
     ("frameworks run", "no such module"): run("frameworks", "run", "nowhere:Class"),
     ("frameworks run", "a class that is none"): run("frameworks", "run", "builtins:object"),
+    ("frameworks run", "its step raises an exception"): run(
+        "frameworks", "run", "tests.support.schedulers:Failing"
+    ),
     ("frameworks host", "no cluster was ever begun there"): run_away("frameworks", "host", "batch"),
     ("master", "`--host` is not loopback"): run_away("master", "--host", "0.0.0.0"),  # noqa: S104
     ("master", "`--port` is taken, by hand"): on_a_taken_port("master"),

@@ -51,3 +51,10 @@ class Scripted:
     @property
     def states(self) -> list[str]:
         return [status.state.name for status in self.statuses]
+
+
+class Failing(Scripted):
+    """As the first draft of anybody's scheduler."""
+
+    def step(self, event: SchedulerEvent, now: float) -> Sequence[object]:
+        raise LookupError(f"no idea what to do about a {type(event).__name__} at {now:g}")

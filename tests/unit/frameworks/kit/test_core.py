@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.schedulers import Scripted, one_cpu
+from tests.support.schedulers import Failing, Scripted, one_cpu
 
 from fairlead.common.events import (
     CloseSession,
@@ -59,7 +59,7 @@ from fairlead.common.values import (
 )
 from fairlead.frameworks.kit import scheduler as kit
 from fairlead.frameworks.kit.core import Driver
-from fairlead.frameworks.kit.events import Dial, Perform
+from fairlead.frameworks.kit.events import IN_STEP, Dial, Perform
 from fairlead.frameworks.kit.testing import Harness
 
 ROLE = Role("default")
@@ -711,3 +711,20 @@ def test_the_same_conversation_gives_the_same_words() -> None:
         return [*h.said, *scripted.heard]
 
     assert words() == words()
+
+
+# --- whose mistake it is
+
+
+def test_what_a_step_raises_is_marked_as_the_schedulers() -> None:
+    with pytest.raises(LookupError) as caught:
+        Harness(Failing())
+    assert caught.value.__notes__ == [IN_STEP]
+
+
+def test_a_step_that_returns_nothing_is_the_schedulers_mistake_too() -> None:
+    scripted = Scripted()
+    scripted.step = lambda _event, _now: None  # type: ignore[assignment,method-assign,return-value]
+    with pytest.raises(TypeError) as caught:
+        Harness(scripted)
+    assert caught.value.__notes__ == [IN_STEP]
