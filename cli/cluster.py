@@ -90,23 +90,36 @@ def take_lock(home: Home) -> int | None:
 
     The lock ends with the last process that holds the descriptor, however that process ends.
     """
-    descriptor = os.open(_lock_of(home), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    return _locked(home, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
 
 
 def is_supervised(home: Home) -> bool:
     """Whether a supervisor holds the home now."""
-    if not _lock_of(home).exists():
+    try:
+        # So opened, it can be asked for where nothing can be written, too.
+        descriptor = _locked(home, os.O_RDONLY, fcntl.LOCK_SH)
+    except FileNotFoundError:
         return False
-    descriptor = take_lock(home)
     if descriptor is not None:
         os.close(descriptor)
     return descriptor is None
+
+
+def _locked(home: Home, mode: int, lock: int) -> int | None:
+    """Its lock file, opened so and locked; None while somebody else has the lock."""
+    path = _lock_of(home)
+    try:
+        descriptor = os.open(path, mode | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, lock | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def sign_lock(descriptor: int) -> None:

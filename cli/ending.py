@@ -25,6 +25,7 @@ SUPERVISOR_S = 5.0  # what the supervisor may take to let go
 DAEMON_S = 10.0  # what a daemon may take to end
 TASK_GRACE_S = 5.0  # what tasks may take to end
 KILLED_S = 5.0  # what a killed process may take to be gone
+LAUNCHER_S = 1.0  # what a launcher that does not answer may take to end by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +89,18 @@ def holder_of(path: Path) -> ProcessIdentity | None:
 
 def forget(home: Home) -> None:
     """Remove what the daemons wrote about where they are, so that nobody looks for them there."""
-    home.remove_leader()
-    home.remove_cluster()
-    for path in (home.path / "frameworks").glob("*.json"):
-        if not path.name.endswith(".id.json"):  # who a framework is outlives the cluster
-            path.unlink(missing_ok=True)
+    with suppress(OSError):  # a read-only home keeps them: who looks there finds nobody
+        home.remove_leader()
+        home.remove_cluster()
+        for path in (home.path / "frameworks").glob("*.json"):
+            if not path.name.endswith(".id.json"):  # who a framework is outlives the cluster
+                path.unlink(missing_ok=True)
 
 
 def release(home: Home) -> Ended:
     """End the supervisor, and only it, so that it starts nothing again."""
     deadline = time.monotonic() + SUPERVISOR_S
-    while not home.cluster_path.exists() and is_supervised(home) and time.monotonic() < deadline:
+    while is_supervised(home) and not home.cluster_path.exists() and time.monotonic() < deadline:
         time.sleep(0.05)  # it is only just starting
     record = read_whole_record(home)
     # The record may be damaged or removed; the lock is held for as long as a supervisor lives.
@@ -171,7 +173,8 @@ def _end_launchers(agents: Sequence[AgentHome]) -> Ended:
     for agent in agents:
         ended += Ended(tasks=_end_orphans(agent))
         if find_launcher(agent.path) is None:
-            agent.launcher_socket.unlink(missing_ok=True)  # left by one that was killed
+            with suppress(OSError):
+                agent.launcher_socket.unlink()  # left by one that was killed
     return ended
 
 
@@ -184,6 +187,8 @@ def _end_launcher(agent: AgentHome) -> Ended:
     try:
         return Ended(tasks=shutdown_launcher(agent.path, TASK_GRACE_S), processes=1)
     except FairleadError as error:
+        if not wait_for_end([identity], LAUNCHER_S):
+            return Ended(processes=1)  # another `down` was there first, and it hung up on us
         end([identity], 0.0)
         return Ended(processes=1, problems=(str(error),))
 

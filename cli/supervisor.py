@@ -99,10 +99,13 @@ class Run:
 
     def last_line(self) -> str:
         """What it said last: its error if it gave one, without the hint under it."""
-        with self.log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(self.log_start, size - MAX_TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
+        try:
+            with self.log.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(self.log_start, size - MAX_TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:  # somebody has removed it
+            return ""
         spoken = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
         errors = [line for line in spoken if line.startswith("fairlead: ")]
         return (errors or spoken or [""])[-1].removeprefix("fairlead: ")
@@ -213,6 +216,11 @@ class Supervisor:
         else:
             pause_s = run.due_at - time.monotonic()
             logger.error("%s (%d) %s, again in %.1f s: %s", name, pid, how, pause_s, line)
+        if not self.home.path.is_dir():
+            logger.error(
+                "%s is gone: ending the cluster that nobody can find any more", self.home.path
+            )
+            self.is_ending = True
 
     def _restart_due(self) -> None:
         now = time.monotonic()

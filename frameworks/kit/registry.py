@@ -19,6 +19,7 @@ from fairlead.common.errors import ConfigError, NotFoundError
 from .scheduler import Scheduler
 
 GROUP = "fairlead.schedulers"
+SEE_WHERE = "run it again with --debug to see where"
 
 
 def names() -> list[str]:
@@ -34,6 +35,10 @@ def make(name: str) -> Scheduler:
     except TypeError as error:
         raise ConfigError(
             f"cannot make {name}: {error}", hint="a scheduler is made without arguments"
+        ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"cannot make {name}: {type(error).__name__}: {error}", hint=SEE_WHERE
         ) from error
     missing = [part for part in ("framework", "step") if not hasattr(scheduler, part)]
     if missing:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from fairlead.agent import launcher_client
 from fairlead.cli.cluster import Record, is_supervised, read_record, take_lock
-from fairlead.cli.ending import take_down
-from fairlead.common.home import Home
-from fairlead.common.processes import is_alive
+from fairlead.cli.ending import end_launchers, take_down
+from fairlead.common.errors import ConfigError, ContainerError
+from fairlead.common.home import AgentHome, Home
+from fairlead.common.processes import identity_of, is_alive
 
 PROGRAM = Path(__file__).parents[2] / "support" / "supervised.py"
 SLEEPS = ["sleep", "1000"]
@@ -140,6 +144,53 @@ def test_ends_all_when_up_is_killed(home: Home) -> None:
         until("the home is free", lambda: not is_supervised(home))
 
 
+def test_a_cluster_whose_home_is_deleted_ends_when_a_daemon_does(home: Home) -> None:
+    with up(home.path, {"master": SLEEPS, "a1": SLEEPS}) as cluster:
+        cluster.say("started")
+        record = cluster.record()
+        cluster.say("detach")
+        cluster.say("leave")
+        assert cluster.process.wait(DEADLINE_S) == 0
+    time.sleep(0.1)  # for "detach" to arrive
+    shutil.rmtree(home.path)
+    os.kill(record.daemons["a1"].pid, signal.SIGKILL)
+    until("the master has ended", lambda: not is_alive(record.daemons["master"]))
+    until("the supervisor has ended", lambda: not is_alive(record.supervisor))
+    home.ensure()  # for whoever removes it
+
+
+def test_a_lock_that_cannot_be_written_is_one_line_and_can_be_asked_for(home: Home) -> None:
+    home.ensure()
+    (home.path / "cluster.lock").mkdir()
+    with pytest.raises(ConfigError, match=r"cannot open .*cluster\.lock: Is a directory"):
+        take_lock(home)
+    assert not is_supervised(home)
+
+
+@pytest.mark.parametrize(("life_s", "problems"), [("0.1", ()), ("100", ("it hung up",))])
+def test_a_launcher_that_hangs_up_and_ends_is_no_problem(
+    home: Home, monkeypatch: pytest.MonkeyPatch, life_s: str, problems: tuple[str, ...]
+) -> None:
+    """As one does that another `down` has told to end."""
+
+    def hang_up(_work_dir: Path, _grace_s: float) -> int:
+        raise ContainerError("it hung up")
+
+    with subprocess.Popen(["sleep", life_s]) as launcher:
+        identity = identity_of(launcher.pid)
+        reaper = threading.Thread(target=launcher.wait)
+        reaper.start()
+        monkeypatch.setattr(
+            launcher_client,
+            "find_launcher",
+            lambda _: identity if launcher.returncode is None else None,
+        )
+        monkeypatch.setattr(launcher_client, "shutdown_launcher", hang_up)
+        ended = end_launchers(home, [AgentHome(home.agents / "a1")])
+        reaper.join(DEADLINE_S)
+    assert (ended.processes, ended.problems) == (1, problems)
+
+
 def test_stays_when_detached_and_goes_with_down(home: Home) -> None:
     with up(home.path, {"master": SLEEPS, "a1": SLEEPS}) as cluster:
         record = cluster.record()
@@ -165,7 +216,8 @@ def test_down_ends_what_a_killed_supervisor_left(home: Home) -> None:
         cluster.process.wait(DEADLINE_S)
     os.kill(record.supervisor.pid, signal.SIGKILL)
     os.kill(record.daemons["a1"].pid, signal.SIGKILL)
-    until("they are gone", lambda: not is_alive(record.supervisor))
+    killed = (record.supervisor, record.daemons["a1"])
+    until("they are gone", lambda: not any(map(is_alive, killed)))
     assert is_alive(record.daemons["master"])
     assert take_down(home).processes == 1
     assert not is_alive(record.daemons["master"])

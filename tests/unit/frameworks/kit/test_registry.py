@@ -21,6 +21,10 @@ class NeedsMore(Good):
     def __init__(self, more):
         pass
 
+class Breaks(Good):
+    def __init__(self):
+        raise RuntimeError("no luck")
+
 class NoScheduler:
     pass
 
@@ -67,6 +71,7 @@ def test_an_installed_one_is_found_by_its_name(
         ("my_scheduler:SOMETHING", ConfigError, "my_scheduler:SOMETHING is no class"),
         ("my_scheduler:NoScheduler", ConfigError, "has no framework and no step"),
         ("my_scheduler:NeedsMore", ConfigError, "cannot make my_scheduler:NeedsMore"),
+        ("my_scheduler:Breaks", ConfigError, "my_scheduler:Breaks: RuntimeError: no luck"),
         ("a b:", NotFoundError, "write module:Class"),
         (":", NotFoundError, "write module:Class"),
     ],
