@@ -73,10 +73,7 @@ class Files:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise NotPicklableError(
-                f"{found.target} cannot be sent to workers: {error}; "
-                f"leave it out: Executor(exclude=[{found.target!r}])"
-            ) from error
+            raise _unreadable(found.target, error) from error
         digest = hashlib.sha256(data).hexdigest()
         if known is not None and known[1].digest == digest:
             data = known[1].data
@@ -129,10 +126,7 @@ def _walk(
         with os.scandir(source) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        raise NotPicklableError(
-            f"{target or source} cannot be sent to workers: {error}; "
-            f"leave it out: Executor(exclude=[{target!r}])"
-        ) from error
+        raise _unreadable(target or source, error) from error
     if any(entry.name == "pyvenv.cfg" for entry in entries):
         return
     for entry in entries:
@@ -146,6 +140,14 @@ def _walk(
                 yield Found(entry.path, path, entry.stat())
         except FileNotFoundError:
             continue  # removed while we looked
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(target: str, error: OSError) -> NotPicklableError:
+    return NotPicklableError(
+        f"{target} cannot be sent to workers: {error}; leave it out: Executor(exclude=[{target!r}])"
+    )
 
 
 def _imports(source: bytes) -> frozenset[str]:

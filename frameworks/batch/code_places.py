@@ -31,8 +31,12 @@ class Place:
 
 
 def is_known(module: str) -> bool:
-    """It can be imported here, from wherever."""
-    return _find(module) is not None
+    """It can be imported here, from wherever; one that is loaded may be gone from disk."""
+    found = _find(module)
+    if found is None:
+        return False
+    paths = [path for path in (*found[0], *found[1:]) if path]
+    return not paths or any(Path(path).exists() for path in paths)
 
 
 def places_of(module: str, *, even_installed: bool = False) -> tuple[Place, ...]:

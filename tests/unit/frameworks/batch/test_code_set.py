@@ -1,5 +1,6 @@
 """The set of files that goes with a call."""
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,3 +135,23 @@ def test_a_large_set_is_not_looked_at_for_every_call(
     assert code.now({"large_h"}) is first
     monkeypatch.setattr(code_set, "_LOOK_S", 0)
     assert code.now({"large_h"}) is not first
+
+
+def test_a_loaded_module_that_was_gone_for_a_moment_is_still_the_callers(own: Path) -> None:
+    write_files(own, {"flies_off.py": "import comes_back\n", "comes_back.py": ""})
+    importlib.import_module("flies_off")
+    code = LocalCode()
+    for is_there in (True, False, True):
+        (own / "comes_back.py").unlink(missing_ok=True)
+        if is_there:
+            write_files(own, {"comes_back.py": ""})
+        found = code.now(["flies_off"])
+        assert found is not None
+        assert ("comes_back.py" in found.files) is is_there
+
+
+def test_a_link_that_leads_to_itself_is_named(own: Path) -> None:
+    write_files(own, {"knotted/__init__.py": ""})
+    (own / "knotted" / "loop").symlink_to("loop")
+    with pytest.raises(NotPicklableError, match=r"^knotted/loop cannot be sent .*exclude="):
+        LocalCode().now(["knotted"])
