@@ -129,11 +129,9 @@ def _check_size(resources: Resources, agents: Sequence[AgentView]) -> None:
 def tell_of_those_away(resources: Resources, agents: Sequence[AgentView]) -> None:
     """It may wait for ever for an agent that was there once."""
     able = [view for view in agents if view.agent.resources.contains(resources)]
-    if able and all(view.state is AgentState.UNREACHABLE for view in able):
-        names = ", ".join(view.agent.name for view in able)
-        sys.stderr.write(
-            f"fairlead: only an agent that is UNREACHABLE has {resources} at all: {names}\n"
-        )
+    if able and all(view.state is not AgentState.CONNECTED for view in able):
+        away = ", ".join(f"{view.agent.name} is {view.state.name}" for view in able)
+        sys.stderr.write(f"fairlead: who has {resources} at all is away: {away}\n")
 
 
 def submit(client: Client, state: StateReply, task: TaskInfo) -> TaskId:

@@ -22,16 +22,16 @@ AWAY = agent("a2", AgentState.UNREACHABLE, 2)
 def test_that_only_an_agent_that_is_away_is_large_enough(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tell_of_those_away(WANTED, [SMALL, AWAY])
+    tell_of_those_away(WANTED, [SMALL, AWAY, agent("a3", AgentState.RECOVERING, 1)])
     assert capsys.readouterr().err == (
-        "fairlead: only an agent that is UNREACHABLE has 1 cpu, 1 gpu at all: a2\n"
+        "fairlead: who has 1 cpu, 1 gpu at all is away: a2 is UNREACHABLE, a3 is RECOVERING\n"
     )
 
 
 def test_nothing_while_another_may_do_it_or_none_ever_could(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tell_of_those_away(WANTED, [SMALL, AWAY, agent("a3", AgentState.RECOVERING, 1)])
+    tell_of_those_away(WANTED, [SMALL, AWAY, agent("a3", AgentState.CONNECTED, 1)])
     tell_of_those_away(WANTED, [SMALL])
     tell_of_those_away(WANTED, [])
     assert capsys.readouterr().err == ""
