@@ -111,6 +111,9 @@ def play(home: str, identifiers: Sequence[str]) -> int:
         code = 1
     except KeyboardInterrupt:
         code = 130
+    except BrokenPipeError:  # whoever read this has gone, and the end is due all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     try:
         say("The end: everything is stopped, and nothing is left behind.")
         fairlead("down")

@@ -64,3 +64,23 @@ def test_the_demo(environment: dict[str, str]) -> None:
         "That was the demo",
     ):
         assert seen in printed
+
+
+def test_a_demo_whose_reader_goes_leaves_nothing_either(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "demo.py"), "--files", "20"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        while "Fairlead is up" not in (line := demo.stdout.readline()):
+            assert line, "it ended"
+        demo.stdout.close()
+        assert demo.wait(LIMIT_S) == 141
+        assert demo.stderr is not None
+        assert demo.stderr.read() == ""
+    place = Path(environment["TMPDIR"])
+    assert list(place.iterdir()) == []
+    assert processes_of(place) == []
