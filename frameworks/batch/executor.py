@@ -17,7 +17,7 @@ from .code_set import LocalCode
 from .driver import Driver
 from .future import CallFuture
 from .locate import service_for
-from .options import CallOptions, Options
+from .options import CallOptions, Options, refuse_unknown
 from .payloads import Function, NotPicklableError, check_size, dump_arguments, dump_function
 from .sizes import size_of
 
@@ -52,6 +52,7 @@ class Executor(futures.Executor):
             max_workers = os.cpu_count() or 1
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
+        refuse_unknown(options, "Executor")
         size = size_of(cpus, mem, gpus)
         self._options = CallOptions(**options)
         self._code = LocalCode(include, exclude)
@@ -69,6 +70,7 @@ class Executor(futures.Executor):
 
         Shutting one of the two down is shutting down both.
         """
+        refuse_unknown(options, "with_options")
         view = copy.copy(self)
         # The whole must not be forgotten before its view.
         vars(view).update(_options=replace(self._options, **options), _whole=self)

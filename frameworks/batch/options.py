@@ -25,6 +25,12 @@ class Options(TypedDict, total=False):
     loss_retries: int
 
 
+def refuse_unknown(options: Options, where: str) -> None:
+    """A TypeError as Python's own, for whoever misspelt one of them."""
+    for name in options.keys() - Options.__annotations__.keys():
+        raise TypeError(f"{where}() got an unexpected keyword argument {name!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class CallOptions:
     """`retry_on` says what is worth another try: types, or a function of the exception."""

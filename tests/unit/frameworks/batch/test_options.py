@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fairlead.frameworks.batch import Executor
 from fairlead.frameworks.batch.options import LONGEST_PAUSE_S, CallOptions
 
 
@@ -44,3 +45,10 @@ def test_what_is_worth_another_try() -> None:
 def test_nonsense_is_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         CallOptions(**options)
+
+
+def test_a_misspelt_option_is_named_as_python_would() -> None:
+    with pytest.raises(
+        TypeError, match=r"^Executor\(\) got an unexpected keyword argument 'retry'$"
+    ):
+        Executor(retry=2)  # type: ignore[call-arg]
