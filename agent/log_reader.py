@@ -80,6 +80,7 @@ class LogReader:
         if self._tail_lines:
             self._offset = _start_of_lines(self._descriptor, size, self._tail_lines)
             self._tail_lines = 0
+            self._until = size  # what comes meanwhile is not among them
         else:
             self._offset = min(size, self._offset if self._offset >= 0 else size + self._offset)
             self._offset = max(0, self._offset)

@@ -150,7 +150,10 @@ def explain(error: FairleadError, place: Place, address: str) -> FairleadError:
             hint=f"it is that of {place.home.path}; name the cluster's own home: --home DIR",
         )
     if isinstance(error, UnavailableError):
-        return UnavailableError(f"nobody answers at {address}", hint=_unavailable_hint(place))
+        hint = "whoever was there may be starting again; try once more, or see: fairlead status"
+        if address == place.address:
+            hint = _unavailable_hint(place)
+        return UnavailableError(f"nobody answers at {address}", hint=hint)
     return error
 
 

@@ -308,7 +308,7 @@ class Driver:
         if isinstance(body, Accept):
             reason = Reason.INVALID_TASK if is_malformed else Reason.INVALID_OFFERS
             for launch in launches_of(body):
-                self._drop(launch, reason, result.message)
+                self._drop(launch, reason, f"{result.field} {result.message}".strip())
 
     def _drop(self, launch: Launch, reason: Reason, message: str) -> None:
         if not self._ledger.is_living(launch.launch_uuid):

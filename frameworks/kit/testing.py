@@ -94,14 +94,14 @@ class FakeMaster:
     heartbeat_s: float = 2.0
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     tasks: dict[TaskId, FakeTask] = field(default_factory=dict)
-    refusals: deque[tuple[Code, str]] = field(default_factory=deque)
+    refusals: deque[tuple[Code, str, str]] = field(default_factory=deque)
     """What the next calls of the scheduler are answered with, instead of OK."""
 
     def answer(self, message: FrameworkMessage) -> list[ToFrameworkBody]:
-        body, code, text = message.body, Code.OK, ""
+        body, code, text, where = message.body, Code.OK, "", ""
         answers: list[ToFrameworkBody] = []
         if self.refusals and message.call_id and not isinstance(body, Subscribe | Reconcile):
-            code, text = self.refusals.popleft()
+            code, text, where = self.refusals.popleft()
         elif isinstance(body, Subscribe):
             self.framework_id = body.framework.framework_id or self.framework_id
             return [Subscribed(self.framework_id, self.heartbeat_s, self.epoch, "cluster")]
@@ -112,7 +112,7 @@ class FakeMaster:
         elif isinstance(body, Reconcile):
             answers = [self._where(ref) for ref in body.tasks]
         if message.call_id:
-            answers.insert(0, CallResult(message.call_id, code, "", text))
+            answers.insert(0, CallResult(message.call_id, code, where, text))
         if isinstance(body, Teardown) and code is Code.OK:
             answers.append(Goodbye(Code.FRAMEWORK_REMOVED, "it asked to end"))
         return answers
@@ -263,9 +263,11 @@ class Harness:
         """Something outside, as the scheduler's own service would feed it in."""
         self._step(Happened(event))
 
-    def refuse_next(self, code: Code = Code.INVALID, message: str = "refused by the test") -> None:
+    def refuse_next(
+        self, code: Code = Code.INVALID, message: str = "refused by the test", field: str = ""
+    ) -> None:
         """The scheduler's next call gets this answer and has no effect."""
-        self.master.refusals.append((code, message))
+        self.master.refusals.append((code, message, field))
 
     def disconnect(self, message: str = "the master is away") -> None:
         """From now on no master answers."""

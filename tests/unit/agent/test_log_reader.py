@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.agent import log_reader
 from fairlead.agent.log_reader import CHUNK_BYTES, LogReader
 from fairlead.agent.rotation_files import punch
 from fairlead.common.errors import UnavailableError
@@ -107,6 +108,21 @@ def test_from_wherever_is_asked(log: Path, offset: int, expected: bytes) -> None
 def test_the_last_lines(log: Path, content: bytes, lines: int, expected: bytes) -> None:
     log.write_bytes(content)
     assert read_all(reader_of(log, tail_lines=lines))[1] == expected
+
+
+def test_the_last_lines_are_no_more_however_fast_the_log_grows(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.write_bytes(b"1\n2\n3\n")
+    find = log_reader._start_of_lines
+
+    def find_while_it_grows(descriptor: int, size: int, lines: int) -> int:
+        with log.open("ab") as file:
+            file.write(b"4\n5\n")
+        return find(descriptor, size, lines)
+
+    monkeypatch.setattr(log_reader, "_start_of_lines", find_while_it_grows)
+    assert read_all(reader_of(log, tail_lines=2)) == (2, b"2\n3\n")
 
 
 def test_what_was_given_back_is_passed_over(log: Path, reader: LogReader) -> None:

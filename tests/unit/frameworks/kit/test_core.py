@@ -329,6 +329,14 @@ def test_a_refused_accept_ends_its_launches() -> None:
     assert len(scripted.statuses) == 1
 
 
+def test_the_end_of_a_refused_launch_names_the_field() -> None:
+    scripted = accepting(Scripted(), "t1")
+    h = Harness(scripted)
+    h.refuse_next(Code.INVALID, "is longer than 9 characters", "task.command.argv[1]")
+    h.offer()
+    assert scripted.statuses[-1].message == "task.command.argv[1] is longer than 9 characters"
+
+
 def test_the_offers_of_a_malformed_accept_are_given_back_since_the_master_holds_them_still() -> (
     None
 ):
