@@ -193,8 +193,9 @@ class Offers:
             return
         framework = context.books.frameworks[held.offer.framework_id]
         self.distrust(framework, held)
-        self.refuse(held, held.offer.resources, 0.0)
         timeout_s = context.settings.offer_timeout_s
+        # For as long as it was kept from others: who never answers is at most half of their time.
+        self.refuse(held, held.offer.resources, timeout_s)
         self.rescind((held,), f"not answered within {timeout_s:g} s")
 
     def filter_due(self, framework: Framework, role: Role, agent_id: AgentId) -> None:

@@ -163,7 +163,7 @@ def test_m16_offers_that_time_out_count_as_refused() -> None:
     h = MasterHarness()
     h.agent()
     f = h.framework(demands=[demand(1)])
-    h.advance(95)
+    h.advance(155)  # thirty seconds each, and as long between them
     assert h.framework_books(f).refusals == 3
 
 
