@@ -62,11 +62,11 @@ class Dialer:
         try:
             address = self._leader()
             await _knock(address)
+            client = connect(address, self._token)
         except FairleadError as error:
             self._failed(error.message)
             self._loop.put(SessionClosed(number, error.code, error.message))
             return
-        client = connect(address, self._token)
         session = client.dial(AGENT_SESSION, self._callbacks(number))
         self._sessions[number] = (client, session)
         self._last_problem = ""

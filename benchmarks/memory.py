@@ -14,6 +14,8 @@ from pathlib import Path
 from local_cluster import Environment, cluster, descendants, memory_mib, own_environment
 from measure import Report, arguments
 
+from fairlead.agent.launcher_client import find_launcher
+
 IDLE_S = 3.0
 CALLS = """
 from fairlead.frameworks.batch import Executor
@@ -27,13 +29,14 @@ def processes(environment: Environment) -> Mapping[str, list[int]]:
     home = Path(environment["FAIRLEAD_HOME"])
     told = json.loads((home / "cluster.json").read_text())
     daemons = {name: [identity["pid"]] for name, identity in told["daemons"].items()}
-    launcher = json.loads((home / "agents" / "a1" / "launcher.json").read_text())["pid"]
+    launcher = find_launcher(home / "agents" / "a1")
+    assert launcher is not None, "an agent that is there has one"
     return {
         "master": daemons["master"],
         "agent": daemons["a1"],
-        "launcher": [launcher],
+        "launcher": [launcher.pid],
         "host of the frameworks": daemons["frameworks"],
-        "2 workers": descendants(launcher),
+        "2 workers": descendants(launcher.pid),
         "supervisor": [told["supervisor"]["pid"]],
     }
 

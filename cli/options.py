@@ -42,6 +42,7 @@ def home_of(ctx: click.Context) -> "Home":
 def master_of(ctx: click.Context) -> str:
     """The address that was named; empty: ask the home."""
     from fairlead.common.errors import ConfigError
+    from fairlead.common.loopback import check_address
 
     address = choices(ctx).master or os.environ.get("FAIRLEAD_MASTER", "")
     host, _, port = address.rpartition(":")
@@ -50,6 +51,8 @@ def master_of(ctx: click.Context) -> str:
         raise ConfigError(
             f"{address!r} is not the address of a master", hint="write --master 127.0.0.1:5050"
         )
+    if address:
+        check_address(address)
     return address
 
 

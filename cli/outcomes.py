@@ -41,6 +41,12 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome(ASKS, "`--master` leads nowhere", "nobody answers at …", Exit.UNAVAILABLE),
     Outcome("all", "`--master` is no address", "'…' is not the address of a master", Exit.CONFIG),
     Outcome(
+        "all",
+        "`--master` is not loopback",
+        "refusing to send the token to …: TLS is not available yet",
+        Exit.CONFIG,
+    ),
+    Outcome(
         ASKS,
         "`--master`, and a home without a token",
         "there is no token in … to show to the master at …",

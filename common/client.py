@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, cast
 import grpc
 
 from . import rpc, wire
+from .loopback import check_address
 from .messages import Code
 from .rpc import CallMethod, Codec, SessionMethod
 from .session import DEFAULT_LIMITS, FLUSH_S, Callbacks, Limits, Session
@@ -38,6 +39,7 @@ class Client:
     """One connection to one server."""
 
     def __init__(self, address: str, token: str) -> None:
+        check_address(address)
         self.address = address
         self._metadata = _metadata(token)
         self._channel = grpc.aio.insecure_channel(address, options=rpc.CLIENT_OPTIONS)
@@ -108,6 +110,7 @@ class SyncClient:
     """One connection to one server, with calls that block."""
 
     def __init__(self, address: str, token: str) -> None:
+        check_address(address)
         self.address = address
         self._metadata = _metadata(token)
         self._channel = grpc.insecure_channel(address, options=rpc.CLIENT_OPTIONS)

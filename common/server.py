@@ -6,7 +6,6 @@ A daemon lends one function per method of `common.rpc`; what they do is its busi
 import asyncio
 import errno
 import hmac
-import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -17,6 +16,7 @@ import psutil
 
 from . import rpc
 from .errors import ConfigError, FairleadError, UnauthenticatedError, UnavailableError
+from .loopback import is_loopback
 from .messages import Code
 from .rpc import CallMethod, Codec, SessionMethod
 from .session import DEFAULT_LIMITS, PEER_GONE, Callbacks, Limits, Session
@@ -149,9 +149,8 @@ def check_loopback(host: str) -> str:
     """The address to listen on; ConfigError unless it stays within this machine."""
     if host == "localhost":
         return "127.0.0.1"
-    with suppress(ValueError):
-        if ipaddress.ip_address(host).is_loopback:
-            return host
+    if is_loopback(host):
+        return host
     raise ConfigError(f"refusing to listen on {host}: TLS is not available yet; use 127.0.0.1")
 
 

@@ -228,11 +228,11 @@ class FrameworkRunner:
     def _dial(self) -> None:
         number = SessionId(next(self._numbers))
         try:
-            address, token = self._where.find()
+            client = connect(*self._where.find())
         except FairleadError as error:
             self._closed(number, Code.UNSPECIFIED, error.message)
             return
-        task = asyncio.create_task(self._hold(number, connect(address, token)))
+        task = asyncio.create_task(self._hold(number, client))
         self._clients.add(task)
         task.add_done_callback(self._let_go)
 

@@ -204,6 +204,7 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     (ASKS, "the cluster was killed"): killed,
     (ASKS, "`--master` leads nowhere"): run("status", "--master", NOWHERE),
     ("all", "`--master` is no address"): run_away("agent", "--master", "nowhere"),
+    ("all", "`--master` is not loopback"): run_away("status", "--master", "192.0.2.1:5050"),
     (ASKS, "`--master`, and a home without a token"): run_away("status", "--master", NOWHERE),
     (ASKS, "a wrong token"): with_another_token,
     (ASKS, "others may read the token"): with_an_open_token,
