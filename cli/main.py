@@ -49,6 +49,8 @@ class Verbs(click.Group):
             return None
         if cmd_name not in DAEMONS:  # what grpc has to say itself is for their logs alone
             os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        if cmd_name not in STAYING:
+            _import_asyncio_without_ssl()
         module = importlib.import_module(f"fairlead.cli.{VERBS[cmd_name][0]}")
         gc.freeze()
         gc.enable()
@@ -69,6 +71,17 @@ class Verbs(click.Group):
     ) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+def _import_asyncio_without_ssl() -> None:
+    """A twentieth of what a short command takes. gRPC brings its own TLS, and asyncio does well
+    without where Python was built without it.
+    """
+    if "ssl" in sys.modules or "asyncio" in sys.modules:
+        return  # somebody else's process, such as a test's
+    sys.modules["ssl"] = None  # type: ignore[assignment]  # importing it now fails
+    importlib.import_module("asyncio")
+    del sys.modules["ssl"]
 
 
 def show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
