@@ -116,7 +116,7 @@ def test_a_flood_is_bounded_costs_no_memory_and_delays_nothing(fairlead_home: Pa
         assert await agent.log(address, "flood", follow=True) == whole
         assert await agent.log(address, "flood", tail_lines=3) == last
         assert whole.endswith(last)
-        assert last.count(b"\n") in {3, 4}
+        assert last.count(b"\n") in {2, 3}, "three lines; the last may have been cut by the kill"
         assert await agent.log(address, "flood", offset_bytes=size - 5) == whole[-5:]
         assert len(whole) >= LIMIT
 
