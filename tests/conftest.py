@@ -6,6 +6,7 @@ Adds the option `--no-skips`, with which a skip for any reason but a missing GPU
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import time
 import uuid
@@ -21,6 +22,9 @@ LEAVE_S = 5.0  # what a process may take to end after its test
 GUARDED = ("contract", "e2e", "integration", "real")
 WATCHED = ("cpuacct", "memory", "pids", "freezer", "")  # controllers; the last is version 2 beside
 MARK = "FAIRLEAD_TEST"  # in the environment of whatever a test starts
+
+# Whoever is started in the background of a script ignores Ctrl-C, and so would all that we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a busy machine is no failure, and the same tree gives the same examples
 hypothesis.settings.register_profile("fairlead", deadline=None, derandomize=True)
