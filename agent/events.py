@@ -13,10 +13,12 @@ from fairlead.common.events import (
     SessionOpened,
     Tick,
 )
-from fairlead.common.ids import FrameworkId, LaunchUuid, Role
+from fairlead.common.ids import FrameworkId, GpuId, LaunchUuid, Role
 from fairlead.common.messages import Code
 from fairlead.common.resources import Resources
-from fairlead.common.values import HostUsage, TaskInfo, Usage
+from fairlead.common.values import HostUsage, Reason, TaskInfo, Usage
+
+from .limits import Limits
 
 # --- events
 
@@ -58,6 +60,45 @@ class ContainerExited:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerSuspended:
+    """Nothing of it runs until it is resumed, and its devices hold nothing of it."""
+
+    launch_uuid: LaunchUuid
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerNotSuspended:
+    """It goes on as before, and why."""
+
+    launch_uuid: LaunchUuid
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerResumed:
+    """It goes on."""
+
+    launch_uuid: LaunchUuid
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerNotResumed:
+    """It is still suspended, and why."""
+
+    launch_uuid: LaunchUuid
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerUpdated:
+    """It is held to other limits from now on; with a message it could not be, and is not."""
+
+    launch_uuid: LaunchUuid
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageMeasured:
     """What the host and each container use."""
 
@@ -90,6 +131,11 @@ Event = (
     | ContainerStarted
     | ContainerNotStarted
     | ContainerExited
+    | ContainerSuspended
+    | ContainerNotSuspended
+    | ContainerResumed
+    | ContainerNotResumed
+    | ContainerUpdated
     | UsageMeasured
     | DiskMeasured
     | SandboxRemoved
@@ -149,6 +195,36 @@ class DestroyContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspendContainer:
+    """Let it come to rest, if there is a signal for that, freeze it, and see that its devices are
+    free; ContainerSuspended or ContainerNotSuspended follows. Ordering it twice does it once.
+    """
+
+    launch_uuid: LaunchUuid
+    sandbox: str
+    signum: int = 0
+    wait_s: float = 0.0
+    gpu_ids: tuple[GpuId, ...] = ()
+    """Those that must be free then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeContainer:
+    """Let it go on; ContainerResumed or ContainerNotResumed follows. Idempotent."""
+
+    launch_uuid: LaunchUuid
+    sandbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateContainer:
+    """Hold it to other limits, while it runs; ContainerUpdated follows. Idempotent."""
+
+    launch_uuid: LaunchUuid
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetContainer:
     """How it ended is on disk here: nobody else needs to remember it."""
 
@@ -179,6 +255,9 @@ Action = (
     | StartContainer
     | SignalContainer
     | DestroyContainer
+    | SuspendContainer
+    | ResumeContainer
+    | UpdateContainer
     | ForgetContainer
     | RemoveSandbox
     | Exit

@@ -241,11 +241,16 @@ class Resize:
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """Freeze a task and take back its gpus, and its cpus if asked."""
+    """Freeze a task and take back its gpus, and its cpus if asked.
+
+    With a `signal` it is asked first to come to rest by itself, for at most `wait_s`.
+    """
 
     task_id: TaskId
     free_cpus: bool = False
     deadline_s: float = 0.0
+    signal: int = 0
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,14 +259,18 @@ class Resize(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
 
 class Suspend(_message.Message):
-    __slots__ = ("task_id", "free_cpus", "deadline_s")
+    __slots__ = ("task_id", "free_cpus", "deadline_s", "signal", "wait_s")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     FREE_CPUS_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     free_cpus: bool
     deadline_s: float
-    def __init__(self, task_id: _Optional[str] = ..., free_cpus: _Optional[bool] = ..., deadline_s: _Optional[float] = ...) -> None: ...
+    signal: int
+    wait_s: float
+    def __init__(self, task_id: _Optional[str] = ..., free_cpus: _Optional[bool] = ..., deadline_s: _Optional[float] = ..., signal: _Optional[int] = ..., wait_s: _Optional[float] = ...) -> None: ...
 
 class Resume(_message.Message):
     __slots__ = ("task_id", "deadline_s")
