@@ -22,6 +22,7 @@ from fairlead.protos import (
     agent_pb2,
     commands_pb2,
     framework_pb2,
+    jobs_pb2,
     operator_pb2,
     resources_pb2,
     sessions_pb2,
@@ -52,6 +53,7 @@ _PROTOS = (
     agent_pb2,
     operator_pb2,
     commands_pb2,
+    jobs_pb2,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.common import messages, operators, values, wire
+from fairlead.common import jobs, messages, operators, values, wire
 from fairlead.common.errors import InvalidFieldError, RemoteProtocolError
 from fairlead.common.ids import CallId, FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import (
@@ -44,7 +44,7 @@ LAUNCH = Launch(TASK, LaunchUuid("u-1"))
 
 def wire_classes() -> list[type]:
     found: list[Any] = []
-    for module in (values, messages, operators):
+    for module in (values, messages, operators, jobs):
         for item in vars(module).values():
             mine = inspect.isclass(item) and item.__module__ == module.__name__
             if mine and dataclasses.is_dataclass(item):
@@ -83,6 +83,8 @@ def test_every_proto_message_has_its_class() -> None:
         values.Comparison,
         messages.Code,
         operators.AgentState,
+        jobs.JobState,
+        jobs.JobVerb,
     ],
 )
 def test_every_enum_agrees_with_its_proto(enum: type[Enum]) -> None:
