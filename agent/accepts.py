@@ -7,10 +7,21 @@ stand in a row make one step. Doing a step twice does it once: launches go by th
 In this version only launches are known; the master refuses other operations before they get here.
 """
 
-from fairlead.common.ids import FrameworkId
+from collections.abc import Iterable, Iterator
+
+from fairlead.common.ids import FrameworkId, TaskId
 from fairlead.common.messages import AcceptEnded, AcceptProgress, RunAccept
 from fairlead.common.resources import Resources
-from fairlead.common.values import Launch, LaunchGroup, Operation, Reason, TaskState
+from fairlead.common.values import (
+    Launch,
+    LaunchGroup,
+    Operation,
+    Reason,
+    Resize,
+    Resume,
+    Suspend,
+    TaskState,
+)
 
 from .context import Accept, Context, task_key
 from .events import Confirm
@@ -121,11 +132,21 @@ class Accepts:
             accept.run.framework.framework_id,
             accept.next_operation,
             self._context.ledger.of(accept.holder),
+            accept.run.role,
+            tuple(dict.fromkeys(_names(accept.run.operations))),
         )
 
     def progress(self) -> tuple[AcceptProgress, ...]:
         """Of all that are under way, for the master."""
         return tuple(self._progress(accept) for accept in self._context.accepts.values())
+
+
+def _names(operations: Iterable[Operation]) -> Iterator[TaskId]:
+    """Of the tasks that they are about."""
+    for operation in operations:
+        yield from (launch.task.task_id for launch in _launches(operation))
+        if isinstance(operation, Suspend | Resume | Resize):
+            yield operation.task_id
 
 
 def _launches(operation: Operation) -> tuple[Launch, ...]:

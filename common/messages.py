@@ -273,12 +273,17 @@ class MasterToFramework:
 
 @dataclass(frozen=True, slots=True)
 class AcceptProgress:
-    """An accept as the agent executes it; its resources belong to it."""
+    """An accept as the agent executes it; `resources` are what none of its tasks holds now."""
 
     accept_id: str
     framework_id: FrameworkId
     next_operation: int
     resources: Resources = EMPTY
+    role: Role = Role("")
+    task_ids: tuple[TaskId, ...] = ()
+    """That its operations name. Launches that are still to come are registered as STAGING, and
+    hold nothing yet.
+    """
 
 
 @dataclass(frozen=True, slots=True)

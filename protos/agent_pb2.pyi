@@ -66,16 +66,20 @@ class AgentTask(_message.Message):
     def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ..., sandbox_removed: _Optional[str] = ...) -> None: ...
 
 class AcceptProgress(_message.Message):
-    __slots__ = ("accept_id", "framework_id", "next_operation", "resources")
+    __slots__ = ("accept_id", "framework_id", "next_operation", "resources", "role", "task_ids")
     ACCEPT_ID_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     NEXT_OPERATION_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
     accept_id: str
     framework_id: str
     next_operation: int
     resources: _resources_pb2.Resources
-    def __init__(self, accept_id: _Optional[str] = ..., framework_id: _Optional[str] = ..., next_operation: _Optional[int] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
+    role: str
+    task_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, accept_id: _Optional[str] = ..., framework_id: _Optional[str] = ..., next_operation: _Optional[int] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., role: _Optional[str] = ..., task_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FrameworkAway(_message.Message):
     __slots__ = ("framework_id", "away_s", "limit_s", "back")

@@ -326,7 +326,7 @@ class AgentWorld(MasterWorld):
                 AgentInfo(agent_id, STRANGER, resources, {"a": "b"}, gpus=gpus, name=STRANGER),
                 (AgentTask(mine.id, task("t9"), LaunchUuid("u-t9"), status, cpus, "x", mine.role),),
                 (AgentTask(mine.id, task("t8"), LaunchUuid("u-t8"), ended, role=mine.role),),
-                (AcceptProgress("x-9", mine.id, 0, cpus),),
+                (AcceptProgress("x-9", mine.id, 0, cpus, mine.role, (TaskId("t9"),)),),
                 (mine.info,),
                 (FrameworkAway(mine.id, 1.0, 3600.0),),
             ),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, task
 
-from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId, UpdateUuid
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId, UpdateUuid
 from fairlead.common.messages import (
     AcceptProgress,
     AcknowledgeUpdate,
@@ -512,7 +512,7 @@ def test_an_accept_that_an_agent_still_executes_is_not_offered() -> None:
     a.attempt += 1
     a.session = h.open(a)
     (whole,) = a.registrations()
-    progress = AcceptProgress("x-0-1", FrameworkId("f-0-1"), 0, Resources.of(cpus=3))
+    progress = AcceptProgress("x-0-1", FrameworkId("f-0-1"), 0, Resources.of(cpus=3), Role("dl"))
     a.says(replace(whole, accepts=(progress,)))
     assert isinstance(whole, RegisterAgent)
     assert h.master.books.agents[a.id].free.cpus == 1000
