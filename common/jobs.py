@@ -8,7 +8,7 @@ from dataclasses import field
 from enum import Enum
 
 from .dataclass import dataclass
-from .ids import AgentId, FrameworkId, TaskId
+from .ids import AgentId, FrameworkId, LaunchUuid, TaskId
 from .resources import EMPTY, Resources
 from .values import Command, TaskInfo
 
@@ -52,6 +52,7 @@ class SubmitJob:
     task: TaskInfo
     weight: float = 0.0
     checkpoints: str = ""
+    max_restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +157,22 @@ class JobsReply:
 
     jobs: tuple[JobView, ...] = ()
     slice_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What the framework keeps of a job; it never travels."""
+
+    number: int
+    submitted: SubmitJob
+    view: JobView
+    verb: JobVerb = JobVerb.UNSPECIFIED
+    launch_uuid: LaunchUuid = LaunchUuid("")
+    hostname: str = ""
+    agent_name: str = ""
+    affinity: int = 0
+    gave_cpus: bool = False
+    is_stuck: bool = False
+    restarts: int = 0
+    losses: int = 0
+    ending: str = ""

@@ -26,7 +26,7 @@ from fairlead.protos import tasks_pb2 as fairlead_dot_protos_dot_tasks__pb2
 from fairlead.protos import resources_pb2 as fairlead_dot_protos_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66\x61irlead/protos/jobs.proto\x12\x0b\x66\x61irlead.v1\x1a\x1b\x66\x61irlead/protos/tasks.proto\x1a\x1f\x66\x61irlead/protos/resources.proto\"U\n\tSubmitJob\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.fairlead.v1.TaskInfo\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x13\n\x0b\x63heckpoints\x18\x03 \x01(\t\"\x1e\n\x0cJobSubmitted\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x1b\n\tJobsQuery\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"@\n\tJobsReply\x12\"\n\x04jobs\x18\x01 \x03(\x0b\x32\x14.fairlead.v1.JobView\x12\x0f\n\x07slice_s\x18\x02 \x01(\x01\">\n\x08OrderJob\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\"\n\x04verb\x18\x02 \x01(\x0e\x32\x14.fairlead.v1.JobVerb\"2\n\nJobOrdered\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.fairlead.v1.JobState\"\xb0\x02\n\x0bJobProgress\x12\x0b\n\x03run\x18\x01 \x01(\x03\x12\x0c\n\x04step\x18\x02 \x01(\x03\x12\r\n\x05steps\x18\x03 \x01(\x03\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x11\n\x04loss\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x36\n\x07metrics\x18\x06 \x03(\x0b\x32%.fairlead.v1.JobProgress.MetricsEntry\x12\x0c\n\x04rate\x18\x07 \x01(\x01\x12\x18\n\x10gpu_memory_bytes\x18\x08 \x01(\x03\x12\x10\n\x08switch_s\x18\t \x01(\x01\x12\x11\n\twall_time\x18\n \x01(\x01\x12\x17\n\x0f\x63heckpoint_step\x18\x0b \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x07\n\x05_loss\"\x91\x01\n\x06JobRun\x12\x0b\n\x03run\x18\x01 \x01(\x03\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x0f\n\x07gpu_ids\x18\x04 \x03(\t\x12\x10\n\x08\x62\x65gan_at\x18\x05 \x01(\x01\x12\x10\n\x08\x65nded_at\x18\x06 \x01(\x01\x12\x0e\n\x06\x65nding\x18\x07 \x01(\t\x12\x12\n\nfirst_step\x18\x08 \x01(\x03\"\'\n\x0bJobDecision\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x98\x04\n\x07JobView\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.fairlead.v1.JobState\x12\x0f\n\x07message\x18\x04 \x01(\t\x12)\n\tresources\x18\x05 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\x0e\n\x06weight\x18\x06 \x01(\x01\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12*\n\x08progress\x18\x08 \x01(\x0b\x32\x18.fairlead.v1.JobProgress\x12\x0b\n\x03run\x18\t \x01(\x03\x12\x0f\n\x07task_id\x18\n \x01(\t\x12\x10\n\x08\x61gent_id\x18\x0b \x01(\t\x12\x0f\n\x07gpu_ids\x18\x0c \x03(\t\x12\x0e\n\x06slices\x18\r \x01(\x03\x12\x12\n\ngpu_time_s\x18\x0e \x01(\x01\x12\x12\n\nmigrations\x18\x0f \x01(\x03\x12\x14\n\x0csubmitted_at\x18\x10 \x01(\x01\x12\x10\n\x08\x65nded_at\x18\x11 \x01(\x01\x12\x11\n\tdirectory\x18\x12 \x01(\t\x12%\n\x07\x63ommand\x18\x13 \x01(\x0b\x32\x14.fairlead.v1.Command\x12!\n\x04runs\x18\x14 \x03(\x0b\x32\x13.fairlead.v1.JobRun\x12+\n\tdecisions\x18\x15 \x03(\x0b\x32\x18.fairlead.v1.JobDecision\x12\x14\n\x0c\x66ramework_id\x18\x16 \x01(\t*\x93\x02\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x16\n\x12JOB_STATE_STARTING\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x17\n\x13JOB_STATE_SUSPENDED\x10\x04\x12\x17\n\x13JOB_STATE_MIGRATING\x10\x05\x12\x14\n\x10JOB_STATE_PAUSED\x10\x06\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x07\x12\x16\n\x12JOB_STATE_FINISHED\x10\x10\x12\x14\n\x10JOB_STATE_FAILED\x10\x11\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x12*a\n\x07JobVerb\x12\x18\n\x14JOB_VERB_UNSPECIFIED\x10\x00\x12\x12\n\x0eJOB_VERB_PAUSE\x10\x01\x12\x13\n\x0fJOB_VERB_RESUME\x10\x02\x12\x13\n\x0fJOB_VERB_CANCEL\x10\x03\x32\xb4\x01\n\x04Jobs\x12;\n\x06Submit\x12\x16.fairlead.v1.SubmitJob\x1a\x19.fairlead.v1.JobSubmitted\x12\x36\n\x04List\x12\x16.fairlead.v1.JobsQuery\x1a\x16.fairlead.v1.JobsReply\x12\x37\n\x05Order\x12\x15.fairlead.v1.OrderJob\x1a\x17.fairlead.v1.JobOrderedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66\x61irlead/protos/jobs.proto\x12\x0b\x66\x61irlead.v1\x1a\x1b\x66\x61irlead/protos/tasks.proto\x1a\x1f\x66\x61irlead/protos/resources.proto\"k\n\tSubmitJob\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.fairlead.v1.TaskInfo\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x13\n\x0b\x63heckpoints\x18\x03 \x01(\t\x12\x14\n\x0cmax_restarts\x18\x04 \x01(\x03\"\x1e\n\x0cJobSubmitted\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x1b\n\tJobsQuery\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"@\n\tJobsReply\x12\"\n\x04jobs\x18\x01 \x03(\x0b\x32\x14.fairlead.v1.JobView\x12\x0f\n\x07slice_s\x18\x02 \x01(\x01\">\n\x08OrderJob\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\"\n\x04verb\x18\x02 \x01(\x0e\x32\x14.fairlead.v1.JobVerb\"2\n\nJobOrdered\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.fairlead.v1.JobState\"\xb0\x02\n\x0bJobProgress\x12\x0b\n\x03run\x18\x01 \x01(\x03\x12\x0c\n\x04step\x18\x02 \x01(\x03\x12\r\n\x05steps\x18\x03 \x01(\x03\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x11\n\x04loss\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x36\n\x07metrics\x18\x06 \x03(\x0b\x32%.fairlead.v1.JobProgress.MetricsEntry\x12\x0c\n\x04rate\x18\x07 \x01(\x01\x12\x18\n\x10gpu_memory_bytes\x18\x08 \x01(\x03\x12\x10\n\x08switch_s\x18\t \x01(\x01\x12\x11\n\twall_time\x18\n \x01(\x01\x12\x17\n\x0f\x63heckpoint_step\x18\x0b \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x07\n\x05_loss\"\x91\x01\n\x06JobRun\x12\x0b\n\x03run\x18\x01 \x01(\x03\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x0f\n\x07gpu_ids\x18\x04 \x03(\t\x12\x10\n\x08\x62\x65gan_at\x18\x05 \x01(\x01\x12\x10\n\x08\x65nded_at\x18\x06 \x01(\x01\x12\x0e\n\x06\x65nding\x18\x07 \x01(\t\x12\x12\n\nfirst_step\x18\x08 \x01(\x03\"\'\n\x0bJobDecision\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x98\x04\n\x07JobView\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.fairlead.v1.JobState\x12\x0f\n\x07message\x18\x04 \x01(\t\x12)\n\tresources\x18\x05 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\x0e\n\x06weight\x18\x06 \x01(\x01\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12*\n\x08progress\x18\x08 \x01(\x0b\x32\x18.fairlead.v1.JobProgress\x12\x0b\n\x03run\x18\t \x01(\x03\x12\x0f\n\x07task_id\x18\n \x01(\t\x12\x10\n\x08\x61gent_id\x18\x0b \x01(\t\x12\x0f\n\x07gpu_ids\x18\x0c \x03(\t\x12\x0e\n\x06slices\x18\r \x01(\x03\x12\x12\n\ngpu_time_s\x18\x0e \x01(\x01\x12\x12\n\nmigrations\x18\x0f \x01(\x03\x12\x14\n\x0csubmitted_at\x18\x10 \x01(\x01\x12\x10\n\x08\x65nded_at\x18\x11 \x01(\x01\x12\x11\n\tdirectory\x18\x12 \x01(\t\x12%\n\x07\x63ommand\x18\x13 \x01(\x0b\x32\x14.fairlead.v1.Command\x12!\n\x04runs\x18\x14 \x03(\x0b\x32\x13.fairlead.v1.JobRun\x12+\n\tdecisions\x18\x15 \x03(\x0b\x32\x18.fairlead.v1.JobDecision\x12\x14\n\x0c\x66ramework_id\x18\x16 \x01(\t\"\xb2\x02\n\tJobRecord\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12)\n\tsubmitted\x18\x02 \x01(\x0b\x32\x16.fairlead.v1.SubmitJob\x12\"\n\x04view\x18\x03 \x01(\x0b\x32\x14.fairlead.v1.JobView\x12\"\n\x04verb\x18\x04 \x01(\x0e\x32\x14.fairlead.v1.JobVerb\x12\x13\n\x0blaunch_uuid\x18\x05 \x01(\t\x12\x10\n\x08hostname\x18\x06 \x01(\t\x12\x12\n\nagent_name\x18\x07 \x01(\t\x12\x10\n\x08\x61\x66\x66inity\x18\x08 \x01(\x03\x12\x11\n\tgave_cpus\x18\t \x01(\x08\x12\x10\n\x08is_stuck\x18\n \x01(\x08\x12\x10\n\x08restarts\x18\x0b \x01(\x03\x12\x0e\n\x06losses\x18\x0c \x01(\x03\x12\x0e\n\x06\x65nding\x18\r \x01(\t*\x93\x02\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x16\n\x12JOB_STATE_STARTING\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x17\n\x13JOB_STATE_SUSPENDED\x10\x04\x12\x17\n\x13JOB_STATE_MIGRATING\x10\x05\x12\x14\n\x10JOB_STATE_PAUSED\x10\x06\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x07\x12\x16\n\x12JOB_STATE_FINISHED\x10\x10\x12\x14\n\x10JOB_STATE_FAILED\x10\x11\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x12*a\n\x07JobVerb\x12\x18\n\x14JOB_VERB_UNSPECIFIED\x10\x00\x12\x12\n\x0eJOB_VERB_PAUSE\x10\x01\x12\x13\n\x0fJOB_VERB_RESUME\x10\x02\x12\x13\n\x0fJOB_VERB_CANCEL\x10\x03\x32\xb4\x01\n\x04Jobs\x12;\n\x06Submit\x12\x16.fairlead.v1.SubmitJob\x1a\x19.fairlead.v1.JobSubmitted\x12\x36\n\x04List\x12\x16.fairlead.v1.JobsQuery\x1a\x16.fairlead.v1.JobsReply\x12\x37\n\x05Order\x12\x15.fairlead.v1.OrderJob\x1a\x17.fairlead.v1.JobOrderedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,32 +35,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JOBPROGRESS_METRICSENTRY']._loaded_options = None
   _globals['_JOBPROGRESS_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATE']._serialized_start=1471
-  _globals['_JOBSTATE']._serialized_end=1746
-  _globals['_JOBVERB']._serialized_start=1748
-  _globals['_JOBVERB']._serialized_end=1845
+  _globals['_JOBSTATE']._serialized_start=1802
+  _globals['_JOBSTATE']._serialized_end=2077
+  _globals['_JOBVERB']._serialized_start=2079
+  _globals['_JOBVERB']._serialized_end=2176
   _globals['_SUBMITJOB']._serialized_start=105
-  _globals['_SUBMITJOB']._serialized_end=190
-  _globals['_JOBSUBMITTED']._serialized_start=192
-  _globals['_JOBSUBMITTED']._serialized_end=222
-  _globals['_JOBSQUERY']._serialized_start=224
-  _globals['_JOBSQUERY']._serialized_end=251
-  _globals['_JOBSREPLY']._serialized_start=253
-  _globals['_JOBSREPLY']._serialized_end=317
-  _globals['_ORDERJOB']._serialized_start=319
-  _globals['_ORDERJOB']._serialized_end=381
-  _globals['_JOBORDERED']._serialized_start=383
-  _globals['_JOBORDERED']._serialized_end=433
-  _globals['_JOBPROGRESS']._serialized_start=436
-  _globals['_JOBPROGRESS']._serialized_end=740
-  _globals['_JOBPROGRESS_METRICSENTRY']._serialized_start=685
-  _globals['_JOBPROGRESS_METRICSENTRY']._serialized_end=731
-  _globals['_JOBRUN']._serialized_start=743
-  _globals['_JOBRUN']._serialized_end=888
-  _globals['_JOBDECISION']._serialized_start=890
-  _globals['_JOBDECISION']._serialized_end=929
-  _globals['_JOBVIEW']._serialized_start=932
-  _globals['_JOBVIEW']._serialized_end=1468
-  _globals['_JOBS']._serialized_start=1848
-  _globals['_JOBS']._serialized_end=2028
+  _globals['_SUBMITJOB']._serialized_end=212
+  _globals['_JOBSUBMITTED']._serialized_start=214
+  _globals['_JOBSUBMITTED']._serialized_end=244
+  _globals['_JOBSQUERY']._serialized_start=246
+  _globals['_JOBSQUERY']._serialized_end=273
+  _globals['_JOBSREPLY']._serialized_start=275
+  _globals['_JOBSREPLY']._serialized_end=339
+  _globals['_ORDERJOB']._serialized_start=341
+  _globals['_ORDERJOB']._serialized_end=403
+  _globals['_JOBORDERED']._serialized_start=405
+  _globals['_JOBORDERED']._serialized_end=455
+  _globals['_JOBPROGRESS']._serialized_start=458
+  _globals['_JOBPROGRESS']._serialized_end=762
+  _globals['_JOBPROGRESS_METRICSENTRY']._serialized_start=707
+  _globals['_JOBPROGRESS_METRICSENTRY']._serialized_end=753
+  _globals['_JOBRUN']._serialized_start=765
+  _globals['_JOBRUN']._serialized_end=910
+  _globals['_JOBDECISION']._serialized_start=912
+  _globals['_JOBDECISION']._serialized_end=951
+  _globals['_JOBVIEW']._serialized_start=954
+  _globals['_JOBVIEW']._serialized_end=1490
+  _globals['_JOBRECORD']._serialized_start=1493
+  _globals['_JOBRECORD']._serialized_end=1799
+  _globals['_JOBS']._serialized_start=2179
+  _globals['_JOBS']._serialized_end=2359
 # @@protoc_insertion_point(module_scope)

@@ -46,14 +46,16 @@ JOB_VERB_RESUME: JobVerb
 JOB_VERB_CANCEL: JobVerb
 
 class SubmitJob(_message.Message):
-    __slots__ = ("task", "weight", "checkpoints")
+    __slots__ = ("task", "weight", "checkpoints", "max_restarts")
     TASK_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_RESTARTS_FIELD_NUMBER: _ClassVar[int]
     task: _tasks_pb2.TaskInfo
     weight: float
     checkpoints: str
-    def __init__(self, task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., weight: _Optional[float] = ..., checkpoints: _Optional[str] = ...) -> None: ...
+    max_restarts: int
+    def __init__(self, task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., weight: _Optional[float] = ..., checkpoints: _Optional[str] = ..., max_restarts: _Optional[int] = ...) -> None: ...
 
 class JobSubmitted(_message.Message):
     __slots__ = ("job_id",)
@@ -197,3 +199,33 @@ class JobView(_message.Message):
     decisions: _containers.RepeatedCompositeFieldContainer[JobDecision]
     framework_id: str
     def __init__(self, job_id: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., message: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., weight: _Optional[float] = ..., priority: _Optional[int] = ..., progress: _Optional[_Union[JobProgress, _Mapping]] = ..., run: _Optional[int] = ..., task_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., gpu_ids: _Optional[_Iterable[str]] = ..., slices: _Optional[int] = ..., gpu_time_s: _Optional[float] = ..., migrations: _Optional[int] = ..., submitted_at: _Optional[float] = ..., ended_at: _Optional[float] = ..., directory: _Optional[str] = ..., command: _Optional[_Union[_tasks_pb2.Command, _Mapping]] = ..., runs: _Optional[_Iterable[_Union[JobRun, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[JobDecision, _Mapping]]] = ..., framework_id: _Optional[str] = ...) -> None: ...
+
+class JobRecord(_message.Message):
+    __slots__ = ("number", "submitted", "view", "verb", "launch_uuid", "hostname", "agent_name", "affinity", "gave_cpus", "is_stuck", "restarts", "losses", "ending")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SUBMITTED_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    VERB_FIELD_NUMBER: _ClassVar[int]
+    LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
+    HOSTNAME_FIELD_NUMBER: _ClassVar[int]
+    AGENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    AFFINITY_FIELD_NUMBER: _ClassVar[int]
+    GAVE_CPUS_FIELD_NUMBER: _ClassVar[int]
+    IS_STUCK_FIELD_NUMBER: _ClassVar[int]
+    RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    LOSSES_FIELD_NUMBER: _ClassVar[int]
+    ENDING_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    submitted: SubmitJob
+    view: JobView
+    verb: JobVerb
+    launch_uuid: str
+    hostname: str
+    agent_name: str
+    affinity: int
+    gave_cpus: bool
+    is_stuck: bool
+    restarts: int
+    losses: int
+    ending: str
+    def __init__(self, number: _Optional[int] = ..., submitted: _Optional[_Union[SubmitJob, _Mapping]] = ..., view: _Optional[_Union[JobView, _Mapping]] = ..., verb: _Optional[_Union[JobVerb, str]] = ..., launch_uuid: _Optional[str] = ..., hostname: _Optional[str] = ..., agent_name: _Optional[str] = ..., affinity: _Optional[int] = ..., gave_cpus: _Optional[bool] = ..., is_stuck: _Optional[bool] = ..., restarts: _Optional[int] = ..., losses: _Optional[int] = ..., ending: _Optional[str] = ...) -> None: ...
