@@ -25,6 +25,7 @@ class Exit(IntEnum):
     CONFIG = 78
     ALREADY_RUNNING = 79
     TOO_BIG = 80
+    JOB_FAILED = 81
     COMMAND_NOT_STARTED = 127
     SIGNALLED = 128
     INTERRUPTED = 130
@@ -33,7 +34,7 @@ class Exit(IntEnum):
 MEANINGS: Mapping[Exit, str] = {
     Exit.OK: "done; also `fairlead down` when nothing runs",
     Exit.USAGE: "a flag or an argument that cannot be understood",
-    Exit.NOT_FOUND: "no such task, framework or scheduler",
+    Exit.NOT_FOUND: "no such task, job, framework or scheduler",
     Exit.UNAVAILABLE: "nobody answers: no cluster runs there, or its master is away",
     Exit.INTERNAL: "a mistake in Fairlead itself, or in a scheduler's step; `--debug` shows where",
     Exit.TASK_LOST: "the task ended and its exit code will never be known, or it was never run",
@@ -43,7 +44,8 @@ MEANINGS: Mapping[Exit, str] = {
     Exit.UNAUTHENTICATED: "the token was refused, or there is none",
     Exit.CONFIG: "a setting, a name, a file or a port that cannot be used as it is",
     Exit.ALREADY_RUNNING: "`fairlead up` while a cluster runs in that home",
-    Exit.TOO_BIG: "`fairlead run` asked for more than any agent has",
+    Exit.TOO_BIG: "`fairlead run` or `jobs submit` asked for more than any agent has",
+    Exit.JOB_FAILED: "`fairlead jobs submit --wait`: the job failed, or was cancelled",
     Exit.COMMAND_NOT_STARTED: "`fairlead run`: no such command, as a shell says it",
     Exit.SIGNALLED: "128 + n: ended by signal n, the program of `fairlead run` or the command",
     Exit.INTERRUPTED: "Ctrl-C; `fairlead run`: the program died of it, or had not been started",

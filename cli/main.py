@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("listing", "The cluster on one screen."),
     "run": ("run", "Run a command as a task; its output, its exit code."),
     "tasks": ("listing", "list, show, logs, kill: what runs and what ran."),
+    "jobs": ("jobs", "submit, list, why, …: training jobs that share GPUs."),
     "agents": ("listing", "list: the machines and what they have."),
     "frameworks": ("listing", "list, run: who runs tasks, and running one."),
     "offers": ("listing", "list: resources held out to frameworks now."),

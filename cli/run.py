@@ -61,7 +61,7 @@ def run(
     The task's stdin is empty.
     With -d it stays, see `fairlead tasks`.
     """
-    _check_words(command, name)
+    check_words(command, name)
     place = locate(home_of(ctx), master_of(ctx))
     with connected(place) as client:
         asked = client.begin_state()
@@ -69,7 +69,7 @@ def run(
 
         state = asked()
         resources = _resources(cpus, mem, gpus, state.agents)
-        _check_size(resources, state.agents)
+        check_size(resources, state.agents)
         tell_of_those_away(resources, state.agents)
         task = make_task(command, resources, env, name)
         if detach:
@@ -79,7 +79,8 @@ def run(
     return run_here(task, place, getuser())
 
 
-def _check_words(command: Sequence[str], name: str) -> None:
+def check_words(command: Sequence[str], name: str) -> None:
+    """Refuse what is no command, and no name."""
     if not command[0]:
         raise click.UsageError("the command is an empty word", click.get_current_context())
     if len(name) > LONGEST_NAME:
@@ -105,25 +106,26 @@ def _resources(
     """What was not asked for is little enough to fit on the agents that there are."""
     wholes = [view.agent.resources for view in agents]
     return Resources(
-        min([CPUS_MILLIS, *_largest(whole.cpus for whole in wholes)]) if cpus is None else cpus,
-        min([MEM_BYTES, *_largest(whole.mem for whole in wholes)]) if mem is None else mem,
+        min([CPUS_MILLIS, *largest(whole.cpus for whole in wholes)]) if cpus is None else cpus,
+        min([MEM_BYTES, *largest(whole.mem for whole in wholes)]) if mem is None else mem,
         gpus=((ANY_GPU, gpus),) if gpus else (),
     )
 
 
-def _largest(amounts: Iterable[int]) -> list[int]:
+def largest(amounts: Iterable[int]) -> list[int]:
     """None at all if there is no agent."""
     found = list(amounts)
     return [max(found)] if found else []
 
 
-def _check_size(resources: Resources, agents: Sequence[AgentView]) -> None:
+def check_size(resources: Resources, agents: Sequence[AgentView], what: str = "task") -> None:
+    """Refuse what no agent could ever hold."""
     from fairlead.frameworks.kit.fits import why_never_fits
 
     why = why_never_fits(resources, agents)
     if why is not None:
-        what, _, advice = why.rpartition(": ")
-        raise CommandError(f"the task {what}", Exit.TOO_BIG, hint=advice)
+        asked, _, advice = why.rpartition(": ")
+        raise CommandError(f"the {what} {asked}", Exit.TOO_BIG, hint=advice)
 
 
 def tell_of_those_away(resources: Resources, agents: Sequence[AgentView]) -> None:

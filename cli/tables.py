@@ -4,6 +4,7 @@ The rows are the plain objects of `cli.views`. What comes from a cluster may hol
 control characters are shown, never sent to the terminal.
 """
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TextIO
@@ -53,6 +54,14 @@ def print_table(
         _print_rich(columns, texts, out)
     else:
         out.write(plain_table(columns, texts))
+
+
+def print_fields(shown: Mapping[str, Any]) -> None:
+    """One object: a key and its value on each line."""
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        text = json.dumps(value) if isinstance(value, dict | list) else str(value)
+        print(f"{key:{width}}  {'' if value is None else visible(text)}".rstrip())
 
 
 def plain_table(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> str:

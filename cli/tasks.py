@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -27,6 +26,7 @@ from .quantities import TEXT
 def show_task(ctx: click.Context, task: str, output: str) -> None:
     """All that is known about a task."""
     from . import views
+    from .tables import print_fields
 
     with connected(locate(home_of(ctx), master_of(ctx))) as client:
         state = client.state()
@@ -34,16 +34,7 @@ def show_task(ctx: click.Context, task: str, output: str) -> None:
     if output == "json":
         print(json.dumps(shown, indent=2))
     else:
-        _print_fields(shown)
-
-
-def _print_fields(shown: dict[str, Any]) -> None:
-    from .tables import visible
-
-    width = max(map(len, shown))
-    for key, value in shown.items():
-        text = json.dumps(value) if isinstance(value, dict | list) else str(value)
-        print(f"{key:{width}}  {'' if value is None else visible(text)}".rstrip())
+        print_fields(shown)
 
 
 @click.command()
@@ -63,22 +54,35 @@ def logs(
     with connected(locate(home_of(ctx), master_of(ctx))) as client:
         state = client.state()
         found = find_task(state, task)
-        query = LogQuery(
-            found.framework_id,
-            found.task_id,
-            found.latest.launch_uuid,
-            stream,
-            follow=follow,
-            tail_lines=tail_lines or 0,
-        )
-        expected = 0 if tail_lines is None else -1
-        for chunk in client.read_log(agent_address(state, found), query):
-            gap = gap_before(chunk, expected, stream) if expected >= 0 else ""
-            if gap:
-                click.echo(f"fairlead: {gap}", err=True)
-            sys.stdout.buffer.write(chunk.data)
-            sys.stdout.buffer.flush()
-            expected = chunk.offset_bytes + len(chunk.data)
+        copy_log(client, state, found, stream, follow=follow, tail_lines=tail_lines)
+
+
+def copy_log(
+    client: Client,
+    state: StateReply,
+    task: TaskView,
+    stream: str,
+    *,
+    follow: bool = False,
+    tail_lines: int | None = None,
+) -> None:
+    """What a task has written goes to stdout; of a gap stderr is told."""
+    query = LogQuery(
+        task.framework_id,
+        task.task_id,
+        task.latest.launch_uuid,
+        stream,
+        follow=follow,
+        tail_lines=tail_lines or 0,
+    )
+    expected = 0 if tail_lines is None else -1
+    for chunk in client.read_log(agent_address(state, task), query):
+        gap = gap_before(chunk, expected, stream) if expected >= 0 else ""
+        if gap:
+            click.echo(f"fairlead: {gap}", err=True)
+        sys.stdout.buffer.write(chunk.data)
+        sys.stdout.buffer.flush()
+        expected = chunk.offset_bytes + len(chunk.data)
 
 
 def agent_address(state: StateReply, task: TaskView) -> str:

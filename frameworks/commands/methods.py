@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from fairlead.common.errors import UnavailableError
 from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
@@ -11,6 +10,7 @@ from fairlead.common.operators import (
     WithdrawCommand,
 )
 from fairlead.common.rpc import CallMethod
+from fairlead.frameworks.kit import clients
 
 NAME = "commands"
 SUBMIT = CallMethod("Commands", "Submit", SubmitCommand, CommandSubmitted)
@@ -19,10 +19,4 @@ WITHDRAW = CallMethod("Commands", "Withdraw", WithdrawCommand, CommandWithdrawn)
 
 def address_of(frameworks: Sequence[FrameworkView]) -> str:
     """Where the framework listens; UnavailableError if it does not run now."""
-    for view in frameworks:
-        if view.framework.name == NAME and view.is_connected and view.framework.address:
-            return view.framework.address
-    raise UnavailableError(
-        f"the framework {NAME!r} is not connected to this cluster",
-        hint=f"`fairlead up` starts it; by itself: fairlead frameworks host {NAME}",
-    )
+    return clients.address_of(NAME, frameworks)
