@@ -1,4 +1,4 @@
-"""How clients of a built-in framework find it: through the master, which knows who listens where."""
+"""How clients of a built-in framework find it: the master knows who listens where."""
 
 from collections.abc import Sequence
 
