@@ -20,12 +20,15 @@ from fairlead.common.ids import LaunchUuid
 from .cgroup_layout import CONTROLLERS, Layout, enable, find_layout, quota_above
 from .launcher import cgroup
 from .launcher.endings import PLACES, UNKILLABLE_S, number_of
+from .limit_change import change
 from .limits import Limits
 
 PERIOD_US = 100_000
 LEAST_QUOTA_US = 1_000
 SHARES_PER_CPU = {"cpu.shares": 1024, "cpu.weight": 100}
 SHARES = {"cpu.shares": (2, 262_144), "cpu.weight": (1, 10_000)}
+UNLIMITED = ("-1", "max")
+"""What a new group has anyway."""
 PAUSE_S = 0.005
 PREFIX = "task-"
 """Keeps a task's group apart from the kernel's own files, and from groups that are not ours."""
@@ -64,25 +67,37 @@ class Cgroups:
 
     def writes(self, uuid: LaunchUuid, limits: Limits) -> Writes:
         """Into the files of its groups, in this order."""
-        groups = self.groups(uuid)
+        writes = self._writes(self.groups(uuid), limits)
+        return [(path, value) for path, value in writes if value not in UNLIMITED]
+
+    def update(self, work_dir: Path, uuid: LaunchUuid, limits: Limits) -> None:
+        """From now on, all of them; or ContainerError, and the former stay. Takes its time, as the
+        kernel may have to make room: not for an event loop.
+        """
+        groups = find_groups(work_dir, uuid)
+        if groups:
+            change(self._writes(groups, limits))
+
+    def _writes(self, groups: Groups, limits: Limits) -> Writes:
         unified = groups.get("unified", "")
         found: Writes = []
         if "cpu" not in self._missing:
             found += self._cpu(groups.get("cpu", unified), limits)
         if "memory" not in self._missing:
             found += self._memory(groups.get("memory", unified), limits.memory_bytes)
-        if "pids" not in self._missing and limits.processes:
-            found.append((f"{groups.get('pids', unified)}/pids.max", str(limits.processes)))
+        if "pids" not in self._missing:
+            processes = str(limits.processes or "max")
+            found.append((f"{groups.get('pids', unified)}/pids.max", processes))
         return found
 
     def _cpu(self, directory: str, limits: Limits) -> Writes:
         found = [self._shares(directory, limits.cpus_request)]
         cpus = limits.cpus if self._most_cpus is None else min(limits.cpus, self._most_cpus)
         quota = max(LEAST_QUOTA_US, cpus * PERIOD_US // 1000)
-        if cpus and self._version == 1:
-            found.append((f"{directory}/cpu.cfs_quota_us", str(quota)))
-        elif cpus:
-            found.append((f"{directory}/cpu.max", f"{quota} {PERIOD_US}"))
+        if self._version == 1:
+            found.append((f"{directory}/cpu.cfs_quota_us", str(quota if cpus else -1)))
+        else:
+            found.append((f"{directory}/cpu.max", f"{quota} {PERIOD_US}" if cpus else "max"))
         return found
 
     def _shares(self, directory: str, cpus: int) -> tuple[str, str]:
@@ -93,15 +108,14 @@ class Cgroups:
 
     def _memory(self, directory: str, limit: int) -> Writes:
         """No swap: it would only make a task that is too large a slow one."""
-        values: dict[str, int] = {}
         if self._version == 2:
-            values["memory.oom.group"] = 1
-        if limit and self._version == 2:
-            values |= {"memory.max": limit, "memory.swap.max": 0}
-        elif limit:
-            values |= {"memory.limit_in_bytes": limit, "memory.memsw.limit_in_bytes": limit}
+            most, swap = (str(limit), "0") if limit else ("max", "max")
+            values = {"memory.oom.group": "1", "memory.max": most, "memory.swap.max": swap}
+        else:
+            most = str(limit or -1)
+            values = {"memory.limit_in_bytes": most, "memory.memsw.limit_in_bytes": most}
         there = [name for name in values if self._has(name)]
-        return [(f"{directory}/{name}", str(values[name])) for name in there]
+        return [(f"{directory}/{name}", values[name]) for name in there]
 
     def _has(self, name: str) -> bool:
         """Some kernels count no swap."""

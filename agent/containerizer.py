@@ -105,8 +105,26 @@ class Containerizer(Protocol):
         """To all its processes. Nothing happens if it does not run."""
         ...
 
+    async def suspend(self, uuid: LaunchUuid) -> None:
+        """Freeze all its processes: when this returns none of them runs. Idempotent.
+
+        It stays so over restarts of the agent. ContainerError if it cannot be, and then it runs;
+        nothing happens if it has ended.
+        """
+        ...
+
+    async def resume(self, uuid: LaunchUuid) -> None:
+        """Let them go on. Idempotent; nothing happens if it has ended."""
+        ...
+
+    async def update(self, uuid: LaunchUuid, limits: Limits) -> None:
+        """Hold it to these from now on. Idempotent. ContainerError if that cannot be done, such as
+        to less memory than it uses; then the former limits stay in force.
+        """
+        ...
+
     async def destroy(self, uuid: LaunchUuid) -> None:
-        """Kill all its processes, now; its exit is told as any other. Idempotent.
+        """Kill all its processes, now, suspended or not; its exit is told as any other. Idempotent.
 
         Where there are control groups nobody escapes, and an exit is told when all are gone.
         """
@@ -114,6 +132,10 @@ class Containerizer(Protocol):
 
     async def forget(self, uuid: LaunchUuid) -> None:
         """It has ended and its exit is safely noted; `recover` need not tell of it again."""
+        ...
+
+    async def pids(self, uuid: LaunchUuid) -> frozenset[int]:
+        """Of all its processes, as this machine numbers them; none if it does not run."""
         ...
 
     def usage(self, uuid: LaunchUuid) -> Usage | None:

@@ -13,9 +13,11 @@ from itertools import count
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
+from fairlead.common.resources import format_bytes
 from fairlead.common.values import Usage
 
 from .containerizer import ContainerExit, LaunchSpec, OnExit, Recovered, Started, write_files
+from .limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class FakeProgram:
     ignores: tuple[int, ...] = ()
     memory_bytes: int = 0
     problem: str = ""
+    cannot_rest: str = ""
+    """Why it cannot be suspended."""
     temporary: bool = False
 
 
@@ -44,6 +48,13 @@ class FakeTask:
     exit: ContainerExit | None = None
     is_lost: bool = False
     signals: list[int] = field(default_factory=list)
+    acted: int = 0
+    """How many of the signals it has seen: none while it is suspended."""
+    is_suspended: bool = False
+    ran_s: float = 0.0
+    """Until it was last suspended."""
+    goes_since: float = 0.0
+    ending: asyncio.TimerHandle | None = None
 
 
 class FakeMachine:
@@ -65,13 +76,59 @@ class FakeMachine:
         pid = next(self._pids)
         task = FakeTask(spec, Started("fake-boot", 1, pid, pid), program)
         self.tasks[spec.uuid] = task
+        self._go_on(task)
         limit = spec.limits.memory_bytes
         if limit and program.memory_bytes > limit:
             asyncio.get_running_loop().call_soon(self.run_out_of_memory, spec.uuid, limit)
-        elif program.runs_s is not None:
-            end = (spec.uuid, program.code, program.signal)
-            asyncio.get_running_loop().call_later(program.runs_s, self.finish, *end)
         return task.started
+
+    def _go_on(self, task: FakeTask) -> None:
+        loop = asyncio.get_running_loop()
+        task.goes_since = loop.time()
+        program = task.program
+        if program.runs_s is not None:
+            end = (task.spec.uuid, program.code, program.signal)
+            task.ending = loop.call_later(program.runs_s - task.ran_s, self.finish, *end)
+
+    def ran_s(self, uuid: LaunchUuid) -> float:
+        """For how long it has run, the time suspended left out."""
+        task = self.tasks[uuid]
+        goes_s = 0.0 if task.is_suspended else asyncio.get_running_loop().time() - task.goes_since
+        return task.ran_s + goes_s
+
+    def suspend(self, uuid: LaunchUuid) -> None:
+        task = self.tasks.get(uuid)
+        if task is None or task.exit is not None or task.is_suspended:
+            return
+        if task.program.cannot_rest:
+            raise ContainerError(task.program.cannot_rest)
+        task.ran_s = self.ran_s(uuid)
+        task.is_suspended = True
+        if task.ending is not None:
+            task.ending.cancel()
+
+    def resume(self, uuid: LaunchUuid) -> None:
+        """What was delivered meanwhile acts now."""
+        task = self.tasks.get(uuid)
+        if task is None or task.exit is not None or not task.is_suspended:
+            return
+        task.is_suspended = False
+        self._go_on(task)
+        waiting = task.signals[task.acted :]
+        del task.signals[task.acted :]
+        for signum in waiting:
+            self.deliver(uuid, signum)
+
+    def update(self, uuid: LaunchUuid, limits: Limits) -> None:
+        task = self.tasks.get(uuid)
+        if task is None or task.exit is not None:
+            return
+        if 0 < limits.memory_bytes < task.program.memory_bytes:
+            raise ContainerError(
+                f"it uses {format_bytes(task.program.memory_bytes)} of memory, more than the new"
+                f" limit of {format_bytes(limits.memory_bytes)}"
+            )
+        task.spec = replace(task.spec, limits=limits)
 
     def finish(self, uuid: LaunchUuid, code: int = 0, signal: int | None = None) -> None:
         """It ends, unless it has already."""
@@ -87,6 +144,8 @@ class FakeMachine:
         task = self.tasks.get(ended.uuid)
         if task is None or task.exit is not None:
             return
+        if task.ending is not None:
+            task.ending.cancel()
         task.exit = ContainerExit(ended.uuid) if task.is_lost else ended
         if self.containerizer is not None:
             self.containerizer.tell(task.exit)
@@ -97,6 +156,9 @@ class FakeMachine:
         if task is None or task.exit is not None:
             return
         task.signals.append(signum)
+        if task.is_suspended and signum != signals.SIGKILL:
+            return
+        task.acted = len(task.signals)
         harmless = {signals.SIGCONT, signals.SIGSTOP, signals.SIGTSTP, signals.SIGCHLD}
         if signum == signals.SIGKILL or signum not in {*task.program.ignores, *harmless}:
             self.finish(uuid, signal=signum)
@@ -139,6 +201,15 @@ class FakeContainerizer:
     async def signal(self, uuid: LaunchUuid, signum: int) -> None:
         self._machine.deliver(uuid, signum)
 
+    async def suspend(self, uuid: LaunchUuid) -> None:
+        self._machine.suspend(uuid)
+
+    async def resume(self, uuid: LaunchUuid) -> None:
+        self._machine.resume(uuid)
+
+    async def update(self, uuid: LaunchUuid, limits: Limits) -> None:
+        self._machine.update(uuid, limits)
+
     async def destroy(self, uuid: LaunchUuid) -> None:
         self._machine.deliver(uuid, signals.SIGKILL)
 
@@ -147,6 +218,12 @@ class FakeContainerizer:
         if task is not None and task.exit is not None:
             del self._machine.tasks[uuid]
             self._told.discard(uuid)
+
+    async def pids(self, uuid: LaunchUuid) -> frozenset[int]:
+        task = self._machine.tasks.get(uuid)
+        if task is None or task.exit is not None:
+            return frozenset()
+        return frozenset({task.started.pid})
 
     def usage(self, uuid: LaunchUuid) -> Usage | None:
         task = self._machine.tasks.get(uuid)

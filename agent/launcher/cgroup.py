@@ -117,8 +117,8 @@ def kill(groups: Groups) -> None:
         pass  # the kernel is older than 5.14
     except OSError:
         return
-    frozen = groups.get("freezer") or unified
-    if frozen is None:
+    frozen = freezable(groups)
+    if not frozen:
         send(groups, signal.SIGKILL)
         return
     freeze(frozen)
@@ -126,23 +126,34 @@ def kill(groups: Groups) -> None:
     thaw(frozen)
 
 
-def freeze(directory: str) -> None:
-    """Who does not stop within a moment waits for a disk, and forks nothing."""
-    state = f"{directory}/freezer.state"
-    is_first_version = os.path.exists(state)
+def freezable(groups: Groups) -> str:
+    """Of the groups the one that can be frozen with all below it; empty if none can."""
+    found = groups.get("freezer") or groups.get("unified", "")
+    files = ("freezer.state", "cgroup.freeze")
+    return found if any(os.path.exists(f"{found}/{name}") for name in files) else ""
+
+
+def freeze(directory: str) -> bool:
+    """Who does not stop within a moment waits for a disk, and forks nothing; whether all did."""
     try:
-        if not is_first_version:
-            write(f"{directory}/cgroup.freeze", "1")
-            state = f"{directory}/cgroup.events"
+        if os.path.exists(f"{directory}/freezer.state"):
+            write(f"{directory}/freezer.state", "FROZEN")
         else:
-            write(state, "FROZEN")
+            write(f"{directory}/cgroup.freeze", "1")
     except OSError:
-        return
+        return False
     for _ in range(FREEZE_TRIES):
-        said = read_file(state)
-        if said.strip() == b"FROZEN" or b"frozen 1" in said:
-            return
+        if is_frozen(directory):
+            return True
         time.sleep(FREEZE_PAUSE_S)
+    return False
+
+
+def is_frozen(directory: str) -> bool:
+    """Nothing in it runs. Version 1 looks again whenever it is asked."""
+    if b"FROZEN" in read_file(f"{directory}/freezer.state"):
+        return True
+    return b"frozen 1" in read_file(f"{directory}/cgroup.events")
 
 
 def thaw(directory: str) -> None:

@@ -301,6 +301,9 @@ class Launcher:
         if self.stop_at is None:
             self.stop_count = len(self.running)
             for task in self.running.values():
+                if cgroup.is_frozen(cgroup.freezable(task.groups)):  # it could not hear
+                    self.kill(task)
+                    continue
                 self.signal(task, signal.SIGTERM)
                 self.signal(task, signal.SIGCONT)
             self.sweep(set())
