@@ -19,11 +19,19 @@ from .options import (
     home_of,
     home_option,
     isolation_option,
+    listening_options,
     master_of,
+    tls_option,
 )
 from .problems import CommandError
 from .quantities import BYTES, CPUS, GPU_SOURCE, TEXT, read_attributes
 
+TRAINING = {
+    "slice": "FAIRLEAD_TRAINING_SLICE_S",
+    "checkpoint_every": "FAIRLEAD_TRAINING_CHECKPOINT_S",
+    "checkpoints": "FAIRLEAD_TRAINING_CHECKPOINTS",
+}
+"""What the framework reads of its environment, by the flags that say the same."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -54,20 +62,22 @@ def _log_to_stderr() -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="To listen on [any free one]."
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Only loopback, without TLS.")
+@listening_options
 @home_option
+@tls_option
 @debug_option
 @click.pass_context
-def master(ctx: click.Context, port: int, host: str) -> int:
+def master(ctx: click.Context, port: int) -> int:
     """The master daemon: holds the books, offers resources. `fairlead up` runs one for you."""
+    from fairlead.common.tls import Party
     from fairlead.master.server import serve
     from fairlead.master.settings import MasterSettings
 
     _log_to_stderr()
-    home = home_of(ctx)
+    home = home_of(ctx, Party.MASTER)
     home.ensure()
     home.make_token()
-    return _run(serve(home, host, port, MasterSettings()))
+    return _run(serve(home, port, MasterSettings()))
 
 
 @click.command()
@@ -95,6 +105,7 @@ def master(ctx: click.Context, port: int, host: str) -> int:
     show_default=True,
     help="And threads, that one task may have; needs cgroups.",
 )
+@listening_options
 @isolation_option
 @keeping_options
 @cluster_options
@@ -123,6 +134,7 @@ def agent(
     from fairlead.agent.discovery import Overrides, parse_ports
     from fairlead.agent.server import AgentOptions, serve
     from fairlead.agent.settings import AgentSettings
+    from fairlead.common.tls import Party
 
     overrides = Overrides(
         cpus=cpus,
@@ -135,7 +147,7 @@ def agent(
         rack=rack,
     )
     _log_to_stderr()
-    home, address = home_of(ctx), master_of(ctx)
+    home, address = home_of(ctx, Party.AGENT), master_of(ctx)
     home.ensure()
     if not address:
         home.make_token()  # its master may be yet to come, and will find it
@@ -162,11 +174,12 @@ def run_framework(ctx: click.Context, name: str, keep_id: bool) -> int:
 
     A package registers its own under the entry points "fairlead.schedulers".
     """
+    from fairlead.common.tls import Party
     from fairlead.frameworks.kit.driver import run_scheduler
     from fairlead.frameworks.kit.events import IN_STEP
     from fairlead.frameworks.kit.registry import make
 
-    home = home_of(ctx)
+    home = home_of(ctx, Party.FRAMEWORK)
     scheduler = make(name)
     _log_to_stderr()
     try:
@@ -185,11 +198,15 @@ def run_framework(ctx: click.Context, name: str, keep_id: bool) -> int:
 @click.argument(
     "names", metavar="NAME…", nargs=-1, required=True, type=click.Choice(["batch", "commands"])
 )
+@listening_options
 @cluster_options
 @click.pass_context
 def host_frameworks(ctx: click.Context, names: tuple[str, ...]) -> int:
     """Run built-in frameworks for others to use, several in one process. `fairlead up` does."""
+    from fairlead.common.tls import Party
     from fairlead.frameworks.host import serve
 
     _log_to_stderr()
-    return _run(serve(names, home_of(ctx), master_of(ctx)))
+    home = home_of(ctx, Party.FRAMEWORK)
+    home.ensure()
+    return _run(serve(names, home, master_of(ctx)))
