@@ -33,9 +33,9 @@ demo: venv ## a local cluster, shell tasks and a map_reduce over real files; lea
 	$(BIN)/python examples/demo.py
 
 test: venv ## the tests, real processes included; each skip says what is missing
-	$(BIN)/python -m pytest tests -m 'not soak' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests --ignore tests/real -m 'not soak' $(PYTEST_ARGS)
 
-test-real: venv ## the tests that need real hardware or real services
+test-real: venv ## the tests that need real hardware or real services; root on Debian: installs a Docker engine
 	@if [ -d tests/real ]; then \
 	  rc=0; $(BIN)/python -m pytest tests/real -m 'not soak' $(PYTEST_ARGS) || rc=$$?; \
 	  if [ $$rc -eq 5 ]; then echo "test-real: no test in tests/real applies here"; else exit $$rc; fi; \
