@@ -256,11 +256,17 @@ def _container_fails(target: Target) -> bool:
     return True
 
 
-def _container_not_started(target: Target) -> bool:
-    process = _agent(target)
-    if process is not None:
-        target.launcher(process.host).fails_next += 1
-    return process is not None
+def _fails(kind: str) -> Fault:
+    """The next order of a kind that comes to a launcher, one of FAILURES there, cannot be done."""
+
+    def strike(target: Target) -> bool:
+        process = _agent(target)
+        if process is not None:
+            fails = target.launcher(process.host).fails
+            fails[kind] = fails.get(kind, 0) + 1
+        return process is not None
+
+    return strike
 
 
 def _launcher_dies(target: Target) -> bool:
@@ -356,7 +362,11 @@ KINDS: Mapping[str, tuple[int, Fault]] = {
     "second leader": (4, _usurp),
     "slow disk": (4, _slow_disk),
     "container fails": (5, _container_fails),
-    "container not started": (4, _container_not_started),
+    "container not started": (4, _fails("start")),
+    "freeze stuck": (2, _fails("freeze")),
+    "gpu not released": (2, _fails("release")),
+    "container not resumed": (2, _fails("resume")),
+    "container not updated": (2, _fails("update")),
     "launcher dies": (2, _launcher_dies),
     "operator kills": (4, _operator_kills),
     "operator weighs": (1, _operator_weighs),

@@ -1,43 +1,39 @@
 """The containers of one host: they outlive the agent, and how they ended is kept for it.
 
-A task's argv says what it does here: `work SECONDS EXIT_CODE`, or `stubborn` for one that ignores
-TERM.
+What an agent's shell does step by step (ask a program to come to rest, freeze it, look whether its
+devices are free) is done here, and stops where it was when the agent dies. What a task's argv says
+of its program: see `container`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 from fairlead.agent.events import (
     ContainerExited,
+    ContainerNotResumed,
     ContainerNotStarted,
+    ContainerNotSuspended,
+    ContainerResumed,
     ContainerStarted,
+    ContainerSuspended,
+    ContainerUpdated,
     Recovered,
+    ResumeContainer,
     StartContainer,
+    SuspendContainer,
+    UpdateContainer,
 )
 from fairlead.common.ids import LaunchUuid
+from fairlead.common.values import Reason
 
 from .auditor import Auditor
-from .clock import Clock, Timer
+from .clock import Clock
+from .container import Container
 from .journal import Journal, count
 
 TERM, KILL = 15, 9
-
-
-@dataclass(slots=True)
-class Container:
-    """A task's process, running or ended."""
-
-    launch_uuid: LaunchUuid
-    pid: int
-    start_time: int
-    is_stubborn: bool
-    timer: Timer | None = None
-    exit: ContainerExited | None = None
-
-    @property
-    def is_running(self) -> bool:
-        return self.exit is None
+LOOKS_S = 2.0
+"""So long devices are looked at for what a suspended container still holds of them."""
 
 
 class Launcher:
@@ -47,8 +43,8 @@ class Launcher:
         self, host: str, clock: Clock, random: Random, auditor: Auditor, journal: Journal
     ) -> None:
         self.host = host
-        self.fails_next = 0
-        """So many starts will fail."""
+        self.fails: dict[str, int] = {}
+        """So many of the next orders of a kind (see FAILURES) will fail."""
         self.tell: Callable[[object], None] | None = None
         """The agent that listens, if one does."""
         self._clock = clock
@@ -68,6 +64,15 @@ class Launcher:
     def signal(self, launch_uuid: LaunchUuid, signum: int) -> None:
         self._later(lambda: self._signal(launch_uuid, signum))
 
+    def suspend(self, order: SuspendContainer) -> None:
+        self._later(lambda: self._suspend(order))
+
+    def resume(self, order: ResumeContainer) -> None:
+        self._later(lambda: self._resume(order))
+
+    def update(self, order: UpdateContainer) -> None:
+        self._later(lambda: self._update(order))
+
     def forget(self, launch_uuid: LaunchUuid) -> None:
         self._later(lambda: self._forget(launch_uuid))
 
@@ -77,10 +82,20 @@ class Launcher:
             Recovered(c.launch_uuid, c.pid, c.start_time, c.exit) for c in self._containers.values()
         ]
 
+    def left_alone(self) -> None:
+        """The agent is dead: a suspension that was under way stays where it is."""
+        self.tell = None
+        for container in self._containers.values():
+            container.cancel_suspension()
+
     # --- what befalls them
 
     def running(self) -> list[LaunchUuid]:
         return [c.launch_uuid for c in self._containers.values() if c.is_running]
+
+    def container(self, launch_uuid: LaunchUuid) -> Container | None:
+        """To be looked at."""
+        return self._containers.get(launch_uuid)
 
     def strike(self, launch_uuid: LaunchUuid, exit_code: int | None, signum: int | None) -> None:
         """It fails by itself."""
@@ -97,13 +112,19 @@ class Launcher:
                 self._end(container, None, None, told=told)
         self._containers.clear()
 
-    # --- inside
+    # --- inside: starting and ending
 
     def _later(self, call: Callable[[], None]) -> None:
         boot = self._boots
         delay = self._random.uniform(0.001, 0.02)
         self._last_due = max(self._last_due, self._clock.now + delay)
         self._clock.at(self._last_due, lambda: call() if boot == self._boots else None)
+
+    def _fails(self, kind: str) -> bool:
+        left = self.fails.get(kind, 0)
+        if left:
+            self.fails[kind] = left - 1
+        return left > 0
 
     def _start(self, order: StartContainer) -> None:
         uuid = order.launch_uuid
@@ -113,20 +134,17 @@ class Launcher:
             if container.exit is not None:
                 self._say(container.exit)
             return
-        if self.fails_next > 0:
-            self.fails_next -= 1
+        if self._fails("start"):
             self._note("not started", uuid)
             self._say(ContainerNotStarted(uuid, "cannot run 'work': no such file in PATH"))
             return
         self._pids += 1
-        kind, seconds, exit_code = order.task.command.argv
-        container = Container(uuid, self._pids, round(self._clock.now * 100), kind == "stubborn")
+        container = Container(
+            self._clock, self._pids, order, lambda it: self._end(it, it.program.exit_code, None)
+        )
         self._containers[uuid] = container
         self._note("started", uuid)
         self._auditor.container_started(self.host, uuid, order.resources)
-        container.timer = self._clock.after(
-            float(seconds), lambda: self._end(container, int(exit_code), None)
-        )
         self._say(ContainerStarted(uuid, container.pid, container.start_time))
 
     def _signal(self, launch_uuid: LaunchUuid, signum: int) -> None:
@@ -135,7 +153,12 @@ class Launcher:
             return
         self._note(f"signal {signum}", launch_uuid)
         self._auditor.container_signalled(self._clock.now, self.host, launch_uuid, signum)
-        if signum == KILL or not container.is_stubborn:
+        self._deliver(container, signum)
+
+    def _deliver(self, container: Container, signum: int) -> None:
+        if container.is_frozen and signum != KILL:
+            container.signals.append(signum)
+        elif signum == KILL or not container.program.is_stubborn:
             delay = self._random.uniform(0.001, 0.05 if signum == KILL else 0.4)
             self._clock.after(delay, lambda: self._end(container, None, signum))
 
@@ -154,13 +177,96 @@ class Launcher:
     ) -> None:
         if not container.is_running:
             return
-        if container.timer is not None:
-            container.timer.cancel()
-        container.exit = ContainerExited(container.launch_uuid, exit_code, signum, 1 << 20)
-        self._note("ended", container.exit)
+        ending = ContainerExited(container.launch_uuid, exit_code, signum, 1 << 20)
+        container.ended(ending)
+        self._note("ended", ending)
         self._auditor.container_ended(container.launch_uuid)
         if told:
-            self._say(container.exit)
+            self._say(ending)
+
+    # --- inside: suspending, resuming, other limits
+
+    def _living(self, launch_uuid: LaunchUuid) -> Container | None:
+        """Of one that has ended its exit was told; there is no other answer."""
+        container = self._containers.get(launch_uuid)
+        return container if container is not None and container.is_running else None
+
+    def _suspend(self, order: SuspendContainer) -> None:
+        container = self._living(order.launch_uuid)
+        if container is None:
+            return
+        container.cancel_suspension()
+        if container.is_frozen or container.is_at_rest or not order.signum:
+            self._freeze(container, order)
+            return
+        rest_s = self._random.uniform(0.0, container.program.batch_s)
+        if container.program.comes_to_rest and rest_s <= order.wait_s:
+            self._next(container, rest_s, lambda: self._rest(container, order))
+        else:
+            self._next(container, order.wait_s, lambda: self._freeze(container, order))
+
+    def _next(self, container: Container, delay: float, call: Callable[[], None]) -> None:
+        container.suspension = self._clock.after(delay, call)
+
+    def _rest(self, container: Container, order: SuspendContainer) -> None:
+        keeps_memory = container.program.kind == "clinging" or self._fails("release")
+        container.rest(keeps_memory=keeps_memory)
+        self._note("at rest", container.launch_uuid)
+        delay = self._random.uniform(0.0, 0.005)
+        self._next(container, delay, lambda: self._freeze(container, order))
+
+    def _freeze(self, container: Container, order: SuspendContainer) -> None:
+        container.suspension = None
+        if self._fails("freeze"):
+            self._note("freeze stuck", container.launch_uuid)
+            return
+        container.freeze()
+        self._note("frozen", container.launch_uuid)
+        if order.gpu_ids and container.holds_memory:
+            self._next(container, LOOKS_S, lambda: self._give_up(container))
+            return
+        self._auditor.container_suspended(self.host, container.launch_uuid)
+        self._say(ContainerSuspended(container.launch_uuid))
+
+    def _give_up(self, container: Container) -> None:
+        self._wake(container)
+        self._note("gpu not released", container.launch_uuid)
+        message = f"{container.gpu_ids[0]} still holds 4096 MiB of it"
+        uuid = container.launch_uuid
+        self._say(ContainerNotSuspended(uuid, Reason.GPU_NOT_RELEASED, message))
+
+    def _wake(self, container: Container) -> None:
+        container.cancel_suspension()
+        container.go_on()
+        signals, container.signals = container.signals, []
+        for signum in signals:
+            self._deliver(container, signum)
+
+    def _resume(self, order: ResumeContainer) -> None:
+        container = self._living(order.launch_uuid)
+        if container is None:
+            return
+        if self._fails("resume"):
+            self._note("not resumed", order.launch_uuid)
+            self._say(ContainerNotResumed(order.launch_uuid, "its freezer does not answer"))
+            return
+        self._wake(container)
+        self._note("resumed", order.launch_uuid)
+        self._auditor.container_resumed(self.host, order.launch_uuid)
+        self._say(ContainerResumed(order.launch_uuid))
+
+    def _update(self, order: UpdateContainer) -> None:
+        container = self._living(order.launch_uuid)
+        if container is None:
+            return
+        if self._fails("update"):
+            self._note("not updated", order.launch_uuid)
+            self._say(ContainerUpdated(order.launch_uuid, "memory: more than that is in use"))
+            return
+        self._note("updated", order)
+        cpus, mem = order.limits.cpus_request, order.limits.memory_bytes
+        self._auditor.container_updated(self.host, order.launch_uuid, cpus, mem)
+        self._say(ContainerUpdated(order.launch_uuid))
 
     def _say(self, event: object) -> None:
         if self.tell is not None:
@@ -169,3 +275,8 @@ class Launcher:
     def _note(self, what: str, thing: object) -> None:
         count(self._journal.effects, what)
         self._journal.note(self._clock.now, self.host, what, thing)
+
+
+FAILURES = ("start", "freeze", "release", "resume", "update")
+"""A start that fails; a freeze that is never done; a program that keeps its devices' memory;
+a thaw and other limits that cannot be had."""

@@ -12,9 +12,12 @@ from fairlead.agent.events import (
     Exit,
     ForgetContainer,
     RemoveSandbox,
+    ResumeContainer,
     SandboxRemoved,
     SignalContainer,
     StartContainer,
+    SuspendContainer,
+    UpdateContainer,
     UsageMeasured,
 )
 from fairlead.agent.settings import AgentSettings
@@ -135,6 +138,12 @@ class AgentNode(Process):
                 self._launcher.signal(launch_uuid, signum)
             case DestroyContainer(launch_uuid):
                 self._launcher.signal(launch_uuid, KILL)
+            case SuspendContainer():
+                self._launcher.suspend(action)
+            case ResumeContainer():
+                self._launcher.resume(action)
+            case UpdateContainer():
+                self._launcher.update(action)
             case ForgetContainer(launch_uuid):
                 self._launcher.forget(launch_uuid)
             case RemoveSandbox(key):
@@ -147,7 +156,7 @@ class AgentNode(Process):
 
     def die(self, why: str, *, silently: bool = False) -> None:
         if self.is_alive:
-            self._launcher.tell = None
+            self._launcher.left_alone()
         super().die(why, silently=silently)
 
     def _measure(self) -> None:

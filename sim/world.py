@@ -188,7 +188,7 @@ class World:
             process.fuse = None
             process.is_mined = False
         for host in self._hosts.values():
-            host.launcher.fails_next = 0
+            host.launcher.fails.clear()
         for framework in self._frameworks.values():
             if framework.node is not None and isinstance(framework.node.scheduler, Service):
                 framework.node.scheduler.roll_s = 0.0

@@ -136,6 +136,17 @@ class Auditor:
     ) -> None:
         self._containers.signalled(now, host, launch_uuid, signum)
 
+    def container_suspended(self, host: str, launch_uuid: LaunchUuid) -> None:
+        """Frozen, and its devices hold nothing of it."""
+        self._containers.suspended(host, launch_uuid)
+
+    def container_resumed(self, host: str, launch_uuid: LaunchUuid) -> None:
+        self._containers.resumed(host, launch_uuid)
+
+    def container_updated(self, host: str, launch_uuid: LaunchUuid, cpus: int, mem: int) -> None:
+        """Held to other limits."""
+        self._containers.updated(host, launch_uuid, cpus, mem)
+
     def container_ended(self, launch_uuid: LaunchUuid) -> None:
         self._containers.vanished(launch_uuid)
 

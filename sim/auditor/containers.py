@@ -1,6 +1,6 @@
 """Laws about what runs: room for it, once per launch, ordered by a leader, ended for a reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.common.ids import FrameworkId, GpuId, LaunchUuid, TaskId
 from fairlead.common.messages import MasterToAgent, RegisterAgent, RunAccept
@@ -30,6 +30,12 @@ class Running:
 
     order: Order
     resources: Resources
+    is_suspended: bool = False
+
+    @property
+    def used(self) -> Resources:
+        """A frozen process keeps its memory, and nothing that others could use meanwhile."""
+        return replace(self.resources, cpus=0, gpus=()) if self.is_suspended else self.resources
 
 
 class Containers:
@@ -123,6 +129,19 @@ class Containers:
                 f"{order.task_id} ({uuid}) on {host} gets signal {signum}; nobody asked for it",
             )
 
+    def suspended(self, host: str, uuid: LaunchUuid) -> None:
+        self._running[uuid].is_suspended = True
+        self._check_room(host)
+
+    def resumed(self, host: str, uuid: LaunchUuid) -> None:
+        self._running[uuid].is_suspended = False
+        self._check_room(host)
+
+    def updated(self, host: str, uuid: LaunchUuid, cpus: int, mem: int) -> None:
+        running = self._running[uuid]
+        running.resources = replace(running.resources, cpus=cpus, mem=mem)
+        self._check_room(host)
+
     def vanished(self, uuid: LaunchUuid) -> None:
         running = self._running.pop(uuid, None)
         if running is not None:
@@ -134,7 +153,7 @@ class Containers:
         devices: dict[GpuId, int] = {}
         for running in self._running.values():
             if running.order.host == host:
-                held = running.resources
+                held = running.used
                 cpus, mem, disk = cpus + held.cpus, mem + held.mem, disk + held.disk
                 for device, millis in held.gpus:
                     devices[device] = devices.get(device, 0) + millis
