@@ -7,14 +7,16 @@ from collections.abc import Coroutine
 from typing import Any
 
 from fairlead.common.client import Client, connect
-from fairlead.common.errors import FairleadError, InvalidFieldError
+from fairlead.common.errors import FairleadError, InvalidFieldError, TlsError
 from fairlead.common.events import Received, SessionClosed, SessionOpened
+from fairlead.common.handshakes import why_not
 from fairlead.common.home import Home
 from fairlead.common.ids import SessionId
 from fairlead.common.loop import StepLoop
 from fairlead.common.messages import AgentMessage, Code, Goodbye
 from fairlead.common.rpc import AGENT_SESSION
 from fairlead.common.session import Callbacks, Session
+from fairlead.common.tls import Party, Tls
 
 from .events import Event
 
@@ -26,10 +28,10 @@ CONNECT_S = 5.0
 class Dialer:
     """Numbers sessions, and tells what becomes of them."""
 
-    def __init__(self, home: Home, address: str, token: str, loop: StepLoop[Event]) -> None:
+    def __init__(self, home: Home, address: str, loop: StepLoop[Event]) -> None:
         self._home = home
         self._address = address
-        self._token = token
+        self._token = home.token()
         self._loop = loop
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, tuple[Client, Session]] = {}
@@ -61,8 +63,8 @@ class Dialer:
     async def _dial(self, number: SessionId) -> None:
         try:
             address = self._leader()
-            await _knock(address)
-            client = connect(address, self._token)
+            await _knock(address, self._home.tls)
+            client = connect(address, self._token, self._home.tls)
         except FairleadError as error:
             self._failed(error.message)
             self._loop.put(SessionClosed(number, error.code, error.message))
@@ -110,7 +112,7 @@ class Dialer:
         task.add_done_callback(self._tasks.discard)
 
 
-async def _knock(address: str) -> None:
+async def _knock(address: str, tls: Tls | None) -> None:
     """Whether somebody listens: a session begins with all that we know, which costs something."""
     host, _, port = address.rpartition(":")
     try:
@@ -120,3 +122,5 @@ async def _knock(address: str) -> None:
         why = str(error) or f"no answer within {CONNECT_S:g} s"
         raise FairleadError(f"no master answers at {address}: {why}") from None
     writer.close()
+    if tls is not None and (why := await asyncio.to_thread(why_not, address, tls, Party.MASTER)):
+        raise TlsError(f"no TLS with the master: {why}")

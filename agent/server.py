@@ -69,7 +69,6 @@ class AgentOptions:
     name: str = "a1"
     overrides: Overrides = Overrides()
     master: str = ""
-    host: str = "127.0.0.1"
     port: int = 0
     isolation: str = "auto"
     processes: int = PROCESSES
@@ -83,15 +82,14 @@ class AgentServer:
         self._options = options
         work = options.home.agent(options.name)
         _prepare(work.path, options.name)
-        token = options.home.token()
-        self._server = Server(token, options.host, options.port)
+        self._server = Server.of(options.home, options.port)
         self._work_dir = work.path
         self._sandboxes = work.sandboxes
         self._checkpoint = work.checkpoint
         self._logs = Logs(work.sandboxes, self._look_up)
         self._store: Store | None = None
         self._loop: StepLoop[Event] = StepLoop(self._step, self._next_deadline, clock.boottime)
-        self._dialer = Dialer(options.home, options.master, token, self._loop)
+        self._dialer = Dialer(options.home, options.master, self._loop)
         self._is_checking = bool(os.environ.get("FAIRLEAD_CHECK"))
         self._failure: BaseException | None = None
         self._core: Agent | None = None

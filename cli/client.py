@@ -138,7 +138,8 @@ class Client:
 
     def _connection(self, address: str) -> SyncClient:
         if address not in self._connections:
-            self._connections[address] = connect_sync(address, self.place.token)
+            place = self.place
+            self._connections[address] = connect_sync(address, place.token, place.home.tls)
         return self._connections[address]
 
 

@@ -208,5 +208,6 @@ def host_frameworks(ctx: click.Context, names: tuple[str, ...]) -> int:
 
     _log_to_stderr()
     home = home_of(ctx, Party.FRAMEWORK)
-    home.ensure()
+    if home.tls is not None:  # its master may have another home
+        home.ensure()
     return _run(serve(names, home, master_of(ctx)))

@@ -10,6 +10,7 @@ from fairlead.common.dataclass import dataclass
 
 if TYPE_CHECKING:  # finding a home takes a while to import, and `--help` needs none
     from fairlead.common.home import Home
+    from fairlead.common.tls import Party, Reach
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -20,6 +21,9 @@ class Choices:
 
     home: str = ""
     master: str = ""
+    tls: str = ""
+    host: str = ""
+    advertise: str = ""
     is_debugging: bool = False
     verb: str = ""
 
@@ -31,12 +35,26 @@ def choices(ctx: click.Context) -> Choices:
     return found
 
 
-def home_of(ctx: click.Context) -> "Home":
-    """The home that was named, or the default one."""
+def home_of(ctx: click.Context, party: "Party | None" = None) -> "Home":
+    """The home that was named, or the default one; the caller is a client, or that party."""
     from fairlead.common.home import Home
 
-    named = choices(ctx).home
-    return Home(named) if named else Home.find()
+    named, reach = choices(ctx).home, _reach(ctx, party)
+    return Home(named or Home.find().path, reach)
+
+
+def _reach(ctx: click.Context, party: "Party | None") -> "Reach":
+    from fairlead.common.loopback import LOOPBACK, check_host
+    from fairlead.common.tls import VARIABLE, Party, Reach, Tls
+
+    said = choices(ctx)
+    named = {VARIABLE: said.tls} if said.tls else os.environ
+    tls = Tls.find(party or Party.CLIENT, named)
+    host = check_host(said.host or LOOPBACK, has_tls=tls is not None)
+    if tls is not None:
+        tls.read()  # says what is missing
+        os.environ[VARIABLE] = str(tls.directory)  # for whatever this process starts
+    return Reach(tls, host, said.advertise)
 
 
 def master_of(ctx: click.Context) -> str:
@@ -52,7 +70,7 @@ def master_of(ctx: click.Context) -> str:
             f"{address!r} is not the address of a master", hint="write --master 127.0.0.1:5050"
         )
     if address:
-        check_address(address)
+        check_address(address, has_tls=bool(choices(ctx).tls or os.environ.get("FAIRLEAD_TLS")))
     return address
 
 
@@ -86,6 +104,38 @@ def master_option(command: Command) -> Command:
     )(command)
 
 
+def tls_option(command: Command) -> Command:
+    """`--tls`: how the cluster is reached beyond this machine."""
+    return click.option(
+        "--tls",
+        metavar="DIR",
+        expose_value=False,
+        callback=_keep("tls"),
+        help="Certificates of the cluster, for other machines [FAIRLEAD_TLS].",
+    )(command)
+
+
+def listening_options(command: Command) -> Command:
+    """`--host`, `--advertise`: where a daemon listens, and what others are told about it."""
+    host = click.option(
+        "--host",
+        default="127.0.0.1",
+        show_default=True,
+        metavar="ADDRESS",
+        expose_value=False,
+        callback=_keep("host"),
+        help="To listen on; beyond loopback only with --tls.",
+    )
+    advertise = click.option(
+        "--advertise",
+        metavar="NAME",
+        expose_value=False,
+        callback=_keep("advertise"),
+        help="By which others find it [the same, or this machine's name].",
+    )
+    return host(advertise(command))
+
+
 def isolation_option(command: Command) -> Command:
     """`--isolation`: how agents keep tasks apart."""
     return click.option(
@@ -110,7 +160,7 @@ def debug_option(command: Command) -> Command:
 
 def cluster_options(command: Command) -> Command:
     """For whatever talks to a cluster."""
-    return home_option(master_option(debug_option(command)))
+    return home_option(master_option(tls_option(debug_option(command))))
 
 
 def output_option(command: Command) -> Command:

@@ -206,7 +206,7 @@ class Terminal:
     async def _copy_from(self, address: str, log: "Log") -> bool:
         """Whether all is here; else the agent went away meanwhile, and may come back."""
         if address not in self._agents:  # both streams share a connection
-            self._agents[address] = connect(address, self._place.token)
+            self._agents[address] = connect(address, self._place.token, self._place.home.tls)
         agent = self._agents[address]
         try:
             async for chunk in agent.stream(READ_LOG, log.query()):
@@ -228,7 +228,7 @@ class Terminal:
         leader = None if self._place.is_named else self._place.home.read_leader()
         master = leader.address if leader is not None else self._place.address
         with suppress(FairleadError):
-            async with connect(master, self._place.token) as client:
+            async with connect(master, self._place.token, self._place.home.tls) as client:
                 return await _agent_address(client, status)
         return ""
 

@@ -4,45 +4,50 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import grpc
 
 from . import rpc, wire
+from .errors import FairleadError, TlsError, UnavailableError
 from .loopback import check_address
 from .messages import Code
 from .rpc import CallMethod, Codec, SessionMethod
 from .session import DEFAULT_LIMITS, FLUSH_S, Callbacks, Limits, Session
 from .status import code_of, error_of
+from .tls import Party, Tls
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 
+Judge = Callable[[FairleadError], Awaitable[FairleadError]]
 _BROKEN = (grpc.aio.AioRpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
 _FAREWELL_S = 2.0
 """How long a server may take to answer the end of a session with its own."""
 
 
-def connect(address: str, token: str) -> "Client":
+def connect(address: str, token: str, tls: Tls | None = None) -> "Client":
     """To be called on the event loop; the connection itself is made by the first call."""
-    return Client(address, token)
+    return Client(address, token, tls)
 
 
-def connect_sync(address: str, token: str) -> "SyncClient":
+def connect_sync(address: str, token: str, tls: Tls | None = None) -> "SyncClient":
     """For callers without an event loop."""
-    return SyncClient(address, token)
+    return SyncClient(address, token, tls)
 
 
 class Client:
     """One connection to one server."""
 
-    def __init__(self, address: str, token: str) -> None:
-        check_address(address)
+    def __init__(self, address: str, token: str, tls: Tls | None = None) -> None:
+        check_address(address, has_tls=tls is not None)
         self.address = address
         self._metadata = _metadata(token)
-        self._channel = grpc.aio.insecure_channel(address, options=rpc.CLIENT_OPTIONS)
+        self._tls = tls
+        self._channels: dict[Party, grpc.aio.Channel] = {}
         self._sessions: dict[Session, asyncio.Task[None]] = {}
 
     def dial(
@@ -52,8 +57,10 @@ class Client:
         session = Session(
             Codec(sends=method.to_server, receives=method.to_client), limits, self.address
         )
-        call: Any = self._channel.stream_stream(method.path)(metadata=self._metadata)
-        task = asyncio.create_task(session.run(_ClientStream(call, self.address), callbacks))
+        channel = self._channel(method.server)
+        call: Any = channel.stream_stream(method.path)(metadata=self._metadata)
+        stream = _ClientStream(call, functools.partial(self._judge, method.server), self.address)
+        task = asyncio.create_task(session.run(stream, callbacks))
         self._sessions[session] = task
         task.add_done_callback(lambda _: self._sessions.pop(session))
         return session
@@ -62,24 +69,24 @@ class Client:
         self, method: CallMethod[Request, Reply], request: Request, timeout_s: float = 10.0
     ) -> Reply:
         """One question, one answer; raises the FairleadError of the other side."""
-        ask: Any = self._channel.unary_unary(method.path)
+        ask: Any = self._channel(method.server).unary_unary(method.path)
         try:
             data = await ask(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise error_of(error, self.address) from error
+            raise await self._judge(method.server, error_of(error, self.address)) from error
         return method.decode_reply(data)
 
     async def stream(
         self, method: CallMethod[Request, Reply], request: Request
     ) -> AsyncIterator[Reply]:
         """One question, many answers; leaving the loop ends it."""
-        ask: Any = self._channel.unary_stream(method.path)
+        ask: Any = self._channel(method.server).unary_stream(method.path)
         call = ask(wire.encode(request), metadata=self._metadata)
         try:
             async for data in call:
                 yield method.decode_reply(data)
         except grpc.aio.AioRpcError as error:
-            raise error_of(error, self.address) from error
+            raise await self._judge(method.server, error_of(error, self.address)) from error
         finally:
             call.cancel()
 
@@ -90,9 +97,23 @@ class Client:
             session.close(Code.OK)
         if tasks:
             await asyncio.wait(tasks, timeout=FLUSH_S + _FAREWELL_S)
-        await self._channel.close()
+        for channel in self._channels.values():
+            await channel.close()
         if tasks:
             await asyncio.wait(tasks, timeout=FLUSH_S)
+
+    def _channel(self, server: Party) -> grpc.aio.Channel:
+        if server not in self._channels:
+            options = _options(self._tls, server)
+            self._channels[server] = (
+                grpc.aio.insecure_channel(self.address, options=options)
+                if self._tls is None
+                else grpc.aio.secure_channel(self.address, _secrets(self._tls), options=options)
+            )
+        return self._channels[server]
+
+    async def _judge(self, server: Party, error: FairleadError) -> FairleadError:
+        return await asyncio.to_thread(_explain, error, self.address, self._tls, server)
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,11 +130,12 @@ class Client:
 class SyncClient:
     """One connection to one server, with calls that block."""
 
-    def __init__(self, address: str, token: str) -> None:
-        check_address(address)
+    def __init__(self, address: str, token: str, tls: Tls | None = None) -> None:
+        check_address(address, has_tls=tls is not None)
         self.address = address
         self._metadata = _metadata(token)
-        self._channel = grpc.insecure_channel(address, options=rpc.CLIENT_OPTIONS)
+        self._tls = tls
+        self._channels: dict[Party, grpc.Channel] = {}
 
     def call(
         self, method: CallMethod[Request, Reply], request: Request, timeout_s: float = 10.0
@@ -125,14 +147,14 @@ class SyncClient:
         self, method: CallMethod[Request, Reply], request: Request, timeout_s: float = 10.0
     ) -> Callable[[], Reply]:
         """The same, for who has something else to do until the answer is there."""
-        ask: Any = self._channel.unary_unary(method.path)
+        ask: Any = self._channel(method.server).unary_unary(method.path)
         asked = ask.future(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
 
         def answer() -> Reply:
             try:
                 data = asked.result()
             except grpc.RpcError as error:
-                raise error_of(cast(Any, error), self.address) from error
+                raise self._error(error, method.server) from error
             return method.decode_reply(data)
 
         return answer
@@ -144,18 +166,32 @@ class SyncClient:
         timeout_s: float | None = None,
     ) -> Iterator[Reply]:
         """One question, many answers; leaving the loop ends it."""
-        ask: Any = self._channel.unary_stream(method.path)
+        ask: Any = self._channel(method.server).unary_stream(method.path)
         call = ask(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
         try:
             for data in call:
                 yield method.decode_reply(data)
         except grpc.RpcError as error:
-            raise error_of(cast(Any, error), self.address) from error
+            raise self._error(error, method.server) from error
         finally:
             call.cancel()
 
     def close(self) -> None:
-        self._channel.close()
+        for channel in self._channels.values():
+            channel.close()
+
+    def _channel(self, server: Party) -> grpc.Channel:
+        if server not in self._channels:
+            options = _options(self._tls, server)
+            self._channels[server] = (
+                grpc.insecure_channel(self.address, options=options)
+                if self._tls is None
+                else grpc.secure_channel(self.address, _secrets(self._tls), options=options)
+            )
+        return self._channels[server]
+
+    def _error(self, error: grpc.RpcError, server: Party) -> FairleadError:
+        return _explain(error_of(cast(Any, error), self.address), self.address, self._tls, server)
 
     def __enter__(self) -> Self:
         return self
@@ -172,8 +208,9 @@ class SyncClient:
 class _ClientStream:
     """A session's stream, seen from the side that dialled."""
 
-    def __init__(self, call: Any, address: str) -> None:
+    def __init__(self, call: Any, judge: Judge, address: str) -> None:
         self._call = call
+        self._judge = judge
         self._address = address
         self._at_end = asyncio.Event()
 
@@ -213,7 +250,10 @@ class _ClientStream:
             _raise_if_ours()
 
     async def outcome(self) -> tuple[Code, str]:
-        return code_of(await _Ended.of(self._call), self._address)
+        code, message = code_of(await _Ended.of(self._call), self._address)
+        if code is Code.SILENT:
+            message = (await self._judge(UnavailableError(message))).message
+        return code, message
 
 
 class _Ended:
@@ -243,6 +283,27 @@ def _raise_if_ours() -> None:
     task = asyncio.current_task()
     if task is None or task.cancelling():
         raise asyncio.CancelledError
+
+
+def _options(tls: Tls | None, server: Party) -> list[tuple[str, Any]]:
+    if tls is None:
+        return [*rpc.CLIENT_OPTIONS]
+    return [*rpc.CLIENT_OPTIONS, ("grpc.ssl_target_name_override", server.host)]
+
+
+def _secrets(tls: Tls) -> grpc.ChannelCredentials:
+    pem = tls.read()
+    return grpc.ssl_channel_credentials(pem.authority, pem.key, pem.certificate)
+
+
+def _explain(error: FairleadError, address: str, tls: Tls | None, server: Party) -> FairleadError:
+    """The same, or what is wrong with TLS there, of which gRPC says next to nothing."""
+    if not isinstance(error, UnavailableError):
+        return error
+    from .handshakes import why_not  # noqa: PLC0415 - imports ssl
+
+    why = why_not(address, tls, server)
+    return TlsError(f"no answer from {address}: {why}") if why else error
 
 
 def _metadata(token: str) -> tuple[tuple[str, str], ...]:

@@ -92,3 +92,9 @@ class RegistryError(FairleadError):
 
 class ConfigError(FairleadError):
     """A setting, a flag, a file or a port that cannot be used as it is."""
+
+
+class TlsError(ConfigError):
+    """TLS with somebody did not come about. It may be put right: trying again may help."""
+
+    code = Code.SILENT

@@ -1,6 +1,7 @@
 """The home of a local cluster: which file lies where, and how each is kept private and whole.
 
-The command, the daemons and the drivers find one another through it. What the files of an
+The command, the daemons and the drivers find one another through it, and it knows how far they
+reach: this machine, or others over TLS. What the files of an
 agent or the registry hold is their owners' business.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 
 from .dataclass import dataclass
 from .errors import ConfigError
+from .tls import Reach, Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +54,30 @@ class AgentHome:
 class Home:
     """The state directory of a local cluster: readable by its owner alone."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], reach: Reach | None = None) -> None:
         self.path = Path(path).expanduser().absolute()
+        self.reach = reach or Reach()
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ) -> "Home":
         """The home that the environment names, or the default one."""
+        reach = Reach(Tls.find(environment=environment))
         if named := environment.get("FAIRLEAD_HOME"):
-            return cls(named)
+            return cls(named, reach)
         base = Path(environment.get("XDG_STATE_HOME", ""))
         if not base.is_absolute():  # the XDG specification says to ignore it then
             base = Path("~/.local/state")
-        return cls(base / "fairlead")
+        return cls(base / "fairlead", reach)
+
+    @property
+    def tls(self) -> Tls | None:
+        return self.reach.tls
 
     @property
     def token_path(self) -> Path:
+        """That which came with the certificates, if one did."""
+        if self.tls is not None and self.tls.token.exists():
+            return self.tls.token
         return self.path / "token"
 
     @property

@@ -1,8 +1,9 @@
-"""Which hosts are this machine itself: without TLS, nothing is listened on or called elsewhere."""
+"""Which hosts are this machine itself: anything else is listened on or called over TLS only."""
 
 from .errors import ConfigError
 
-_USUAL = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = "127.0.0.1"
+_USUAL = (LOOPBACK, "localhost", "::1")
 
 
 def is_loopback(host: str) -> bool:
@@ -17,11 +18,34 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_address(address: str) -> None:
-    """ConfigError if the token would leave this machine on its way to this host:port."""
+def check_address(address: str, *, has_tls: bool = False) -> None:
+    """ConfigError if the token would leave this machine in the clear, on its way there."""
     host = address.rpartition(":")[0].strip("[]")
-    if not is_loopback(host):
+    if not has_tls and not is_loopback(host):
         raise ConfigError(
-            f"refusing to send the token to {address}: TLS is not available yet",
-            hint="name a master on this machine, such as 127.0.0.1:5050",
+            f"refusing to send the token to {address} without TLS",
+            hint="name the cluster's certificates: --tls DIR or FAIRLEAD_TLS;"
+            " they are made with: fairlead certs init DIR",
         )
+
+
+def check_host(host: str, *, has_tls: bool = False) -> str:
+    """The address to listen on; ConfigError if others could reach it without TLS."""
+    if host == "localhost":
+        return LOOPBACK
+    if has_tls or is_loopback(host):
+        return host
+    raise ConfigError(
+        f"refusing to listen on {host} without TLS",
+        hint="make certificates with: fairlead certs init DIR; then name them: --tls DIR",
+    )
+
+
+def advertised(host: str, name: str = "") -> str:
+    """What others are told: the name given, or the host itself, or if that is any: this machine."""
+    if name or host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
+        found = name or host
+        return f"[{found}]" if ":" in found else found
+    import socket  # noqa: PLC0415 - only daemons of several machines come here
+
+    return socket.gethostname()

@@ -17,6 +17,7 @@ from .errors import InvalidFieldError, RemoteProtocolError
 from .messages import AgentMessage, FrameworkMessage, MasterToAgent, MasterToFramework
 from .operators import LogChunk, LogQuery, OperatorCall, OperatorReply, StateQuery, StateReply
 from .session import Invalid
+from .tls import Party
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
@@ -71,10 +72,16 @@ class CallMethod(Generic[Request, Reply]):
     name: str
     request: type[Request]
     reply: type[Reply]
+    callers: tuple[Party, ...] = (Party.CLIENT, Party.FRAMEWORK)
+    """Whose certificates may call it, where there are any."""
 
     @property
     def path(self) -> str:
         return f"/{PACKAGE}.{self.service}/{self.name}"
+
+    @property
+    def server(self) -> Party:
+        return _server_of(self.service)
 
     def decode_request(self, data: bytes) -> Request:
         return wire.decode(self.request, data)
@@ -91,10 +98,20 @@ class SessionMethod:
     name: str
     to_server: "Batches"
     to_client: "Batches"
+    callers: tuple[Party, ...] = (Party.CLIENT, Party.FRAMEWORK)
 
     @property
     def path(self) -> str:
         return f"/{PACKAGE}.{self.service}/{self.name}"
+
+    @property
+    def server(self) -> Party:
+        return _server_of(self.service)
+
+
+def _server_of(service: str) -> Party:
+    """Whose certificate the server of that service has to show."""
+    return {"Master": Party.MASTER, "Agent": Party.AGENT}.get(service, Party.FRAMEWORK)
 
 
 class Batches:
@@ -161,6 +178,7 @@ AGENT_SESSION = SessionMethod(
     "AgentSession",
     Batches(agent_pb2.AgentBatch, AgentMessage),
     Batches(agent_pb2.MasterToAgentBatch, MasterToAgent),
+    callers=(Party.AGENT,),
 )
 FRAMEWORK_SESSION = SessionMethod(
     "Master",
@@ -168,7 +186,7 @@ FRAMEWORK_SESSION = SessionMethod(
     Batches(framework_pb2.FrameworkBatch, FrameworkMessage),
     Batches(framework_pb2.MasterToFrameworkBatch, MasterToFramework),
 )
-OPERATE = CallMethod("Master", "Operate", OperatorCall, OperatorReply)
+OPERATE = CallMethod("Master", "Operate", OperatorCall, OperatorReply, callers=(Party.CLIENT,))
 GET_STATE = CallMethod("Master", "GetState", StateQuery, StateReply)
 WATCH_STATE = CallMethod("Master", "WatchState", StateQuery, StateReply)
 READ_LOG = CallMethod("Agent", "ReadLog", LogQuery, LogChunk)

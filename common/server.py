@@ -1,4 +1,4 @@
-"""A gRPC server on loopback, whose every call must carry the token: of the master and of agents.
+"""A gRPC server on loopback or over TLS, whose every call must carry the token.
 
 A daemon lends one function per method of `common.rpc`; what they do is its business.
 """
@@ -7,20 +7,22 @@ import asyncio
 import errno
 import hmac
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 import psutil
 
-from . import rpc
+from . import handshakes, rpc
 from .errors import ConfigError, FairleadError, UnauthenticatedError, UnavailableError
-from .loopback import is_loopback
+from .home import Home
+from .loopback import LOOPBACK, advertised, check_host
 from .messages import Code
 from .rpc import CallMethod, Codec, SessionMethod
 from .session import DEFAULT_LIMITS, PEER_GONE, Callbacks, Limits, Session
 from .status import status_of, status_of_error
+from .tls import Party, Reach
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
@@ -37,8 +39,12 @@ class Server:
     it, goes to the exception handler of the loop: there a daemon decides to end itself.
     """
 
-    def __init__(self, token: str, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._host = check_loopback(host)
+    def __init__(
+        self, token: str, host: str = LOOPBACK, port: int = 0, reach: Reach | None = None
+    ) -> None:
+        self._tls = reach.tls if reach else None
+        self._host = check_host(host, has_tls=self._tls is not None)
+        self._name = reach.advertise if reach else ""
         self._port = port
         self._token = token
         self._methods: dict[str, Any] = {}
@@ -46,6 +52,11 @@ class Server:
         self._streams: set[asyncio.Task[None]] = set()
         self._server: grpc.aio.Server | None = None
         self._is_stopping = False
+
+    @classmethod
+    def of(cls, home: Home, port: int = 0) -> "Server":
+        """As the home says: where to listen, with which certificates, for whose token."""
+        return cls(home.token(), home.reach.host, port, home.reach)
 
     def add_sessions(
         self, method: SessionMethod, accept: Accept, limits: Limits = DEFAULT_LIMITS
@@ -56,6 +67,7 @@ class Server:
         async def handle(_: object, context: "Context") -> None:
             session = Session(codec, limits, context.peer())
             try:
+                self._check_caller(context, method.callers)
                 callbacks = accept(session)
             except Exception as error:  # noqa: BLE001 - judged there
                 await _refuse(context, _judged(error, method.path))
@@ -76,6 +88,7 @@ class Server:
 
         async def handle(data: bytes, context: "Context") -> bytes:
             try:
+                self._check_caller(context, method.callers)
                 return rpc.encode_reply(await answer(method.decode_request(data)))
             except Exception as error:  # noqa: BLE001 - judged below
                 refusal = _judged(error, method.path)
@@ -91,6 +104,7 @@ class Server:
         """One question, many answers; the next is asked for when the one before has left."""
 
         async def pump(data: bytes, context: "Context") -> None:
+            self._check_caller(context, method.callers)
             async for reply in answer(method.decode_request(data)):
                 await context.write(rpc.encode_reply(reply))
 
@@ -118,8 +132,9 @@ class Server:
         self._methods[method.path] = grpc.unary_stream_rpc_method_handler(handle)
 
     async def start(self) -> str:
-        """Listen; returns the address, "host:port". ConfigError if the port cannot be had."""
+        """Listen; returns the address for others. ConfigError if the port cannot be had."""
         _check_port(self._host, self._port)
+        secrets = await asyncio.to_thread(self._secrets)
         server = grpc.aio.server(
             handlers=[_Handlers(self._methods)],
             interceptors=[_Authenticate(self._token)],
@@ -127,12 +142,37 @@ class Server:
         )
         host = f"[{self._host}]" if ":" in self._host else self._host
         try:
-            port = server.add_insecure_port(f"{host}:{self._port}")
+            where = f"{host}:{self._port}"
+            port = (
+                server.add_secure_port(where, secrets)
+                if secrets
+                else server.add_insecure_port(where)
+            )
         except RuntimeError as error:
             raise ConfigError(f"cannot listen on {host}:{self._port}: {error}") from error
         await server.start()
         self._server = server
-        return f"{host}:{port}"
+        return f"{advertised(self._host, self._name)}:{port}"
+
+    def _check_caller(self, context: "Context", callers: Sequence[Party]) -> None:
+        """A certificate is good for its party's calls only; without TLS the token has to do."""
+        if self._tls is None:
+            return
+        names = context.auth_context().get("x509_subject_alternative_name") or ()
+        if not any(party.host.encode() in names for party in callers):
+            said = ", ".join(name.decode(errors="replace") for name in names) or "nobody"
+            raise FairleadError(
+                f"the certificate of {said} may not make this call",
+                hint=f"it takes that of {' or '.join(party.host for party in callers)}",
+            )
+
+    def _secrets(self) -> grpc.ServerCredentials | None:
+        if self._tls is None:
+            return None
+        handshakes.check(self._tls)
+        pem = self._tls.read()
+        pair = (pem.key, pem.certificate)
+        return grpc.ssl_server_credentials([pair], pem.authority, require_client_auth=True)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """End every session and stream with SHUTTING_DOWN; calls may finish within the grace."""
@@ -143,15 +183,6 @@ class Server:
             stream.cancel()
         if self._server is not None:
             await self._server.stop(grace_s)
-
-
-def check_loopback(host: str) -> str:
-    """The address to listen on; ConfigError unless it stays within this machine."""
-    if host == "localhost":
-        return "127.0.0.1"
-    if is_loopback(host):
-        return host
-    raise ConfigError(f"refusing to listen on {host}: TLS is not available yet; use 127.0.0.1")
 
 
 def _check_port(host: str, port: int) -> None:

@@ -58,11 +58,9 @@ class MasterServer:
         self._outbox: Outbox | None = None
 
     @classmethod
-    async def open(
-        cls, home: Home, host: str, port: int, settings: MasterSettings
-    ) -> "MasterServer":
+    async def open(cls, home: Home, port: int, settings: MasterSettings) -> "MasterServer":
         """Take over the registry, under a new epoch; the disk is waited for beside the loop."""
-        server = Server(home.token(), host, port)
+        server = Server.of(home, port)
         store, core = await asyncio.to_thread(_take_over, home, settings)
         return cls(home, server, store, core)
 
@@ -194,9 +192,9 @@ def _take_over(home: Home, settings: MasterSettings) -> tuple[Store, Master]:
         raise
 
 
-async def serve(home: Home, host: str, port: int, settings: MasterSettings) -> int:
+async def serve(home: Home, port: int, settings: MasterSettings) -> int:
     """Lead the cluster of this home until TERM or INT; the process's exit code."""
-    master = await MasterServer.open(home, host, port, settings)
+    master = await MasterServer.open(home, port, settings)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, master.stop)

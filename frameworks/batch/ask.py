@@ -13,6 +13,7 @@ from fairlead.common.errors import FairleadError, UnauthenticatedError, Unavaila
 from fairlead.common.home import Home
 from fairlead.common.operators import StateQuery
 from fairlead.common.rpc import GET_STATE
+from fairlead.common.tls import Reach, Tls
 
 from .scheduler import NAME
 
@@ -20,7 +21,7 @@ from .scheduler import NAME
 def ask(home: Home, master: str) -> str:
     """The address that the framework told this master."""
     try:
-        with connect_sync(master, home.token()) as client:
+        with connect_sync(master, home.token(), home.tls) as client:
             state = client.call(GET_STATE, StateQuery())
     except UnauthenticatedError as error:
         raise UnauthenticatedError(
@@ -45,7 +46,8 @@ def main() -> int:
     """Prints JSON: the address, or what is wrong and what to do about it."""
     home, master = sys.argv[1:]
     try:
-        answer: dict[str, str] = {"address": ask(Home(home), master)}
+        found = Home(home, Reach(Tls.find()))
+        answer: dict[str, str] = {"address": ask(found, master)}
     except FairleadError as error:
         answer = {"kind": type(error).__name__, "error": error.message, "hint": error.hint}
     sys.stdout.write(json.dumps(answer))

@@ -128,7 +128,7 @@ class OfferedWorkers:
     async def _trouble(self, size: Resources) -> str:
         try:
             address, token = self._where.find()
-            async with connect(address, token) as client:
+            async with connect(address, token, self._where.tls) as client:
                 state = await client.call(GET_STATE, StateQuery())
         except FairleadError as error:
             _log.warning("cannot look for room: %s", error)

@@ -30,14 +30,14 @@ async def read_last_words(where: Whereabouts, status: TaskStatus) -> str:
 
 async def _read(where: Whereabouts, status: TaskStatus) -> str:
     master, token = where.find()
-    async with connect(master, token) as client:
+    async with connect(master, token, where.tls) as client:
         state = await client.call(GET_STATE, StateQuery())
     agents = (view.agent for view in state.agents)
     address = next((a.address for a in agents if a.agent_id == status.agent_id), "")
     if not address:
         return ""
     parts = []
-    async with connect(address, token) as client:
+    async with connect(address, token, where.tls) as client:
         for stream in STREAMS:
             query = LogQuery(
                 status.framework_id,

@@ -33,8 +33,8 @@ Reply = CommandSubmitted | CommandWithdrawn
 class CommandsService:
     """Takes the calls of clients to the scheduler, and its answers back."""
 
-    def __init__(self, token: str) -> None:
-        self._server = Server(token)
+    def __init__(self, home: Home) -> None:
+        self._server = Server.of(home)
         self._server.add_call(SUBMIT, self._submit)
         self._server.add_call(WITHDRAW, self._withdraw)
         self._numbers = itertools.count(1)
@@ -119,7 +119,7 @@ async def _life(
     where, identity = Whereabouts(home, master), Identity.of(home, NAME)
     is_known = bool(identity.load(where.cluster_id()))
     records = await asyncio.to_thread(_load, store, is_known=is_known)
-    service = CommandsService(home.token())
+    service = CommandsService(home)
     address = await service.start()
     runner = FrameworkRunner(
         CommandsScheduler.restore(instance_uuid, address, records),

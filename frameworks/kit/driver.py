@@ -40,6 +40,7 @@ from .scheduler import Scheduler, Stop
 
 if TYPE_CHECKING:  # few schedulers have one
     from fairlead.common.store import Store
+    from fairlead.common.tls import Tls
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +72,11 @@ class Whereabouts:
         if leader is None:
             raise UnavailableError(f"no master has led in {home.path}")
         return leader.address, token
+
+    @property
+    def tls(self) -> "Tls | None":
+        """For calls to anybody of this cluster."""
+        return (self.home or Home.find()).tls
 
     def cluster_id(self) -> str:
         """Of whoever led last in this home; empty: not known."""
@@ -228,7 +234,7 @@ class FrameworkRunner:
     def _dial(self) -> None:
         number = SessionId(next(self._numbers))
         try:
-            client = connect(*self._where.find())
+            client = connect(*self._where.find(), self._where.tls)
         except FairleadError as error:
             self._closed(number, Code.UNSPECIFIED, error.message)
             return

@@ -74,7 +74,7 @@ async def leading(path: Path, settings: MasterSettings | None = None) -> AsyncIt
     home = Home(path)
     home.ensure()
     home.make_token()
-    server = await MasterServer.open(home, "127.0.0.1", 0, settings or MasterSettings())
+    server = await MasterServer.open(home, 0, settings or MasterSettings())
     serving = asyncio.create_task(server.run())
     try:
         await until(lambda: serving.done() or home.read_leader() is not None, "a master that leads")

@@ -89,7 +89,7 @@ def test_a_flood_fills_no_more_than_the_bound_and_others_are_answered(fairlead_h
         home = Home(fairlead_home)
         home.ensure()
         home.make_token()
-        master = await MasterServer.open(home, "127.0.0.1", 0, MasterSettings())
+        master = await MasterServer.open(home, 0, MasterSettings())
         serving = asyncio.create_task(master.run())
         try:
             await until(lambda: home.read_leader() is not None, "a master that leads")
