@@ -3,9 +3,7 @@
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 from fairlead.common import wire
 from fairlead.common.errors import InvalidFieldError, UnavailableError
@@ -21,6 +19,7 @@ from fairlead.common.server import Server
 from fairlead.common.store import Store
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 from fairlead.frameworks.kit.identity import Identity
+from fairlead.frameworks.kit.stores import opened_store
 
 from .methods import NAME, SUBMIT, WITHDRAW
 from .scheduler import Answered, Asked, CommandsScheduler
@@ -92,23 +91,11 @@ class CommandsService:
 
 async def host(home: Home, master: str, stop: asyncio.Event) -> int:
     """Run the framework until told to stop; begin anew if an operator tears it down."""
-    async with _opened(home.path / "frameworks" / f"{NAME}.db") as store:
+    async with opened_store(home, NAME) as store:
         while True:
             runner, code = await _life(home, master, stop, store)
             if not runner.was_removed:
                 return code
-
-
-@asynccontextmanager
-async def _opened(path: Path) -> AsyncIterator[Store]:
-    """The disk may take its time, and the loop belongs to other frameworks too."""
-    opening = asyncio.create_task(asyncio.to_thread(Store.open, path, "checkpoint"))
-    try:
-        yield await asyncio.shield(opening)
-    finally:
-        # Whoever is cancelled while it is opened has to let go of it all the same.
-        store = await opening
-        await asyncio.to_thread(store.close)
 
 
 async def _life(
