@@ -113,6 +113,8 @@ class JobRun:
     ended_at: float = 0.0
     ending: str = ""
     first_step: int = 0
+    rate: float = 0.0
+    gpu_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class JobProgress(_message.Message):
     def __init__(self, run: _Optional[int] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., epoch: _Optional[int] = ..., loss: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., rate: _Optional[float] = ..., gpu_memory_bytes: _Optional[int] = ..., switch_s: _Optional[float] = ..., wall_time: _Optional[float] = ..., checkpoint_step: _Optional[int] = ...) -> None: ...
 
 class JobRun(_message.Message):
-    __slots__ = ("run", "task_id", "agent_id", "gpu_ids", "began_at", "ended_at", "ending", "first_step")
+    __slots__ = ("run", "task_id", "agent_id", "gpu_ids", "began_at", "ended_at", "ending", "first_step", "rate", "gpu_memory_bytes")
     RUN_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +134,8 @@ class JobRun(_message.Message):
     ENDED_AT_FIELD_NUMBER: _ClassVar[int]
     ENDING_FIELD_NUMBER: _ClassVar[int]
     FIRST_STEP_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    GPU_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     run: int
     task_id: str
     agent_id: str
@@ -142,7 +144,9 @@ class JobRun(_message.Message):
     ended_at: float
     ending: str
     first_step: int
-    def __init__(self, run: _Optional[int] = ..., task_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., gpu_ids: _Optional[_Iterable[str]] = ..., began_at: _Optional[float] = ..., ended_at: _Optional[float] = ..., ending: _Optional[str] = ..., first_step: _Optional[int] = ...) -> None: ...
+    rate: float
+    gpu_memory_bytes: int
+    def __init__(self, run: _Optional[int] = ..., task_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., gpu_ids: _Optional[_Iterable[str]] = ..., began_at: _Optional[float] = ..., ended_at: _Optional[float] = ..., ending: _Optional[str] = ..., first_step: _Optional[int] = ..., rate: _Optional[float] = ..., gpu_memory_bytes: _Optional[int] = ...) -> None: ...
 
 class JobDecision(_message.Message):
     __slots__ = ("at", "text")

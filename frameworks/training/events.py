@@ -81,5 +81,3 @@ class TrainingSettings:
     """A job has run so long where it does not belong before it is moved to where it does."""
     slice_tolerance: float = 0.15
     """Of a slice: so much less than another's is no reason to take turns, or to move."""
-    decisions_kept: int = 100
-    runs_kept: int = 20
