@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "offers": ("listing", "list: resources held out to frameworks now."),
     "master": ("daemons", "The master daemon."),
     "agent": ("daemons", "The agent daemon."),
+    "certs": ("certs", "init: the certificates of a cluster on several machines."),
 }
 
 DAEMONS = {"up", "master", "agent"}

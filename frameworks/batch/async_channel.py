@@ -5,11 +5,16 @@ import logging
 import socket
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fairlead.common.loopback import LOOPBACK, check_host
 
 from .frames import Buffer, Codec, Frame
 from .handshake import Dialler, FrameError, Listener
 from .protocol import split_address
+
+if TYPE_CHECKING:  # without TLS only asyncio knows it
+    from ssl import SSLContext
 
 logger = logging.getLogger(__name__)
 
@@ -153,8 +158,10 @@ class ChannelListener:
         *,
         limit: int,
         read_size: int,
+        context: "SSLContext | None" = None,
     ) -> None:
         self._find_key = find_key
+        self._context = context
         self._user = user
         self._limit = limit
         self._read_size = read_size
@@ -163,8 +170,9 @@ class ChannelListener:
         self._entering: set[asyncio.Task[Any]] = set()
         self._socket: socket.socket | None = None
 
-    async def listen(self, host: str = "127.0.0.1", port: int = 0) -> str:
+    async def listen(self, host: str = LOOPBACK, port: int = 0) -> str:
         """Start; returns the address."""
+        check_host(host, has_tls=self._context is not None)
         self._socket = socket.create_server((host, port), backlog=1024)
         self._socket.setblocking(False)
         self._resume()
@@ -200,9 +208,19 @@ class ChannelListener:
             return
         # asyncio would do so itself, were the protocol of accepted sockets not 0 instead of TCP.
         caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        entering = loop.create_task(loop.connect_accepted_socket(self._accept, caller))
+        entering = loop.create_task(self._enter(caller))
         self._entering.add(entering)
         entering.add_done_callback(self._entering.discard)
+
+    async def _enter(self, caller: socket.socket) -> None:
+        loop, channel = asyncio.get_running_loop(), self._accept()
+        patience_s = None if self._context is None else HANDSHAKE_S
+        try:
+            await loop.connect_accepted_socket(
+                lambda: channel, caller, ssl=self._context, ssl_handshake_timeout=patience_s
+            )
+        except OSError as error:  # TLS did not come about, so the channel never began
+            channel.connection_lost(error)
 
     def _accept(self) -> AsyncChannel:
         codec = Codec(Listener(self._find_key), limit=self._limit, read_size=self._read_size)
@@ -231,11 +249,27 @@ class ChannelListener:
 
 
 async def dial(
-    address: str, dialler: Dialler, user: ChannelUser, *, limit: int, read_size: int
+    address: str,
+    dialler: Dialler,
+    user: ChannelUser,
+    *,
+    limit: int,
+    read_size: int,
+    context: "SSLContext | None" = None,
+    name: str = "",
 ) -> AsyncChannel:
-    """Connect; the handshake goes on, and ends in `opened` or `closed` of the user."""
+    """Connect; the handshake goes on, and ends in `opened` or `closed` of the user.
+
+    With a context over TLS, to somebody with a certificate of that name.
+    """
     loop = asyncio.get_running_loop()
     host, port = split_address(address)
     codec = Codec(dialler, limit=limit, read_size=read_size)
-    _, channel = await loop.create_connection(lambda: AsyncChannel(codec, user), host, port)
+    _, channel = await loop.create_connection(
+        lambda: AsyncChannel(codec, user),
+        host,
+        port,
+        ssl=context,
+        server_hostname=name or None,
+    )
     return channel

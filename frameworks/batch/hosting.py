@@ -15,6 +15,8 @@ from pathlib import Path
 
 from fairlead.common.errors import ConfigError
 from fairlead.common.home import Home
+from fairlead.common.loopback import advertised
+from fairlead.common.tls import Reach
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 from fairlead.frameworks.kit.identity import Identity
 
@@ -47,14 +49,16 @@ async def _life(
 ) -> tuple[FrameworkRunner, int]:
     """One id's worth of it."""
     where, identity = Whereabouts(home, master), Identity.of(home, NAME)
-    key = service_key(home.token())
+    key, tls = service_key(home.token()), home.tls
     workers = OfferedWorkers(where)
-    service = BatchService(workers, key, idle_s=idle_s)
+    # Callers prove themselves by their keys: workers, beside code of users, get no certificate.
+    context = tls.listening(asks_for_certificate=False) if tls else None
+    service = BatchService(workers, key, idle_s=idle_s, context=context)
     address = await _listen(service, home)
     scheduler = BatchScheduler(
         address,
         uuid.uuid4().hex[:8],
-        functools.partial(worker_task, address, key),
+        functools.partial(worker_task, address, key, tls.authority_text() if tls else ""),
         is_successor=bool(identity.load(where.cluster_id())),
     )
     runner = FrameworkRunner(scheduler, where, service=workers, identity=identity)
@@ -76,12 +80,18 @@ async def _stop(stop: asyncio.Event, runner: FrameworkRunner) -> None:
 
 async def _listen(service: BatchService, home: Home) -> str:
     """On the port of the life before, if it is still free."""
+    reach = home.reach
     try:
         if (before := published_address(home)) is not None:
-            return await service.start(port=split_address(before)[1])
+            return _advertised(reach, await service.start(reach.host, split_address(before)[1]))
     except (OSError, ConfigError, ValueError) as error:
         _log.warning("cannot listen where it did before, so clients have to look: %s", error)
-    return await service.start()
+    return _advertised(reach, await service.start(reach.host))
+
+
+def _advertised(reach: Reach, address: str) -> str:
+    """Where others find what listens there."""
+    return f"{advertised(reach.host, reach.advertise)}:{split_address(address)[1]}"
 
 
 def _publish(home: Home, address: str) -> None:

@@ -70,7 +70,9 @@ class Job:
         self._address = ""
         self._book = CallBook()
         self._futures: dict[int, CallFuture] = {}
-        self._links = WorkerLinks(self._key, self)
+        tls = service.tls
+        context = tls.listening(asks_for_certificate=False) if tls else None
+        self._links = WorkerLinks(self._key, self, context)
         self._endings = Endings(self._links.hang_up, self._on_lost)
         self._service = ServiceLink(service.again, secrets.token_hex(8), self._greeting, self)
         self._finished = asyncio.Event()
@@ -89,7 +91,7 @@ class Job:
 
     async def start(self) -> None:
         """Returns when the service has welcomed us."""
-        self._address = await self._links.listen()
+        self._address = await self._links.listen(await self._service.own_host())
         await self._service.connect_first()
 
     async def stop(self) -> None:

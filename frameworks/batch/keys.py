@@ -35,10 +35,12 @@ class WorkerPass:
     worker: str
     key: bytes
     size: Mapping[str, int]
+    authority: str = ""
+    """Who makes certificates for the cluster, if service and drivers are reached over TLS."""
 
     def encode(self) -> bytes:
         fields = {"worker": self.worker, "key": self.key.hex(), "size": dict(self.size)}
-        return json.dumps(fields).encode()
+        return json.dumps({**fields, "authority": self.authority}).encode()
 
     @classmethod
     def take(cls, directory: Path) -> "WorkerPass":
@@ -46,7 +48,8 @@ class WorkerPass:
         path = directory / WORKER_FILE
         fields = json.loads(path.read_bytes())
         path.unlink()
-        return cls(fields["worker"], bytes.fromhex(fields["key"]), fields["size"])
+        key = bytes.fromhex(fields["key"])
+        return cls(fields["worker"], key, fields["size"], fields["authority"])
 
     def write(self, directory: Path) -> None:
         """For whoever starts workers without an agent."""

@@ -15,13 +15,15 @@ def worker_command(service_address: str) -> list[str]:
     return [sys.executable, "-P", "-m", "fairlead.frameworks.batch.worker", service_address]
 
 
-def worker_pass(key: bytes, worker: str, size: Resources) -> WorkerPass:
+def worker_pass(key: bytes, worker: str, size: Resources, authority: str = "") -> WorkerPass:
     """What goes into the task's private file `keys.WORKER_FILE`, encoded."""
-    return WorkerPass(worker, worker_key(key, worker), size_to_fields(size))
+    return WorkerPass(worker, worker_key(key, worker), size_to_fields(size), authority)
 
 
-def worker_task(service_address: str, key: bytes, worker: str, size: Resources) -> TaskInfo:
-    """A worker as a task; `key` is the service's."""
-    files = {WORKER_FILE: worker_pass(key, worker, size).encode()}
+def worker_task(
+    service_address: str, key: bytes, authority: str, worker: str, size: Resources
+) -> TaskInfo:
+    """A worker as a task; `key` is the service's, `authority` that of its certificates, if any."""
+    files = {WORKER_FILE: worker_pass(key, worker, size, authority).encode()}
     command = Command(tuple(worker_command(service_address)))
     return TaskInfo(TaskId(worker), "batch worker", command, size, files=files)

@@ -21,7 +21,7 @@ from .frames import DATA_LIMIT, Buffer, Frame, FrameTooLargeError
 from .handshake import FrameError
 from .payloads import code_of_key, dump_value
 from .protocol import Kind
-from .sync_channel import ChannelClosedError, SyncChannel
+from .sync_channel import ChannelClosedError, ServerTls, SyncChannel
 
 NO_DRIVER = 70
 """Exit code of a child that could not reach its driver."""
@@ -130,10 +130,14 @@ class Lease:
             self._channel.send(Kind.RESULT, {**fields, "ok": False}, (dump_error(error),))
 
 
-def run_lease(address: str, key: bytes, identity: str, claims: ClaimPage) -> int:
+def run_lease(
+    address: str, key: bytes, identity: str, claims: ClaimPage, tls: ServerTls | None = None
+) -> int:
     """The child's whole life; returns its exit code."""
     try:
-        channel = SyncChannel.dial(address, key, identity, limit=DATA_LIMIT, timeout_s=_DIAL_S)
+        channel = SyncChannel.dial(
+            address, key, identity, limit=DATA_LIMIT, timeout_s=_DIAL_S, tls=tls
+        )
     except (OSError, FrameError, ChannelClosedError) as error:
         print(f"cannot reach the driver at {address}: {error}", file=sys.stderr, flush=True)  # noqa: T201
         return NO_DRIVER

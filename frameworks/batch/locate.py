@@ -20,6 +20,7 @@ from fairlead.common.errors import (
 )
 from fairlead.common.home import Home
 from fairlead.common.processes import ProcessIdentity, is_alive
+from fairlead.common.tls import Reach, Tls
 
 from .keys import service_key
 from .protocol import split_address
@@ -44,6 +45,7 @@ class Service:
     home: Home | None = None
     """Where the address was read; None if a master told it."""
     stop: Callable[[], None] = _nothing
+    tls: Tls | None = None
 
     def again(self) -> "Service":
         """The same service, perhaps restarted elsewhere: it keeps its port if it can."""
@@ -62,7 +64,7 @@ def service_for(master: str | None) -> Service:
     address = _await_address(home) if is_running else published_address(home)
     if address is None:
         return start_embedded_cluster()
-    return Service(address, service_key(home.token()), home)
+    return Service(address, service_key(home.token()), home, tls=home.tls)
 
 
 def _service_of(master: str, home: Home) -> Service:
@@ -86,7 +88,7 @@ def _service_of(master: str, home: Home) -> Service:
         raise FairleadError(f"cannot ask the master at {master}: {asked.stderr}") from None
     if "address" not in answer:
         raise _KINDS.get(answer["kind"], FairleadError)(answer["error"], hint=answer["hint"])
-    return Service(answer["address"], service_key(home.token()))
+    return Service(answer["address"], service_key(home.token()), tls=home.tls)
 
 
 def _is_running(home: Home) -> bool | None:
@@ -138,10 +140,10 @@ def start_embedded_cluster() -> Service:
     # The arrows point from the command to the frameworks. This one call goes the other way, at
     # run time: a cluster is the command's to start.
     cluster = importlib.import_module("fairlead.cli.cluster").start_embedded()
-    home = Home(cluster.home)
+    home = Home(cluster.home, Reach(Tls.find()))
     try:
         address = _await_address(home)
     except FairleadError:
         cluster.stop()
         raise
-    return Service(address, service_key(home.token()), home, cluster.stop)
+    return Service(address, service_key(home.token()), home, cluster.stop, home.tls)

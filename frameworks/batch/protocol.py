@@ -40,6 +40,7 @@ A worker's child dials the driver as `worker#number`, the number counting that w
 A call's sequence counts the calls sent on one such connection.
 """
 
+import socket
 from enum import StrEnum
 
 VERSION = 1
@@ -92,3 +93,11 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{address!r} is not an address of the form host:port")
     return host, int(port)
+
+
+def host_towards(address: str) -> str:
+    """The address of this machine from which that one is reached; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(split_address(address))
+        host: str = probe.getsockname()[0]
+        return host

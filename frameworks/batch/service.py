@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import Resources
@@ -36,6 +36,9 @@ from .pool_events import (
 )
 from .protocol import DRIVER, VERSION, WORKER, Kind
 from .sizes import size_from_fields
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +93,14 @@ class _Worker:
 class BatchService:
     """Runs in one event loop; `key` is `keys.service_key` of the cluster's token."""
 
-    def __init__(self, source: WorkerSource, key: bytes, *, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        source: WorkerSource,
+        key: bytes,
+        *,
+        idle_s: float = IDLE_S,
+        context: "SSLContext | None" = None,
+    ) -> None:
         self._source = source
         self._key = key
         self._pool = Pool(idle_s)
@@ -99,7 +109,7 @@ class BatchService:
         self._tick: asyncio.TimerHandle | None = None
         self._pinging: asyncio.TimerHandle | None = None
         self._listener = ChannelListener(
-            self._find_key, self, limit=CONTROL_LIMIT, read_size=1 << 12
+            self._find_key, self, limit=CONTROL_LIMIT, read_size=1 << 12, context=context
         )
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:

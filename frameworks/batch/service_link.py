@@ -12,12 +12,14 @@ from fairlead.common.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from fairlead.common.loopback import LOOPBACK, check_address
+from fairlead.common.tls import Party
 
 from .async_channel import AsyncChannel, dial
 from .frames import CONTROL_LIMIT, Frame
 from .handshake import Dialler, KeyRefusedError
 from .locate import Service
-from .protocol import DRIVER, VERSION, Kind
+from .protocol import DRIVER, VERSION, Kind, host_towards
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +75,20 @@ class ServiceLink:
                     raise
             await asyncio.sleep(_FIRST_PAUSE_S)
 
+    async def own_host(self) -> str:
+        """The address of this machine from which the service is reached: workers reach it too."""
+        service = self._find()
+        if service.tls is None:
+            return LOOPBACK
+        try:
+            return await asyncio.to_thread(host_towards, service.address)
+        except OSError as error:
+            raise await self._unavailable(service, error) from error
+
     async def connect(self) -> None:
         """Dial once and be welcomed; else an error for people."""
         service = self._find()
+        check_address(service.address, has_tls=service.tls is not None)
         is_welcome = False
         self._welcome = asyncio.get_running_loop().create_future()
         try:
@@ -85,6 +98,8 @@ class ServiceLink:
                 self,
                 limit=CONTROL_LIMIT,
                 read_size=1 << 14,
+                context=service.tls.dialling() if service.tls else None,
+                name=Party.FRAMEWORK.host if service.tls else "",
             )
             await asyncio.wait_for(self._welcome, _ANSWER_S)
             is_welcome = True
@@ -95,14 +110,23 @@ class ServiceLink:
         except ValueError as error:
             raise ConfigError(str(error)) from error
         except OSError as error:
-            raise UnavailableError(
-                f"no batch service answers at {service.address}: {error.strerror or error}",
-                hint="see whether the cluster runs: fairlead status",
-            ) from error
+            raise await self._unavailable(service, error) from error
         finally:
             self._welcome = None
             if not is_welcome and self._channel is not None:
                 self._channel.close()
+
+    async def _unavailable(self, service: Service, error: OSError) -> UnavailableError:
+        why = ""
+        if service.tls is not None:
+            from fairlead.common.handshakes import why_not  # noqa: PLC0415 - imports ssl
+
+            address = service.address
+            why = await asyncio.to_thread(why_not, address, service.tls, Party.FRAMEWORK)
+        return UnavailableError(
+            f"no batch service answers at {service.address}: {why or error.strerror or error}",
+            hint="see whether the cluster runs: fairlead status",
+        )
 
     def send(self, kind: Kind, fields: Mapping[str, Any]) -> None:
         """Lost if the service is away: what matters is in the greeting too."""

@@ -4,11 +4,24 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from fairlead.common.dataclass import dataclass
 
 from .frames import Buffer, Codec, Frame
 from .handshake import Dialler
 from .protocol import split_address
+
+if TYPE_CHECKING:  # without TLS it is not imported
+    from ssl import SSLContext
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """What a worker believes: a certificate of this name that the context can verify."""
+
+    context: "SSLContext"
+    name: str
 
 
 class ChannelClosedError(Exception):
@@ -25,12 +38,21 @@ class SyncChannel:
 
     @classmethod
     def dial(
-        cls, address: str, key: bytes, identity: str, *, limit: int, timeout_s: float
+        cls,
+        address: str,
+        key: bytes,
+        identity: str,
+        *,
+        limit: int,
+        timeout_s: float,
+        tls: ServerTls | None = None,
     ) -> "SyncChannel":
         """Connect and shake hands; OSError if nobody is there, KeyRefusedError for a wrong key."""
         connection = socket.create_connection(split_address(address), timeout_s)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                connection = tls.context.wrap_socket(connection, server_hostname=tls.name)
             read_size = min(limit // 16, 1 << 17)
             channel = cls(
                 connection, Codec(Dialler(key, identity), limit=limit, read_size=read_size)
@@ -71,12 +93,19 @@ class SyncChannel:
         """What one read brings: for callers that know there is something to read."""
         if not self._frames:
             self._read()
+        while self._is_more_decrypted():
+            self._read()
         frames = list(self._frames)
         self._frames.clear()
         return frames
 
     def close(self) -> None:
         self._socket.close()
+
+    def _is_more_decrypted(self) -> bool:
+        """Bytes that have left the kernel, so that nobody will say that there is more to read."""
+        pending = getattr(self._socket, "pending", None)
+        return pending is not None and pending() > 0
 
     def _open(self, deadline: float) -> None:
         while not self._codec.is_open:

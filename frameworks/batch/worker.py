@@ -24,6 +24,7 @@ from typing import Any
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.resources import format_bytes
+from fairlead.common.tls import Party, dialling_to
 
 from .claims import ClaimPage
 from .exits import Exit
@@ -35,7 +36,7 @@ from .lease import run_lease
 from .memory_limit import memory_kills
 from .orphans import adopt_orphans, end_orphans, is_stopped
 from .protocol import VERSION, WORKER, Kind, connection_name
-from .sync_channel import ChannelClosedError, SyncChannel
+from .sync_channel import ChannelClosedError, ServerTls, SyncChannel
 
 SERVICE_AWAY_S = 30.0
 _DIAL_S = 3.0
@@ -65,6 +66,7 @@ class Worker:
     def __init__(self, address: str, me: WorkerPass) -> None:
         self._address = address
         self._me = me
+        self._context = dialling_to(me.authority) if me.authority else None
         self._sandbox = Path.cwd()
         self._selector = selectors.DefaultSelector()
         self._service: SyncChannel | None = None
@@ -99,6 +101,7 @@ class Worker:
                 WORKER + self._me.worker,
                 limit=CONTROL_LIMIT,
                 timeout_s=_DIAL_S,
+                tls=self._tls_of(Party.FRAMEWORK),
             )
         except KeyRefusedError as error:
             _say(f"the service at {self._address} does not accept this worker: {error}")
@@ -163,7 +166,8 @@ class Worker:
             code = 1
             try:
                 self._become_child(parent)
-                code = run_lease(address, bytes.fromhex(key), identity, lease.claims)
+                tls = self._tls_of(Party.CLIENT)
+                code = run_lease(address, bytes.fromhex(key), identity, lease.claims, tls)
             except BaseException:  # noqa: BLE001  (the child must never return into the parent's loop)
                 sys.excepthook(*sys.exc_info())
             finally:
@@ -173,6 +177,9 @@ class Worker:
         self._selector.register(
             lease.process, selectors.EVENT_READ, partial(self._on_child_ended, lease)
         )
+
+    def _tls_of(self, party: Party) -> ServerTls | None:
+        return ServerTls(self._context, party.host) if self._context else None
 
     def _become_child(self, parent: int) -> None:
         """Forget the parent's business and die with it."""

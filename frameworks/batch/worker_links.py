@@ -3,7 +3,7 @@
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .async_channel import AsyncChannel, ChannelListener
 from .call_events import Answer, Answered, Call, Event, Recalled, Started
@@ -14,6 +14,9 @@ from .frames import DATA_LIMIT, Buffer, Frame
 from .future import CallFuture
 from .payloads import code_of_key, function_key
 from .protocol import Kind
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 _FUNCTIONS_KEPT = 64
 """A worker keeps so many functions; one that is used again later is sent again."""
@@ -102,15 +105,15 @@ class _Link:
 class WorkerLinks:
     """The listener that workers dial, and their connections."""
 
-    def __init__(self, key: bytes, user: LinksUser) -> None:
+    def __init__(self, key: bytes, user: LinksUser, context: "SSLContext | None" = None) -> None:
         self._user = user
         self._links: dict[str, _Link] = {}
         self._listener = ChannelListener(
-            lambda _identity: key, self, limit=DATA_LIMIT, read_size=1 << 17
+            lambda _identity: key, self, limit=DATA_LIMIT, read_size=1 << 17, context=context
         )
 
-    async def listen(self) -> str:
-        return await self._listener.listen()
+    async def listen(self, host: str) -> str:
+        return await self._listener.listen(host)
 
     def names(self) -> list[str]:
         return list(self._links)
