@@ -9,7 +9,7 @@ from typing import Any
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import GpuId, LaunchUuid
 from fairlead.common.resources import Resources
-from fairlead.common.values import AgentTask, Usage
+from fairlead.common.values import AgentTask, Reason, TaskState, Usage
 
 from .containerizer import ContainerExit, Containerizer, LaunchSpec
 from .environment import environment_of
@@ -21,12 +21,16 @@ from .events import (
     Event,
     ForgetContainer,
     Recovered,
+    ResumeContainer,
     SignalContainer,
     StartContainer,
+    SuspendContainer,
+    UpdateContainer,
 )
 from .gpus import GpuBackend
 from .limits import limits_of
 from .sandboxes import check_inside
+from .suspensions import Suspensions
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +38,18 @@ STARTS_AT_ONCE = 32
 """More would only wait for one another in the launcher."""
 PROCESSES = 4096
 """And threads, that one task may have: a mistake costs no more than this."""
+WAS_SUSPENDED = (Reason.TASK_RESUMED, Reason.GPU_NOT_RELEASED, Reason.OPERATION_FAILED)
+"""Why a task is RUNNING that was asked to come to rest."""
 
-Order = StartContainer | SignalContainer | DestroyContainer | ForgetContainer
+Order = (
+    StartContainer
+    | SignalContainer
+    | DestroyContainer
+    | SuspendContainer
+    | ResumeContainer
+    | UpdateContainer
+    | ForgetContainer
+)
 
 
 class Containers:
@@ -58,25 +72,29 @@ class Containers:
         self._pids: dict[LaunchUuid, int] = {}
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
         self._orders: set[asyncio.Task[None]] = set()
+        self._suspensions = Suspensions(gpus, self._pids, tell, fail)
 
     async def recover(
         self, containerizer: Containerizer, known: Sequence[AgentTask]
     ) -> list[Recovered]:
         """What is found there, before the core is restored."""
         self._containerizer = containerizer
-        resources = {task.launch_uuid: task.resources for task in known}
+        tasks = {task.launch_uuid: task for task in known}
         recovered = []
         for each in await containerizer.recover():
             pid = each.started.pid if each.started else 0
             start_time = each.started.start_time if each.started else 0
             ended = None if each.exit is None else _exited(each.exit)
             if ended is None:
-                self._attach(each.uuid, pid, resources.get(each.uuid, Resources()))
+                self._pids[each.uuid] = pid
+                if each.uuid in tasks:
+                    self._adopt(tasks[each.uuid], pid)
             recovered.append(Recovered(each.uuid, pid, start_time, ended))
         return recovered
 
     def exited(self, ended: ContainerExit) -> None:
         """The containerizer's callback."""
+        self._suspensions.cancel(ended.uuid)
         pid = self._pids.pop(ended.uuid, None)
         if pid is not None:
             self._gpus.detach(pid)
@@ -99,7 +117,10 @@ class Containers:
                 self._spawn(self._start(containerizer, order))
             case SignalContainer(uuid, signum):
                 self._spawn(_patiently(containerizer.signal(uuid, signum), f"signal {uuid}"))
+            case SuspendContainer() | ResumeContainer() | UpdateContainer():
+                self._suspensions.perform(containerizer, order)
             case DestroyContainer(uuid):
+                self._suspensions.cancel(uuid)
                 self._spawn(_patiently(containerizer.destroy(uuid), f"destroy {uuid}"))
             case ForgetContainer(uuid):
                 self._spawn(_patiently(containerizer.forget(uuid), f"forget {uuid}"))
@@ -109,6 +130,7 @@ class Containers:
         for order in self._orders:
             order.cancel()
         await asyncio.gather(*self._orders, return_exceptions=True)
+        await self._suspensions.close()
         if self._containerizer is not None:
             await self._containerizer.close()
 
@@ -142,18 +164,26 @@ class Containers:
                 self._tell(ContainerNotStarted(uuid, error.message))
                 return
         # From here to the end without a pause: its exit may be told right afterwards.
-        self._attach(uuid, started.pid, start.resources)
+        self._pids[uuid] = started.pid
+        self._attach(started.pid, start.resources, sandbox)
         _log.info(
             "container-started launch=%s task=%s pid=%d", uuid, start.task.task_id, started.pid
         )
         self._tell(ContainerStarted(uuid, started.pid, started.start_time))
 
-    def _attach(self, uuid: LaunchUuid, pid: int, resources: Resources) -> None:
-        self._pids[uuid] = pid
+    def _adopt(self, task: AgentTask, pid: int) -> None:
+        """It may have been suspended before this agent began, or have come to rest too late."""
+        self._attach(pid, task.resources, Path(task.sandbox))
+        if task.latest.state is TaskState.SUSPENDED:
+            self._gpus.suspend(pid)
+        elif task.latest.state is TaskState.RUNNING and task.latest.reason in WAS_SUSPENDED:
+            self._suspensions.expect(task.launch_uuid, task.sandbox)
+
+    def _attach(self, pid: int, resources: Resources, sandbox: Path) -> None:
         known: set[GpuId] = {gpu.gpu_id for gpu in self._gpus.devices()}
         gpus = [gpu_id for gpu_id, _ in resources.gpus if gpu_id in known]
-        if gpus:
-            self._gpus.attach(pid, gpus)
+        if known:
+            self._gpus.attach(pid, gpus, sandbox)
 
 
 async def _patiently(order: Coroutine[Any, Any, None], what: str) -> None:

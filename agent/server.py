@@ -44,8 +44,11 @@ from .events import (
     Exit,
     ForgetContainer,
     RemoveSandbox,
+    ResumeContainer,
     SignalContainer,
     StartContainer,
+    SuspendContainer,
+    UpdateContainer,
     UsageMeasured,
 )
 from .housekeeping import Housekeeping
@@ -207,7 +210,15 @@ class AgentServer:
                 self._dialer.dial()
             case Confirm(token):
                 self._loop.put(Confirmed(token))
-            case StartContainer() | SignalContainer() | DestroyContainer() | ForgetContainer():
+            case (
+                StartContainer()
+                | SignalContainer()
+                | DestroyContainer()
+                | SuspendContainer()
+                | ResumeContainer()
+                | UpdateContainer()
+                | ForgetContainer()
+            ):
                 assert self._containers is not None, "no order comes before the start"
                 self._containers.perform(action)
             case RemoveSandbox(key):
