@@ -14,7 +14,7 @@ from fairlead.common.dataclass import dataclass
 from .exits import MEANINGS, Exit
 
 ASKS = "all that ask a cluster"
-"""status, run, tasks, agents, frameworks list and offers."""
+"""status, run, tasks, jobs, agents, frameworks list and offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,36 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome("tasks", "no task of that name", "there is no task '…'", Exit.NOT_FOUND),
     Outcome("tasks", "a name that fits several", "'…' may be any of … tasks: …", Exit.CONFIG),
     Outcome("tasks kill", "it has ended already", "", Exit.OK),
+    Outcome("jobs", "no job of that name", "there is no job '…'", Exit.NOT_FOUND),
+    Outcome("jobs", "a name that fits several", "'…' may be any of … jobs: …", Exit.CONFIG),
+    Outcome("jobs submit", "no such script", "cannot read the script …: …", Exit.CONFIG),
+    Outcome(
+        "jobs submit",
+        "it is too large to travel",
+        "the script … is too large to travel: no more than … do",
+        Exit.CONFIG,
+    ),
+    Outcome("jobs submit", "no agent is large enough", "the job asks for …, …", Exit.TOO_BIG),
+    Outcome(
+        "jobs submit",
+        "`--checkpoints` cannot be made",
+        "checkpoints: cannot make …: …",
+        Exit.REFUSED,
+    ),
+    Outcome(
+        "jobs submit",
+        "`--wait`, and the job fails",
+        "the job … failed: …",
+        Exit.JOB_FAILED,
+    ),
+    Outcome("jobs submit", "`--wait`, and Ctrl-C: the job goes on", "", Exit.INTERRUPTED),
+    Outcome(
+        "jobs logs",
+        "no copy of it has run yet",
+        "no copy of … has been launched yet",
+        Exit.NOT_FOUND,
+    ),
+    Outcome("jobs pause, resume, cancel", "it has ended", "…", Exit.REFUSED),
     Outcome(
         "frameworks run", "no such scheduler", "no scheduler is called '…' (…)", Exit.NOT_FOUND
     ),
@@ -144,6 +174,12 @@ OUTCOMES: Sequence[Outcome] = (
         "frameworks host",
         "no cluster was ever begun there",
         "there is no cluster in … (no token)",
+        Exit.CONFIG,
+    ),
+    Outcome(
+        "frameworks host",
+        "a length of slices that is none",
+        "FAIRLEAD_TRAINING_SLICE_S is '…', not a number of seconds between 0 and 86400",
         Exit.CONFIG,
     ),
     Outcome(

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -190,6 +191,52 @@ def in_a_cluster_that_ends(stage: Stage) -> Ending:
         return process.wait(30), process.communicate()[1]
 
 
+def submitted(stage: Stage, *options: str, source: str = "raise SystemExit(3)") -> Ending:
+    """A job of that program."""
+    script = stage.away.home / "train.py"
+    script.write_text(source)
+    return ended(stage.cluster("jobs", "submit", *options, "--", sys.executable, str(script)))
+
+
+def with_a_script_too_large(stage: Stage) -> Ending:
+    return submitted(stage, "--gpus", "0", source="#" * (1 << 20))
+
+
+def with_a_file_in_the_way(stage: Stage) -> Ending:
+    return submitted(stage, "--gpus", "0", "--checkpoints", __file__)
+
+
+def awaited(stage: Stage) -> Ending:
+    return submitted(stage, "--gpus", "0", "--wait")
+
+
+def with_a_name_of_two_jobs(stage: Stage) -> Ending:
+    for _ in range(2):
+        assert submitted(stage, "--gpus", "0", "--name", "twin")[0] == 0
+    return ended(stage.cluster("jobs", "show", "twin"))
+
+
+def with_a_job_that_ended(stage: Stage) -> Ending:
+    assert submitted(stage, "--gpus", "0", "--name", "ended", "--wait")[0] == Exit.JOB_FAILED
+    return ended(stage.cluster("jobs", "pause", "ended"))
+
+
+def with_a_job_that_waits(stage: Stage) -> Ending:
+    """All that the agent has is one task's."""
+    everything = ("--cpus", "2", "--", "sleep", "1000")
+    stage.cluster.ok("run", "-d", "--name", "all", *everything)
+    assert submitted(stage, "--gpus", "0", "--name", "waiting")[0] == 0
+    ending = ended(stage.cluster("jobs", "logs", "waiting"))
+    stage.cluster.ok("jobs", "cancel", "waiting")
+    stage.cluster.ok("tasks", "kill", "all")
+    return ending
+
+
+def sliced_by_a_word(stage: Stage) -> Ending:
+    with_a_token(stage)
+    return ended(stage.away("frameworks", "host", "training", "--slice", "long"))
+
+
 # --- all rows
 
 
@@ -225,6 +272,15 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("tasks", "no task of that name"): run("tasks", "show", "nobody"),
     ("tasks", "a name that fits several"): twice,
     ("tasks kill", "it has ended already"): when_it_has_ended,
+    ("jobs", "no job of that name"): run("jobs", "show", "nobody"),
+    ("jobs", "a name that fits several"): with_a_name_of_two_jobs,
+    ("jobs submit", "no such script"): run("jobs", "submit", "--", "python", "/no/such.py"),
+    ("jobs submit", "it is too large to travel"): with_a_script_too_large,
+    ("jobs submit", "no agent is large enough"): run("jobs", "submit", "--", "python", "-m", "x"),
+    ("jobs submit", "`--checkpoints` cannot be made"): with_a_file_in_the_way,
+    ("jobs submit", "`--wait`, and the job fails"): awaited,
+    ("jobs logs", "no copy of it has run yet"): with_a_job_that_waits,
+    ("jobs pause, resume, cancel", "it has ended"): with_a_job_that_ended,
     ("frameworks run", "no such scheduler"): run("frameworks", "run", "nobody"),
     ("frameworks run", "no such module"): run("frameworks", "run", "nowhere:Class"),
     ("frameworks run", "a class that is none"): run("frameworks", "run", "builtins:object"),
@@ -232,6 +288,7 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
         "frameworks", "run", "tests.support.schedulers:Failing"
     ),
     ("frameworks host", "no cluster was ever begun there"): run_away("frameworks", "host", "batch"),
+    ("frameworks host", "a length of slices that is none"): sliced_by_a_word,
     ("master", "`--host` is not loopback"): run_away("master", "--host", "0.0.0.0"),  # noqa: S104
     ("master", "`--port` is taken, by hand"): on_a_taken_port("master"),
     ("master, agent, frameworks", "`FAIRLEAD_LOG` is none of its levels"): loudly,
@@ -250,6 +307,7 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("up", "SIGTERM or SIGHUP while it starts"): "e2e/test_cluster.py",
     ("up", "Ctrl-C, SIGTERM or SIGHUP in the foreground"): "e2e/test_cluster.py",
     ("run", "Ctrl-C while it waits for room"): "e2e/test_run.py",
+    ("jobs submit", "`--wait`, and Ctrl-C: the job goes on"): "e2e/test_jobs.py",
     ("agent", "it belongs to another cluster"): "e2e/test_daemons.py",
 }
 """Where a row has a test of its own, because it takes a cluster of its own or no process at all."""

@@ -1,0 +1,155 @@
+"""The calls of clients to the training framework: taken to its scheduler, its answers back.
+
+Looking is answered from what the scheduler knows at that moment, without a step of it.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fairlead.common import clock
+from fairlead.common.errors import InvalidFieldError, NotFoundError, UnavailableError
+from fairlead.common.home import Home
+from fairlead.common.jobs import (
+    JobOrdered,
+    JobsQuery,
+    JobsReply,
+    JobSubmitted,
+    JobView,
+    OrderJob,
+    SubmitJob,
+)
+from fairlead.common.server import Server
+from fairlead.frameworks.kit.driver import FrameworkRunner
+
+from .directories import make_directory, remove_if_empty
+from .events import Answered, Asked, LookAt
+from .jobs import Job
+from .methods import LIST, NAME, ORDER, SUBMIT
+from .options import OF_JOB_INTERVAL, TrainingOptions
+from .watching import Watcher
+
+ANSWER_S = 8.0
+"""A client is answered by then, the disk and the first Subscribe included."""
+Reply = JobSubmitted | JobOrdered
+
+
+class TrainingService:
+    """What stands between clients, the files of jobs, and the scheduler."""
+
+    def __init__(self, home: Home, options: TrainingOptions) -> None:
+        self._server = Server.of(home)
+        self._server.add_call(SUBMIT, self._submit)
+        self._server.add_call(ORDER, self._order)
+        self._server.add_call(LIST, self._list)
+        self._options = options
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._jobs: Mapping[str, Job] = {}
+        self._runner: FrameworkRunner | None = None
+        self._watcher: Watcher | None = None
+
+    async def start(self) -> str:
+        """The address to be told to clients."""
+        return await self._server.start()
+
+    def attach(self, jobs: Mapping[str, Job], runner: FrameworkRunner) -> None:
+        """From now on somebody decides: these jobs change on the loop as it goes on."""
+        self._jobs, self._runner = jobs, runner
+        self._watcher = Watcher(jobs, runner.feed)
+        self._keep(self._watcher.run())
+
+    async def stop(self) -> None:
+        """Hang up, and look at no file any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.stop(0.5)
+
+    def perform(self, action: object) -> None:
+        """What the scheduler orders beside calls to the master."""
+        match action:
+            case Answered():
+                self._answer(action)
+            case LookAt(job_id, directory):
+                assert self._watcher is not None
+                self._keep(self._watcher.look(job_id, directory))
+            case _:
+                raise AssertionError(f"no way to perform {action!r}")
+
+    # --- calls
+
+    async def _submit(self, call: SubmitJob) -> JobSubmitted:
+        """The job's directory is there before the job is."""
+        checkpoints = call.checkpoints or self._options.checkpoints
+        directory = Path(checkpoints) / call.task.task_id
+        is_new = bool(call.task.task_id) and await asyncio.to_thread(make_directory, directory)
+        try:
+            reply = await self._ask(self._completed(call, checkpoints))
+        except InvalidFieldError:
+            if is_new:
+                await asyncio.to_thread(remove_if_empty, directory)
+            raise
+        assert isinstance(reply, JobSubmitted)
+        return reply
+
+    def _completed(self, call: SubmitJob, checkpoints: str) -> SubmitJob:
+        """With what the client left to us."""
+        command = call.task.command
+        env = {OF_JOB_INTERVAL: f"{self._options.interval_s:g}", **command.env}
+        task = replace(call.task, command=replace(command, env=env))
+        return replace(call, task=task, checkpoints=checkpoints)
+
+    async def _order(self, call: OrderJob) -> JobOrdered:
+        reply = await self._ask(call)
+        assert isinstance(reply, JobOrdered)
+        return reply
+
+    async def _list(self, query: JobsQuery) -> JobsReply:
+        if query.job_id and query.job_id not in self._jobs:
+            raise NotFoundError(
+                f"there is no job {query.job_id!r}", hint="see all: fairlead jobs list --all"
+            )
+        asked = [self._jobs[query.job_id]] if query.job_id else self._jobs.values()
+        views = [self._view(job, is_whole=bool(query.job_id)) for job in asked]
+        return JobsReply(tuple(views), self._options.slice_s)
+
+    def _view(self, job: Job, *, is_whole: bool) -> JobView:
+        assert self._runner is not None
+        framework_id = self._runner.driver.framework_id
+        view = replace(job.view(clock.monotonic()), framework_id=framework_id)
+        return view if is_whole else replace(view, runs=(), decisions=())
+
+    async def _ask(self, call: SubmitJob | OrderJob) -> Reply:
+        number = next(self._numbers)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        if self._runner is not None:
+            self._runner.feed(Asked(number, call))
+        try:
+            return await asyncio.wait_for(future, ANSWER_S)
+        except TimeoutError:
+            raise UnavailableError(
+                f"the framework {NAME!r} has found no master within {ANSWER_S:g} s",
+                hint="look at: fairlead status",
+            ) from None
+        finally:
+            self._waiting.pop(number, None)
+
+    def _answer(self, action: Answered) -> None:
+        waiting = self._waiting.pop(action.number, None)
+        if waiting is None or waiting.done():
+            return  # the client did not wait
+        if action.reply is not None:
+            waiting.set_result(action.reply)
+        else:
+            waiting.set_exception(InvalidFieldError(action.field, action.refusal))
+
+    def _keep(self, looking: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(looking)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
