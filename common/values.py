@@ -155,12 +155,24 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class PortMapping:
+    """A port of a container's own network, seen as one of the task's ports."""
+
+    host_port: int
+    container_port: int
+    protocol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """The image to run in, and what of the host it sees."""
 
     image: str
     volumes: tuple[Volume, ...] = ()
     privileged: bool = False
+    network: str = ""
+    """host, bridge or none; empty is bridge if it maps ports, else host."""
+    ports: tuple[PortMapping, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
