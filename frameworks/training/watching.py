@@ -49,8 +49,8 @@ class Watcher:
     async def sweep(self) -> None:
         """Who removes the directory of an ended job is done with it."""
         ended = {job_id: job.directory for job_id, job in self._jobs.items() if job.is_over}
-        if gone := await asyncio.to_thread(gone, ended):
-            self._feed(Forget(gone))
+        if removed := await asyncio.to_thread(gone, ended):
+            self._feed(Forget(removed))
 
 
 def _read_all(directories: Mapping[str, str]) -> dict[str, JobProgress | None]:

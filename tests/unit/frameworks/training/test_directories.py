@@ -18,11 +18,11 @@ def test_it_is_made_once_with_all_above_it(tmp_path: Path) -> None:
 def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "j1").write_text("")
-    with pytest.raises(InvalidFieldError, match="checkpoints: cannot make .*/file: "):
+    with pytest.raises(InvalidFieldError, match=r"checkpoints: cannot make .*/file: "):
         make_directory(tmp_path / "file/j1")
-    with pytest.raises(InvalidFieldError, match="checkpoints: cannot make .*/j1: File exists"):
+    with pytest.raises(InvalidFieldError, match=r"checkpoints: cannot make .*/j1: File exists"):
         make_directory(tmp_path / "j1")
-    with pytest.raises(InvalidFieldError, match="checkpoints: cannot make /proc/"):
+    with pytest.raises(InvalidFieldError, match=r"checkpoints: cannot make /proc/"):
         make_directory(Path("/proc/nowhere/j1"))
 
 
