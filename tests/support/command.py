@@ -134,10 +134,10 @@ def sockets_of(home: Path) -> list[Path]:
 
 
 @contextmanager
-def running_cluster(*options: str) -> Iterator[Command]:
+def running_cluster(*options: str, **environment: str) -> Iterator[Command]:
     """A cluster in a home of its own, for all tests of a module; nothing of it may stay."""
     home = Path(tempfile.mkdtemp(prefix="fl-", dir="/tmp"))
-    command = Command(home)
+    command = Command(home, **environment)
     try:
         command.ok("up", "--detach", *options)
         yield command
