@@ -124,10 +124,8 @@ class FakeMachine:
         if task is None or task.exit is not None:
             return
         if 0 < limits.memory_bytes < task.program.memory_bytes:
-            raise ContainerError(
-                f"it uses {format_bytes(task.program.memory_bytes)} of memory, more than the new"
-                f" limit of {format_bytes(limits.memory_bytes)}"
-            )
+            limit, used = map(format_bytes, (limits.memory_bytes, task.program.memory_bytes))
+            raise ContainerError(f"cannot hold it to {limit} of memory: it uses {used}")
         task.spec = replace(task.spec, limits=limits)
 
     def finish(self, uuid: LaunchUuid, code: int = 0, signal: int | None = None) -> None:

@@ -38,6 +38,42 @@ from fairlead.common.values import Usage
 MIB = 2**20
 DEADLINE_S = 20.0
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+COUNTING = ("main", "child", "left")
+COUNTERS = """
+import os, time
+
+def count(name, step):
+    file = os.open(f"count-{name}", os.O_WRONLY | os.O_CREAT)
+    number = 0
+    while True:
+        step()
+        number += 1
+        os.pwrite(file, b"%9d" % number, 0)
+
+def pause():
+    time.sleep(0.002)
+
+def have_a_child():
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    pause()
+
+if os.fork() == 0:
+    count("child", pause)
+middle = os.fork()
+if middle == 0:
+    os.setsid()
+    if os.fork() == 0:
+        count("left", pause)
+    os._exit(0)
+os.waitpid(middle, 0)
+count("main", have_a_child)
+"""
+"""A process that has children all the time, one of them that stays, and one that left the session
+and lost its parent.
+"""
 
 
 async def eventually(what: str, holds: Callable[[], object]) -> None:
@@ -58,6 +94,9 @@ class Machine(Protocol):
     def runs(self) -> tuple[str, ...]: ...
     def missing(self) -> tuple[str, ...]: ...
     def allocates(self, size: int) -> tuple[str, ...]: ...
+    def holds(self, size: int) -> tuple[str, ...]: ...
+    def counts(self) -> tuple[str, ...]: ...
+    def counted(self, session: "Session", uuid: str, /) -> tuple[float, ...]: ...
     def kill_launcher(self) -> None: ...
 
 
@@ -88,6 +127,22 @@ class RealMachine:
 
     def allocates(self, size: int) -> tuple[str, ...]:
         return (sys.executable, "-I", "-S", "-c", f"x = bytearray({size})")
+
+    def holds(self, size: int) -> tuple[str, ...]:
+        program = f"x = bytearray({size}); open('ready', 'w'); import time; time.sleep(60)"
+        return (sys.executable, "-I", "-S", "-c", program)
+
+    def counts(self) -> tuple[str, ...]:
+        return (sys.executable, "-I", "-S", "-c", COUNTERS)
+
+    def counted(self, session: "Session", uuid: str) -> tuple[float, ...]:
+        """By each of them; nothing until all count."""
+        sandbox = session.spec(uuid, ()).sandbox
+        try:
+            found = [int((sandbox / f"count-{name}").read_text() or 0) for name in COUNTING]
+        except FileNotFoundError:
+            return ()
+        return tuple(found) if all(found) else ()
 
     def kill_launcher(self) -> None:
         launcher = find_launcher(self.directory)
@@ -129,6 +184,16 @@ class PretendedMachine:
     def allocates(self, size: int) -> tuple[str, ...]:
         self.machine.programs["allocate"] = FakeProgram(runs_s=0.01, memory_bytes=size)
         return ("allocate",)
+
+    def holds(self, size: int) -> tuple[str, ...]:
+        self.machine.programs["hold"] = FakeProgram(memory_bytes=size)
+        return ("hold",)
+
+    def counts(self) -> tuple[str, ...]:
+        return ("count",)
+
+    def counted(self, _session: "Session", uuid: str) -> tuple[float, ...]:
+        return (self.machine.ran_s(LaunchUuid(uuid)),)
 
     def kill_launcher(self) -> None:
         self.machine.lose_launcher()
@@ -438,6 +503,169 @@ def test_usage_is_sampled_while_it_runs(machine: Machine) -> None:
         await session.containerizer.destroy(uuid)
         await session.ended("a")
         await eventually("no sample", lambda: session.containerizer.usage(uuid) is None)
+
+    converse(machine, conversation)
+
+
+# --- suspended, resumed, held to other limits
+
+
+async def count_on(session: Session, uuid: str) -> None:
+    """Each of its processes is seen to run."""
+    machine = session.machine
+    await eventually("all of them to count", lambda: machine.counted(session, uuid))
+    before = machine.counted(session, uuid)
+
+    def have_all_gone_on() -> bool:
+        now = machine.counted(session, uuid)
+        return bool(now) and all(b > a for a, b in zip(before, now, strict=True))
+
+    await eventually("all of them to count on", have_all_gone_on)
+
+
+async def stand_still(session: Session, uuid: str) -> tuple[float, ...]:
+    before = session.machine.counted(session, uuid)
+    await asyncio.sleep(0.2)
+    assert session.machine.counted(session, uuid) == before, "one of them runs"
+    return before
+
+
+def test_what_is_suspended_does_not_run(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        containerizer, uuid = session.containerizer, LaunchUuid("a")
+        await containerizer.recover()
+        await session.launch("a", machine.counts())
+        await session.launch("other", machine.counts())
+        await count_on(session, "a")
+        for _ in range(2):
+            await containerizer.suspend(uuid)
+        before = await stand_still(session, "a")
+        await count_on(session, "other")
+        for _ in range(2):
+            await containerizer.resume(uuid)
+        await count_on(session, "a")
+        await containerizer.suspend(uuid)
+        after = await stand_still(session, "a")
+        assert all(b > a for a, b in zip(before, after, strict=True)), "it goes on where it was"
+        assert session.exits == []
+        for name in ("a", "other"):
+            await containerizer.destroy(LaunchUuid(name))
+            assert (await session.ended(name)).signal == signal.SIGKILL
+
+    converse(machine, conversation)
+
+
+def test_what_is_suspended_stays_so_without_launcher_and_agent(machine: Machine) -> None:
+    uuids = [LaunchUuid(name) for name in ("a", "b", "c")]
+
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        for uuid in uuids:
+            await session.launch(uuid, machine.counts())
+            await count_on(session, uuid)
+            await session.containerizer.suspend(uuid)
+
+    async def between(session: Session) -> None:
+        found = await session.containerizer.recover(uuids)
+        assert [each.exit for each in found] == [None, None, None]
+        await stand_still(session, "a")
+        await session.containerizer.resume(uuids[0])
+        await count_on(session, "a")
+        await session.containerizer.suspend(uuids[0])
+        machine.kill_launcher()
+
+    async def after(session: Session) -> None:
+        await session.containerizer.recover(uuids)
+        for uuid in uuids:
+            await stand_still(session, uuid)
+        await session.containerizer.resume(uuids[0])
+        await count_on(session, "a")
+        await session.containerizer.suspend(uuids[0])
+        await stand_still(session, "a")
+        for uuid in uuids:
+            await session.containerizer.destroy(uuid)
+            assert (await session.ended(uuid)).is_unknown
+
+    converse(machine, before, between, after)
+
+
+def test_nothing_is_lost_when_it_ends_while_it_is_suspended(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        for number in range(8):
+            uuid = LaunchUuid(f"{number}")
+            await session.launch(uuid, machine.exits(number))
+            await asyncio.sleep(number / 500)
+            await session.containerizer.suspend(uuid)
+            await session.containerizer.resume(uuid)
+            assert (await session.ended(uuid)).code == number
+        assert len(session.exits) == 8
+
+    converse(machine, conversation)
+
+
+def test_whoever_does_not_run_is_not_suspended_either(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        containerizer = session.containerizer
+        await containerizer.recover()
+        await session.launch("ended", machine.exits(0))
+        await session.ended("ended")
+        for uuid in (LaunchUuid("ended"), LaunchUuid("nobody")):
+            await containerizer.suspend(uuid)
+            await containerizer.resume(uuid)
+            await containerizer.update(uuid, Limits(cpus_request=500, memory_bytes=64 * MIB))
+            assert await containerizer.pids(uuid) == frozenset()
+        assert len(session.exits) == 1
+
+    converse(machine, conversation)
+
+
+def test_usage_and_processes_are_told_while_it_is_suspended(machine: Machine) -> None:
+    async def conversation(session: Session) -> None:
+        containerizer, uuid = session.containerizer, LaunchUuid("a")
+        await containerizer.recover()
+        main = await session.launch("a", machine.counts())
+        await count_on(session, "a")
+        await containerizer.suspend(uuid)
+        pids = await containerizer.pids(uuid)
+        assert main in pids
+        assert len(pids) >= len(machine.counted(session, "a"))
+        await eventually("a sample", lambda: containerizer.usage(uuid) is not None)
+        usage = containerizer.usage(uuid)
+        assert usage is not None
+        assert usage.processes >= 1
+        await containerizer.destroy(uuid)
+        await session.ended("a")
+
+    converse(machine, conversation)
+
+
+def test_limits_change_but_never_below_what_it_uses(machine: Machine) -> None:
+    need_groups()
+
+    async def conversation(session: Session) -> None:
+        containerizer, uuid = session.containerizer, LaunchUuid("a")
+        await containerizer.recover()
+        spec = session.spec("a", machine.holds(48 * MIB))
+        wide = Limits(cpus_request=500, cpus=1000, memory_bytes=128 * MIB, processes=50)
+        await containerizer.launch(replace(spec, limits=wide))
+        if not isinstance(machine, PretendedMachine):
+            await eventually("its memory", (spec.sandbox / "ready").exists)
+        for limits in (replace(wide, memory_bytes=96 * MIB), wide, wide, Limits(), wide):
+            await containerizer.update(uuid, limits)
+        narrow = replace(wide, memory_bytes=32 * MIB)
+        if containerizer.isolation == "process":  # accounted, not enforced
+            await containerizer.update(uuid, narrow)
+        else:
+            for _ in range(2):
+                with pytest.raises(
+                    ContainerError, match=r"cannot hold it to 32 MiB of memory: it uses [45]\d"
+                ):
+                    await containerizer.update(uuid, narrow)
+        await asyncio.sleep(0.05)
+        assert session.exits == []
+        await containerizer.destroy(uuid)
+        assert not (await session.ended("a")).is_out_of_memory
 
     converse(machine, conversation)
 
