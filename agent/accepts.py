@@ -1,39 +1,45 @@
 """Accepts, executed operation by operation, so that a crash at any point loses no step.
 
-Before a step is carried out it is durable that it comes next: an accept is recorded whole when it
-arrives, its progress before each step, and Confirm tells when a step may begin. Launches that
-stand in a row make one step. Doing a step twice does it once: launches go by their uuid.
+An accept is recorded whole when it arrives, and its index before each step. Launches that stand in
+a row make one step, which begins when Confirm has told that it is durable; what every other
+operation does is in `steps`. Doing a step twice does it once: launches go by their uuid, the
+others by the state of their task.
 
-In this version only launches are known; the master refuses other operations before they get here.
+If a step fails, those behind it are not done and nothing is rolled back: launches are DROPPED,
+other tasks say where they are and why. AcceptEnded comes behind whatever tells of their resources.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from fairlead.common.ids import FrameworkId, TaskId
+from fairlead.common.ids import FrameworkId
 from fairlead.common.messages import AcceptEnded, AcceptProgress, RunAccept
-from fairlead.common.resources import Resources
+from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (
+    AgentTask,
     Launch,
-    LaunchGroup,
-    Operation,
     Reason,
-    Resize,
-    Resume,
-    Suspend,
     TaskState,
 )
 
 from .context import Accept, Context, task_key
 from .events import Confirm
 from .life import Life
+from .operations import Step, launches
+from .steps import Answer, Problem, Steps, failure
+from .updates import Updates
+
+_TOLD = (TaskState.RUNNING, TaskState.SUSPENDED)
+"""Tasks in other states say by themselves what becomes of them."""
 
 
 class Accepts:
     """The accepts that are under way."""
 
-    def __init__(self, context: Context, life: Life) -> None:
+    def __init__(self, context: Context, life: Life, updates: Updates) -> None:
         self._context = context
         self._life = life
+        self._updates = updates
+        self._steps = Steps(context, life, updates)
 
     def run(self, run: RunAccept) -> None:
         context = self._context
@@ -47,6 +53,7 @@ class Accepts:
         context.accepts[run.accept_id] = accept
         context.record(f"accept/{run.accept_id}", run)
         self._reserve(accept, run.resources)
+        self._steps.claim(accept)
         self._advance(accept)
 
     def _reserve(self, accept: Accept, resources: Resources) -> None:
@@ -55,60 +62,122 @@ class Accepts:
         if picked is not None:
             self._context.ledger.hold(accept.holder, picked)
 
-    def resume(self, accept: Accept, reserved: Resources) -> None:
-        """After a restart, at the step where it stood; some of that step may be done already."""
+    # --- after a restart
+
+    def restore(self, accept: Accept, reserved: Resources) -> None:
+        """Of all accepts, before any task or accept goes on: who holds what."""
+        self._steps.catch_up(accept)
         framework_id = accept.run.framework.framework_id
         for operation in accept.run.operations[accept.next_operation :]:
-            for launch in _launches(operation):
+            for launch in launches(operation):
                 key = task_key(framework_id, launch.task.task_id, launch.launch_uuid)
                 taken = self._context.ledger.of(key)
                 if reserved.contains(taken):
                     reserved -= taken
         self._reserve(accept, reserved)
-        self._advance(accept)
+        self._steps.claim(accept)
+
+    def resume(self) -> None:
+        """At the step where each stood; some of that step may be done already."""
+        for accept in list(self._context.accepts.values()):
+            self._advance(accept)
+        self._steps.undo_strays()
+
+    # --- step by step
 
     def _advance(self, accept: Accept) -> None:
-        context, operations = self._context, accept.run.operations
-        start = accept.next_operation
+        """Until something has to be waited for."""
+        operations = accept.run.operations
+        while accept.next_operation < len(operations):
+            operation = accept.run.operations[accept.next_operation]
+            if isinstance(operation, Launch):
+                self._launch_row(accept)
+                return
+            if not isinstance(operation, Step):
+                kind = type(operation).__name__
+                self._fail(accept, (Reason.OPERATION_FAILED, f"{kind} is not supported here"))
+                return
+            problem = self._steps.begin(accept, operation)
+            if problem is not None:
+                self._fail(accept, problem)
+                return
+            if accept.step:
+                return
+        self._finish(accept)
+
+    def _launch_row(self, accept: Accept) -> None:
+        operations = accept.run.operations
         while accept.next_operation < len(operations):
             operation = operations[accept.next_operation]
             if not isinstance(operation, Launch):
                 break
             accept.launched.append(self._life.launch(accept.run, operation))
             accept.next_operation += 1
-        if accept.next_operation > start:
-            context.record(f"progress/{accept.run.accept_id}", self._progress(accept))
-            context.do(Confirm(accept.token))
-        elif start < len(operations):
-            kind = type(operations[start]).__name__
-            self._fail(accept, f"operations[{start}]: {kind} is not supported here")
-        else:
-            self._finish(accept)
+        self._context.record_progress(accept)
+        self._context.do(Confirm(accept.token))
 
     def confirmed(self, token: str) -> None:
         """A row of launches is durable: start them, and go on."""
         accept = self._context.accepts.get(token.rpartition("/")[0])
-        if accept is None or accept.token != token:
+        if accept is None or accept.token != token or accept.step:
             return
         for key in accept.launched:
             task = self._context.tasks.get(key)
             if task is not None and task.state is TaskState.STAGING:
                 self._life.order(task)
+        accept.launched.clear()
         self._advance(accept)
 
-    def _fail(self, accept: Accept, message: str) -> None:
-        """This operation and those behind it are dropped; nothing is rolled back."""
+    def answered(self, answer: Answer) -> None:
+        """What became of an order to suspend, resume or resize."""
+        task = self._context.owner(answer.launch_uuid)
+        if task is None:
+            return
+        accept = self._steps.accept_of(task)
+        if accept is None:
+            self._steps.undone(task, answer)
+            return
+        is_settled, problem = self._steps.answered(accept, task, answer)
+        if problem is not None:
+            self._fail(accept, problem)
+        elif is_settled:
+            self._advance(accept)
+
+    def look(self) -> None:
+        """Behind everything that may have ended a task."""
+        for accept in self._steps.ended():
+            self._steps.conclude(accept)
+            self._advance(accept)
+
+    def deadline(self, accept_id: str) -> None:
+        accept = self._context.accepts[accept_id]
+        self._fail(accept, self._steps.is_late(accept))
+
+    def undo_again(self, key: str) -> None:
+        self._steps.undo_again(key)
+
+    # --- the end
+
+    def _fail(self, accept: Accept, problem: Problem) -> None:
+        reason, accept.message = problem
         accept.failed_operation = accept.next_operation
-        accept.message = message
-        rest = accept.run.operations[accept.next_operation :]
-        why = f"operation {accept.failed_operation} of its accept failed: {message}"
-        for launch in (launch for operation in rest for launch in _launches(operation)):
-            self._life.drop(accept.run, launch, Reason.OPERATION_FAILED, why)
+        message = failure(accept.failed_operation, accept.message)
+        told: dict[str, None] = {}
+        for operation in accept.run.operations[accept.next_operation :]:
+            for launch in launches(operation):
+                self._life.drop(accept.run, launch, Reason.OPERATION_FAILED, message)
+            task = self._steps.find(accept, operation) if isinstance(operation, Step) else None
+            if task is not None and task.state in _TOLD and task.key not in told:
+                told[task.key] = None
+                self._updates.report(task, reason, message)
+            reason = Reason.OPERATION_FAILED
         self._finish(accept)
 
     def _finish(self, accept: Accept) -> None:
         context, accept_id = self._context, accept.run.accept_id
+        self._steps.leave(accept)
         del context.accepts[accept_id]
+        context.drop_claims(accept_id)
         context.ledger.release(accept.holder)
         context.record(f"progress/{accept_id}", None)
         context.record(f"accept/{accept_id}", None)
@@ -119,37 +188,30 @@ class Accepts:
         """Of a framework that is no more: what has not begun never will."""
         for accept in list(self._context.accepts.values()):
             if accept.run.framework.framework_id == framework_id:
-                rest = accept.run.operations[accept.next_operation :]
-                for launch in (each for operation in rest for each in _launches(operation)):
+                for launch in _to_come(accept):
                     self._life.drop(
                         accept.run, launch, Reason.FRAMEWORK_REMOVED, "its framework was removed"
                     )
                 self._finish(accept)
 
-    def _progress(self, accept: Accept) -> AcceptProgress:
-        return AcceptProgress(
-            accept.run.accept_id,
-            accept.run.framework.framework_id,
-            accept.next_operation,
-            self._context.ledger.of(accept.holder),
-            accept.run.role,
-            tuple(dict.fromkeys(_names(accept.run.operations))),
-        )
+    # --- for the master
 
     def progress(self) -> tuple[AcceptProgress, ...]:
-        """Of all that are under way, for the master."""
-        return tuple(self._progress(accept) for accept in self._context.accepts.values())
+        """Of all that are under way."""
+        return tuple(self._context.progress(accept) for accept in self._context.accepts.values())
+
+    def to_come(self) -> Iterator[AgentTask]:
+        """Launches that no row has booked yet."""
+        for accept in self._context.accepts.values():
+            for launch in _to_come(accept):
+                task = self._life.make(accept.run, launch)
+                if task.key not in self._context.tasks and task.key not in self._context.ended:
+                    yield task.as_value(EMPTY, with_files=False)
+
+    def check(self) -> None:
+        self._steps.check()
 
 
-def _names(operations: Iterable[Operation]) -> Iterator[TaskId]:
-    """Of the tasks that they are about."""
-    for operation in operations:
-        yield from (launch.task.task_id for launch in _launches(operation))
-        if isinstance(operation, Suspend | Resume | Resize):
-            yield operation.task_id
-
-
-def _launches(operation: Operation) -> tuple[Launch, ...]:
-    if isinstance(operation, Launch):
-        return (operation,)
-    return operation.launches if isinstance(operation, LaunchGroup) else ()
+def _to_come(accept: Accept) -> Iterator[Launch]:
+    for operation in accept.run.operations[accept.next_operation :]:
+        yield from launches(operation)

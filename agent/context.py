@@ -12,6 +12,7 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.events import Record, Send
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, SessionId, TaskId
 from fairlead.common.messages import (
+    AcceptProgress,
     AgentBody,
     AgentMessage,
     AgentRegistered,
@@ -33,6 +34,7 @@ from fairlead.common.values import (
 
 from .events import Action
 from .ledger import Ledger
+from .operations import named
 from .settings import AgentSettings
 from .timers import Timers
 
@@ -60,6 +62,8 @@ class Task:
     latest: TaskStatus
     state: TaskState = TaskState.STAGING
     """Where it is on the table; `latest` says what was reported."""
+    undo: str = ""
+    """Set: its suspension or resumption failed, and why; the opposite is ordered."""
     updates: deque[TaskStatus] = field(default_factory=deque)
     """Not acknowledged; the head is in flight."""
     resend_s: float = 0.0
@@ -104,6 +108,9 @@ class Accept:
     run: RunAccept
     next_operation: int = 0
     launched: list[str] = field(default_factory=list)
+    """In the row that is not durable yet."""
+    step: str = ""
+    """The key of the task that a suspend, resume or resize is under way on."""
     failed_operation: int = -1
     message: str = ""
 
@@ -151,6 +158,8 @@ class Context:
     containers: dict[LaunchUuid, str] = field(default_factory=dict)
     """Ordered, and not known to have ended."""
     accepts: dict[str, Accept] = field(default_factory=dict)
+    claims: dict[str, str] = field(default_factory=dict)
+    """By the keys of tasks that accepts under way name: who gets what such a task leaves."""
     frameworks: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     away: dict[FrameworkId, Away] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
@@ -183,6 +192,36 @@ class Context:
         if epoch > self.epoch:
             self.epoch = epoch
             self.record("epoch", MasterToAgent(epoch, Heartbeat()))
+
+    # --- accepts
+
+    def progress(self, accept: Accept) -> AcceptProgress:
+        """Where it stands, and what of its resources no task holds."""
+        run = accept.run
+        return AcceptProgress(
+            run.accept_id,
+            run.framework.framework_id,
+            accept.next_operation,
+            self.ledger.of(accept.holder),
+            run.role,
+            tuple(dict.fromkeys(named(run.operations))),
+        )
+
+    def record_progress(self, accept: Accept) -> None:
+        self.record(f"progress/{accept.run.accept_id}", self.progress(accept))
+
+    def drop_claims(self, accept_id: str) -> None:
+        for key in [key for key, claimant in self.claims.items() if claimant == accept_id]:
+            del self.claims[key]
+
+    def inherit(self, task: Task) -> Accept | None:
+        """What an ended task held goes to the accept that names it, else it is free."""
+        held = self.ledger.of(task.key)
+        self.ledger.release(task.key)
+        accept = self.accepts.get(self.claims.pop(task.key, ""))
+        if accept is not None:
+            self.ledger.hold(accept.holder, self.ledger.of(accept.holder) + held)
+        return accept
 
     # --- tasks
 

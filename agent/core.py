@@ -1,9 +1,9 @@
 """The agent's core: runs what a master accepted, says truly what became of it, survives anything.
 
 It knows no clock, no socket and no process: `server` brings events and carries out the actions.
-The parts are `link` (the session), `accepts`, `life` (of a task), `updates`, `away` and
-`retention` (of sandboxes), all over one `context`; `recovery` builds it again from what was
-recorded.
+The parts are `link` (the session), `accepts` with their `steps`, `life` (of a task), `updates`,
+`away` and `retention` (of sandboxes), all over one `context`; `recovery` builds it again from what
+was recorded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,10 @@ from .link import Link
 from .recovery import Recovery
 from .retention import Retention
 from .settings import AgentSettings
+from .steps import Answer
 from .updates import Updates
+
+OfContainer = ContainerStarted | ContainerNotStarted | ContainerExited | Answer
 
 
 class Agent:
@@ -54,7 +57,7 @@ class Agent:
         self._context = context
         self._updates = Updates(context)
         self._life = Life(context, self._updates)
-        self._accepts = Accepts(context, self._life)
+        self._accepts = Accepts(context, self._life, self._updates)
         self._absences = Absences(context, self._life, self._accepts)
         self._link = Link(context, self._updates, self._accepts, self._absences)
         self._retention = Retention(context)
@@ -89,12 +92,6 @@ class Agent:
                 self._tick()
             case Confirmed(token):
                 self._accepts.confirmed(token)
-            case ContainerStarted():
-                self._life.started(event)
-            case ContainerNotStarted():
-                self._life.not_started(event)
-            case ContainerExited():
-                self._life.exited(event)
             case UsageMeasured():
                 self._link.measured(event)
             case DiskMeasured():
@@ -105,8 +102,22 @@ class Agent:
                 self._link.opened(session)
             case SessionClosed():
                 self._link.closed(event)
+            case _:
+                self._of_container(event)
+        self._accepts.look()
         actions, context.actions = context.actions, []
         return actions
+
+    def _of_container(self, event: OfContainer) -> None:
+        match event:
+            case ContainerStarted():
+                self._life.started(event)
+            case ContainerNotStarted():
+                self._life.not_started(event)
+            case ContainerExited():
+                self._life.exited(event)
+            case _:
+                self._accepts.answered(event)
 
     def next_deadline(self) -> float | None:
         """When a Tick will have something to do."""
@@ -144,6 +155,10 @@ class Agent:
                     self._updates.resend_due(key)
                 case ("kill" | "destroy", key):
                     self._life.grace_is_over(key)
+                case ("step", accept_id):
+                    self._accepts.deadline(accept_id)
+                case ("undo", key):
+                    self._accepts.undo_again(key)
                 case ("away", framework_id):
                     self._absences.limit_reached(FrameworkId(framework_id))
                 case _:
@@ -205,5 +220,8 @@ class Agent:
             assert key in context.tasks, f"the container {uuid} belongs to no task"
             assert not context.tasks[key].is_ended, f"the container of {key} has outlived it"
         assert not context.tasks.keys() & context.ended.keys(), "a task is in two places"
+        for key, accept_id in context.claims.items():
+            assert accept_id in context.accepts, f"{key} is claimed by an accept that is over"
+        self._accepts.check()
         self._updates.check()
         self._link.check()

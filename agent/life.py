@@ -1,4 +1,9 @@
-"""Task life: launched, started, killed, ended; each step along the table in `state`."""
+"""Task life: launched, started, killed, ended; each step along the table in `state`.
+
+In between a task may be suspended, resumed and resized: see `steps`.
+"""
+
+from dataclasses import replace
 
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
 from fairlead.common.messages import KILL_SIGNALS, TERM, KillTask, RunAccept
@@ -26,9 +31,11 @@ from .limits import limits_of
 from .state import Seen, after
 from .updates import Updates
 
+_SUSPENDED = (TaskState.SUSPENDING, TaskState.SUSPENDED, TaskState.RESUMING)
+
 
 class Life:
-    """Every change of a task's state is made here."""
+    """A task's beginning and its end."""
 
     def __init__(self, context: Context, updates: Updates) -> None:
         self._context = context
@@ -41,7 +48,7 @@ class Life:
     def launch(self, run: RunAccept, launch: Launch) -> str:
         """Book a launch, once; returns its key. What is unfit, or does not fit, ends here."""
         context = self._context
-        task = self._make(run, launch)
+        task = self.make(run, launch)
         key = task.key
         if key in context.tasks or key in context.ended:
             if key in context.ended or context.tasks[key].is_ended:
@@ -57,7 +64,8 @@ class Life:
             self._book(task)
         return key
 
-    def _make(self, run: RunAccept, launch: Launch) -> Task:
+    def make(self, run: RunAccept, launch: Launch) -> Task:
+        """Nothing is booked by that."""
         framework_id = run.framework.framework_id
         key = task_key(framework_id, launch.task.task_id, launch.launch_uuid)
         latest = TaskStatus(
@@ -107,12 +115,13 @@ class Life:
             message = f"resources: {task.info.resources} do not fit into what is free on this agent"
             self._end(task, Seen.REFUSED, Reason.AGENT_REFUSED, message)
             return
+        task.info = replace(task.info, resources=picked)
         context.ledger.hold(task.key, picked)
         context.record_task(task)
 
     def drop(self, run: RunAccept, launch: Launch, reason: Reason, message: str) -> None:
         """A launch that is not carried out, unless it was already."""
-        task = self._make(run, launch)
+        task = self.make(run, launch)
         if task.key not in self._context.tasks and task.key not in self._context.ended:
             self._context.add_task(task)
             self._end(task, Seen.REFUSED, reason, message)
@@ -139,7 +148,7 @@ class Life:
         if task is None:
             self._context.do(DestroyContainer(event.launch_uuid))
             return
-        if task.state is TaskState.RUNNING:
+        if task.state not in (TaskState.STARTING, TaskState.KILLING):
             return
         was_killed = task.state is TaskState.KILLING
         task.state = after(task.state, Seen.STARTED)
@@ -190,20 +199,25 @@ class Life:
     def kill(
         self, task: Task, grace_s: float, reason: Reason, message: str = "", *, signum: int = TERM
     ) -> None:
-        """The signal now and KILL after the grace."""
+        """The signal now and KILL after the grace; whatever is suspended, or nearly, has none."""
         if task.state is TaskState.STAGING:
             self._end(task, Seen.KILL, reason, message or "killed before it started")
             return
         if task.state is TaskState.KILLING:
             self._kill_otherwise(task, grace_s, signum)
             return
-        was_running = task.state is TaskState.RUNNING
-        task.state = after(task.state, Seen.KILL)
+        was = task.state
+        task.state, task.undo = after(was, Seen.KILL), ""
+        if was in _SUSPENDED:  # it lacks what it would need to end in good order
+            self._context.timers.cancel("undo", task.key)
+            grace_s = 0.0
         self._remember(task, grace_s, signum)
         self._context.timers.set("kill", task.key, self._context.now + grace_s)
         self._updates.report(task, reason, message)
-        if was_running:
+        if was is TaskState.RUNNING:
             self._context.do(SignalContainer(task.launch_uuid, signum))
+        elif was in _SUSPENDED:
+            self.grace_is_over(task.key)
 
     def _kill_otherwise(self, task: Task, grace_s: float, signum: int) -> None:
         """Of several kills the shortest grace wins, and a signal that is new is sent too."""
@@ -277,10 +291,11 @@ class Life:
         context = self._context
         task.state = after(task.state, seen)
         assert task.is_ended, f"{seen} does not end a task"
-        context.ledger.release(task.key)
+        heir = context.inherit(task)
         if context.containers.get(task.launch_uuid) == task.key:
             del context.containers[task.launch_uuid]
-        for kind in ("kill", "destroy"):
+        task.undo = ""
+        for kind in ("kill", "destroy", "undo"):
             context.timers.cancel(kind, task.key)
         task.usage = None
         task.drop_files()
@@ -293,6 +308,8 @@ class Life:
             signal=event.signal if event is not None else None,
             max_rss_bytes=event.max_rss_bytes if event is not None else 0,
         )
+        if heir is not None:
+            context.record_progress(heir)
         if task.kill is not None:
             task.kill = None
             context.record(f"kill/{task.key}", None)

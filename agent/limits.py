@@ -19,6 +19,7 @@ class Limits:
 
 
 def limits_of(info: TaskInfo, processes: int = 0) -> Limits:
-    """Its limits, and its request where it names none."""
+    """Its limits, and its request where that is more: it may have grown."""
     limits, request = info.limits or EMPTY, info.resources
-    return Limits(request.cpus, limits.cpus or request.cpus, limits.mem or request.mem, processes)
+    cpus, memory_bytes = max(limits.cpus, request.cpus), max(limits.mem, request.mem)
+    return Limits(request.cpus, cpus, memory_bytes, processes)

@@ -211,6 +211,7 @@ class Link:
             task.as_value(context.ledger.of(key), with_files=False)
             for key, task in context.tasks.items()
         ]
+        tasks += self._accepts.to_come()
         ended_tasks = [value for _, value in context.ended.values()]
         chunks = list(in_chunks(tasks, ended_tasks, context.settings.tasks_per_message))
         for index, (living, ended) in enumerate(chunks):

@@ -56,12 +56,13 @@ class Recovery:
         self._ended(groups.get("ended", {}))
         self._tasks(groups)
         self._accepts_under_way(groups)
+        for accept in self._context.accepts.values():
+            self._accepts.restore(accept, self._reserved[accept.run.accept_id])
         found = {each.launch_uuid: each for each in containers}
         for task in self._context.living():
             self._settle(task, found.get(task.launch_uuid))
         self._clear(containers)
-        for accept in list(self._context.accepts.values()):
-            self._accepts.resume(accept, self._reserved[accept.run.accept_id])
+        self._accepts.resume()
         self._away(groups.get("away", {}))
 
     def _identity(self, groups: Mapping[str, Mapping[str, object]]) -> None:

@@ -24,6 +24,8 @@ class AgentSettings:
     shutdown_grace_s: float = 3.0
     destroy_again_s: float = 5.0
     early_kill_s: float = 60.0
+    step_s: float = 30.0
+    """For a suspend, resume or resize that names no deadline of its own."""
     ended_kept: int = 1000
     log_limit_bytes: int = 64 << 20
     """Of stdout and of stderr of each task so much is kept, a quarter more at most."""

@@ -6,10 +6,10 @@ from tests.support.agent_harness import F1, HUP, INT, KILL, TERM, AgentHarness, 
 
 from fairlead.agent.settings import AgentSettings
 from fairlead.common import wire
-from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
+from fairlead.common.ids import FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import KillTask
 from fairlead.common.resources import EMPTY, Resources
-from fairlead.common.values import Reason, Suspend, TaskState, TaskStatus
+from fairlead.common.values import Reason, Reserve, TaskState, TaskStatus
 
 
 def acknowledging(cpus: float = 4) -> AgentHarness:
@@ -258,14 +258,11 @@ def test_files_are_for_the_sandbox_alone() -> None:
 
 def test_an_operation_that_is_not_known_drops_the_rest() -> None:
     h = acknowledging()
-    h.run([launch("t1"), Suspend(TaskId("t1")), launch("t2")])
+    h.run([launch("t1"), Reserve(Role("r"), Resources()), launch("t2")])
     assert sorted(h.updates()) == ["t1 RUNNING", "t2 DROPPED"]
     assert h.last("t2").status.reason is Reason.OPERATION_FAILED
     (ended,) = h.ended_accepts()
-    assert (ended.failed_operation, ended.message) == (
-        1,
-        "operations[1]: Suspend is not supported here",
-    )
+    assert (ended.failed_operation, ended.message) == (1, "Reserve is not supported here")
 
 
 # --- updates
