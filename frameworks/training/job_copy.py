@@ -1,0 +1,276 @@
+"""One running copy of a job, as its program sees it between two steps: progress, checkpoints, rest.
+
+The hook asks `is_due` after each step, which costs next to nothing, and calls `attend` when it is.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from .checkpoints import Checkpoints, DamagedError
+from .devices import Devices
+from .job_files import (
+    PROGRESS,
+    RESULT,
+    SAVED,
+    SUPERSEDED,
+    UNREADABLE,
+    JobFiles,
+    SupersededError,
+)
+from .wishes import Wishes
+
+CHECKPOINT_EVERY_S = 60.0
+"""Unless anybody says otherwise."""
+LOOK_S = 0.5
+"""How often progress is told."""
+POLL_S = 0.003
+"""How often a program at rest looks whether it may go on."""
+AT_REST = "at-rest"
+"""Made in the sandbox by the program at rest, taken away by the agent when it may go on."""
+SMOOTHING = 0.3
+"""Weight of the latest look in the rate that is told."""
+
+
+class Program(Protocol):
+    """What a copy is a copy of."""
+
+    step: int
+
+    def take(self) -> dict[str, Any]:
+        """All that the next copy will need."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """How far it is, for people."""
+        ...
+
+
+def copy_of(
+    program: Program, checkpoint_every_s: float | None, environment: Mapping[str, str]
+) -> "JobCopy | None":
+    """None for a program that is not run as a job. What the program says of checkpoints goes before
+    what the framework says.
+    """
+    directory = environment.get("FAIRLEAD_JOB_DIR")
+    if not directory:
+        return None
+    with _ending_well():
+        files = JobFiles(Path(directory), int(environment.get("FAIRLEAD_JOB_RUN") or 0))
+        sandbox = Path(environment.get("FAIRLEAD_SANDBOX") or directory)
+        asked = environment.get("FAIRLEAD_JOB_CHECKPOINT_S") or CHECKPOINT_EVERY_S
+        every_s = checkpoint_every_s or float(asked)
+        return JobCopy(program, files, sandbox, Devices(environment), every_s)
+
+
+class JobCopy:
+    """Used by one thread, the main one."""
+
+    def __init__(
+        self,
+        program: Program,
+        files: JobFiles,
+        sandbox: Path,
+        devices: Devices,
+        checkpoint_every_s: float,
+    ) -> None:
+        self._program = program
+        self._files = files
+        self._checkpoints = Checkpoints(files)
+        self._at_rest = sandbox / AT_REST
+        self._devices = devices
+        self._every_s = checkpoint_every_s
+        self._wishes = Wishes()
+        self._checkpoint_step = 0
+        self._switch_s = 0.0
+        self._rate = 0.0
+        self._looked = (0.0, 0)  # when it was looked last, and at which step
+        self._look_at = self._save_at = time.monotonic()
+        self._trouble = ""
+
+    def begin(self) -> dict[str, Any] | None:
+        """What a former copy took, or None; from now on that one may not write any more."""
+        self._wishes.listen()
+        with _ending_well():
+            self._files.claim()
+            told = self._files.told(PROGRESS).get("checkpoint_step")
+            self._checkpoint_step = told if isinstance(told, int) else 0
+            self._tell()  # the first sign of a program that calls the hook
+            saved = self._load()
+        self._checkpoint_step = saved["step"] if saved else 0
+        self._switch_s = saved["switch_s"] if saved else 0.0
+        return saved
+
+    def go_on(self) -> None:
+        """The program is where it was when that was taken, or at its beginning."""
+        self._devices.take()
+        began, now = self._look_at, time.monotonic()
+        if self._program.step:
+            self._switch_s += now - began
+            say(f"copy {self._files.run} goes on after step {self._program.step}")
+        self._looked = (now, self._program.step)
+        self._save_at = now + self._every_s
+        self.attend()
+
+    def is_due(self) -> bool:
+        """After every step, so this has to be quick."""
+        wishes = self._wishes
+        return wishes.is_rest or wishes.is_end or time.monotonic() >= self._look_at
+
+    def attend(self) -> None:
+        """Do what is wished, and what it is time for. SystemExit if this copy ends here."""
+        with _ending_well():
+            self._files.check()
+            if self._wishes.is_end:
+                self._end()
+            if self._wishes.is_rest:
+                self._wishes.is_rest = False
+                self._rest()
+            elif time.monotonic() >= self._save_at:
+                self._save()
+            self._look()
+
+    def finish(self) -> None:
+        """All steps are done: a copy that is started after this one has nothing to repeat."""
+        with _ending_well():
+            self._files.check()
+            self._save()
+            self._look()
+            self._tell(RESULT)
+        self._wishes.close()
+
+    def say_more(self) -> None:
+        """The program has reported something after its last step."""
+        with _ending_well():
+            self._files.check()
+            self._tell()
+            self._tell(RESULT)
+
+    def close(self) -> None:
+        """There will be no further step."""
+        self._wishes.close()
+
+    def _load(self) -> dict[str, Any] | None:
+        try:
+            saved = self._checkpoints.load(self._warn)
+        except DamagedError as error:
+            reason = str(error)
+        else:
+            if saved is not None or not self._checkpoint_step:
+                return saved
+            reason = f"the checkpoint of step {self._checkpoint_step} is gone"
+        say(
+            f"cannot go on: {reason} in {self._files.directory}; put one back, or remove that"
+            " directory to train from the start"
+        )
+        raise SystemExit(UNREADABLE)
+
+    def _save(self) -> None:
+        """Not twice at one step. If it cannot be, training goes on, and it is tried again."""
+        self._save_at = time.monotonic() + self._every_s
+        step = self._program.step
+        if step == self._checkpoint_step:
+            return
+        try:
+            taken = {**self._program.take(), "step": step, "switch_s": self._switch_s}
+            self._checkpoints.save(step, taken)
+        except OSError as error:
+            self._warn(
+                f"cannot save: {error.strerror or error}; training goes on from memory, and saving"
+                f" is tried again every {self._every_s:g} s"
+            )
+        else:
+            self._checkpoint_step = step
+            self._trouble = ""
+
+    def _end(self) -> None:
+        self._save()
+        self._look()
+        say(f"ends, to be started again after step {self._checkpoint_step}")
+        raise SystemExit(SAVED)
+
+    def _rest(self) -> None:
+        """Give up the devices until the agent takes away the file that says so."""
+        began = time.monotonic()
+        self._save()
+        self._devices.leave()
+        came_to_rest = time.monotonic()
+        self._switch_s += came_to_rest - began
+        self._tell()
+        self._wait()
+        went_on = time.monotonic()
+        self._files.check()
+        self._devices.come_back()
+        now = time.monotonic()
+        self._switch_s += now - went_on
+        passed = now - began  # without steps
+        self._looked = (self._looked[0] + passed, self._looked[1])
+        self._save_at += passed
+
+    def _wait(self) -> None:
+        try:
+            self._at_rest.touch()
+        except OSError as error:
+            self._warn(f"cannot come to rest: {error}")
+            return
+        while self._at_rest.exists():
+            if self._wishes.is_end:
+                self._end()
+            time.sleep(POLL_S)
+
+    def _look(self) -> None:
+        """Tell how far it is, and how fast it was since it was told last."""
+        now = time.monotonic()
+        since, step = self._looked
+        if self._program.step > step and now > since:
+            rate = (self._program.step - step) / (now - since)
+            self._rate += (rate - self._rate) * (SMOOTHING if self._rate else 1.0)
+            self._looked = (now, self._program.step)
+        self._tell()
+        self._look_at = now + LOOK_S
+
+    def _tell(self, name: str = PROGRESS) -> None:
+        try:
+            self._files.tell(name, self._said(), is_durable=name == RESULT)
+        except OSError as error:
+            self._warn(f"cannot tell how far it is: {error.strerror or error}")
+
+    def _said(self) -> dict[str, object]:
+        return {
+            "run": self._files.run,
+            **self._program.describe(),
+            "rate": round(self._rate, 3),
+            "gpu_memory_bytes": self._devices.peak_memory_bytes(),
+            "switch_s": round(self._switch_s, 4),
+            "wall_time": time.time(),
+            "checkpoint_step": self._checkpoint_step,
+            "trouble": self._trouble,
+        }
+
+    def _warn(self, text: str) -> None:
+        """Once, while it is the same trouble."""
+        if text != self._trouble:
+            say(text)
+        self._trouble = text
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """What ends this copy does so in a line."""
+    try:
+        yield
+    except SupersededError as error:
+        say(str(error))
+        raise SystemExit(SUPERSEDED) from None
+    except OSError as error:
+        say(f"cannot go on without the job's directory: {error}")
+        raise SystemExit(1) from None
+
+
+def say(text: str) -> None:
+    """In the program's log, beside what it prints itself."""
+    sys.stderr.write(f"fairlead: {text}\n")
+    sys.stderr.flush()

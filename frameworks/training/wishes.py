@@ -1,0 +1,44 @@
+"""What is wished of a training program by signals, heard at once and looked at between two steps.
+
+SIGUSR1 wishes it to come to rest, SIGTERM to save and end. Both reach every process of a task: the
+ones that the program forks, such as a loader's workers, leave them to the program itself.
+"""
+
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+
+class Wishes:
+    """Nothing is done in a handler: the program might be anywhere in a step."""
+
+    def __init__(self) -> None:
+        self.is_rest = False
+        self.is_end = False
+        self._term: Any = signal.SIG_DFL
+
+    def listen(self) -> None:
+        try:
+            self._term = signal.signal(signal.SIGTERM, self._hear_end)
+            signal.signal(signal.SIGUSR1, self._hear_rest)
+        except ValueError as error:
+            raise RuntimeError(
+                "steps() was begun in a thread; begin it in the main one, which alone hears signals"
+            ) from error
+        os.register_at_fork(after_in_child=_leave_to_parent)
+
+    def close(self) -> None:
+        """There are no steps any more: SIGTERM means again what it meant before."""
+        signal.signal(signal.SIGTERM, self._term)
+
+    def _hear_rest(self, _signum: int, _frame: FrameType | None) -> None:
+        self.is_rest = True
+
+    def _hear_end(self, _signum: int, _frame: FrameType | None) -> None:
+        self.is_end = True
+
+
+def _leave_to_parent() -> None:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
