@@ -15,9 +15,10 @@ from typing import Any, Protocol
 
 import psutil
 import pytest
-from tests.support.kernel_limits import need_groups
+from tests.support.kernel_limits import group_of, need_groups
 
-from fairlead.agent import process_containerizer
+from fairlead.agent import cgroups, process_containerizer
+from fairlead.agent.cgroup_layout import Layout, find_layout
 from fairlead.agent.containerizer import ContainerExit, Containerizer, LaunchSpec, OnExit
 from fairlead.agent.fake_containerizer import FakeContainerizer, FakeMachine, FakeProgram
 from fairlead.agent.launcher_client import (
@@ -706,6 +707,67 @@ async def have_family(session: Session, uuid: str, then: str) -> list[int]:
     pids = family(session, uuid)
     assert set(pids) == {"left", "forked-twice", "wiped", "stayed"}
     return list(pids.values())
+
+
+def test_a_freezer_of_version_1_is_thawed_for_a_kill(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where version 2 cannot freeze or kill: what is frozen there does not even die."""
+    need_groups()
+    if group_of("self", "freezer") is None:  # this kernel has nothing but version 2
+        return
+
+    def first_alone(*, is_forced: bool = False) -> Layout:
+        layout = find_layout(is_forced=is_forced)
+        return replace(layout, parents={k: v for k, v in layout.parents.items() if k != "unified"})
+
+    monkeypatch.setattr(cgroups, "find_layout", first_alone)
+    machine = RealMachine(directory)
+    pids: dict[str, int] = {}
+
+    async def before(session: Session) -> None:
+        await session.containerizer.recover()
+        for name in ("a", "b", "c"):
+            pids[name] = await session.launch(name, machine.counts())
+            await count_on(session, name)
+            await session.containerizer.suspend(LaunchUuid(name))
+            await stand_still(session, name)
+        state = group_of(pids["a"], "freezer")
+        assert state is not None
+        assert (state / "freezer.state").read_text() == "FROZEN\n"
+        await session.containerizer.destroy(LaunchUuid("a"))
+        assert (await session.ended("a")).signal == signal.SIGKILL
+        await session.containerizer.resume(LaunchUuid("b"))
+        await count_on(session, "b")
+        machine.kill_launcher()
+
+    async def after(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.containerizer.suspend(LaunchUuid("b"))
+        await stand_still(session, "b")
+        for name in ("b", "c"):
+            await session.containerizer.destroy(LaunchUuid(name))
+            assert (await session.ended(name)).is_unknown
+            assert living([pids[name]]) == []
+
+    converse(machine, before, after)
+
+
+def test_a_shutdown_does_not_wait_for_what_is_suspended(directory: Path) -> None:
+    need_groups()
+    machine = RealMachine(directory)
+    stubborn = "trap '' TERM; touch ready; while :; do sleep 0.05; done"
+
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        await session.launch("a", ("sh", "-c", stubborn))
+        await eventually("its start", (session.spec("a", ()).sandbox / "ready").exists)
+        await session.containerizer.suspend(LaunchUuid("a"))
+
+    converse(machine, conversation)
+    began = time.monotonic()
+    assert shutdown_launcher(directory, grace_s=2 * DEADLINE_S) == 1
+    assert time.monotonic() - began < DEADLINE_S, "it was given time to hear"
 
 
 def test_destroy_reaches_whoever_left_the_session(processes: RealMachine) -> None:

@@ -15,9 +15,13 @@ from tests.support.batch import wait_until
 from tests.support.kernel_limits import cpu_seconds, group_of, need_groups, number
 
 from fairlead.agent.cgroup_layout import find_layout
+from fairlead.agent.containerizer import LaunchSpec
 from fairlead.agent.launcher import cgroup
-from fairlead.agent.launcher_client import find_launcher
+from fairlead.agent.launcher_client import find_launcher, shutdown_launcher
+from fairlead.agent.limits import Limits
+from fairlead.agent.process_containerizer import ProcessContainerizer
 from fairlead.common.errors import ContainerError
+from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import send_signal
 from fairlead.common.resources import Resources
 from fairlead.common.values import Reason, TaskState, TaskStatus
@@ -104,6 +108,45 @@ def test_a2_limits_are_what_the_kernel_says(fairlead_home: Path) -> None:
         await until(lambda: not any(path.exists() for path in groups), "the end of its groups")
 
     play(fairlead_home, story)
+
+
+def limits_in_force(pid: int) -> Limits:
+    shares = number(pid, ("cpu", "cpu.shares"), "cpu.weight")
+    return Limits(
+        cpus_request=shares * 1000 // (1024 if group_of(pid, "cpu") else 100),
+        cpus=number(pid, ("cpu", "cpu.cfs_quota_us"), "cpu.max") // 100,
+        memory_bytes=number(pid, ("memory", "memory.limit_in_bytes"), "memory.max"),
+        processes=number(pid, ("pids", "pids.max"), "pids.max"),
+    )
+
+
+def test_a2_other_limits_hold_a_task_that_runs(tmp_path: Path) -> None:
+    work_dir, uuid = tmp_path / "work", LaunchUuid("u")
+    work_dir.mkdir()
+    small, large = Limits(500, 500, 64 * MIB, 100), Limits(1000, 2000, 256 * MIB, 300)
+
+    async def story() -> None:
+        containerizer = ProcessContainerizer(work_dir, lambda _ended: None)
+        await containerizer.recover()
+        spec = LaunchSpec(uuid, ("sleep", "60"), {"PATH": os.defpath}, tmp_path / "sandbox")
+        try:
+            pid = (await containerizer.launch(spec)).pid
+            for limits in (small, large, large, small):
+                await containerizer.update(uuid, limits)
+                assert limits_in_force(pid) == limits
+            await containerizer.suspend(uuid)
+            await containerizer.update(uuid, large)
+            assert limits_in_force(pid) == large
+            with pytest.raises(ContainerError, match=r"pids\.max.*Invalid argument"):
+                await containerizer.update(uuid, Limits(100, 100, 32 * MIB, -1))
+            assert limits_in_force(pid) == large, "one failed, so none is in force"
+        finally:
+            await containerizer.close()
+
+    try:
+        asyncio.run(story())
+    finally:
+        shutdown_launcher(work_dir, grace_s=0)
 
 
 def test_a3_one_cpu_is_one_cpu(fairlead_home: Path) -> None:
