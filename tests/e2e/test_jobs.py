@@ -1,0 +1,240 @@
+"""`fairlead jobs` on real processes and fake GPUs: jobs share them by slices, and whatever is
+killed, each is trained as if nothing had happened, by one copy at a time.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.support.command import Command, running_cluster, until
+from tests.support.training import TrainingWitness, all_finish, job_of, until_job
+
+SLICE_S = 1.0
+INTERVAL_S = 0.5
+STEP_S = 0.02
+INTERVAL = int(INTERVAL_S / STEP_S) + 1
+"""So many steps at most lie between two checkpoints, and the one that is under way."""
+
+
+@pytest.fixture(scope="module")
+def fairlead() -> Iterator[Command]:
+    """Two agents with a device each."""
+    settings = {
+        "FAIRLEAD_TRAINING_SLICE_S": str(SLICE_S),
+        "FAIRLEAD_TRAINING_CHECKPOINT_S": str(INTERVAL_S),
+        "FAIRLEAD_CHECK": "1",
+    }
+    machines = ("--agents", "2", "--cpus", "4", "--mem", "1GiB", "--gpus", "fake:1")
+    with running_cluster(*machines, **settings) as command:
+        yield command
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> TrainingWitness:
+    return TrainingWitness(tmp_path / "witness")
+
+
+def nothing_runs(fairlead: Command) -> None:
+    until("no task of a job is left", lambda: not fairlead.running())
+    assert fairlead.json("jobs", "list") == []
+
+
+def kill(fairlead: Command, *words: str) -> None:
+    """A daemon of the cluster, by the words of its command line; its supervisor starts it again."""
+    (victim,) = [
+        process
+        for process in psutil.process_iter()
+        if is_daemon(process, str(fairlead.home), *words)
+    ]
+    victim.kill()
+    until(f"{words} is no more", lambda: not victim.is_running())
+
+
+def is_daemon(process: psutil.Process, home: str, *words: str) -> bool:
+    try:
+        argv = process.cmdline()
+    except psutil.Error:
+        return False
+    return home in argv and "fairlead.cli" in argv and {*words} <= {*argv}
+
+
+VICTIMS = {
+    "the framework": ("frameworks", "host"),
+    "the master": ("master",),
+    "the first agent": ("agent", "a1"),
+    "the second agent": ("agent", "a2"),
+}
+
+
+def test_a_job_from_submission_to_its_end(fairlead: Command, witness: TrainingWitness) -> None:
+    job_id = witness.submit(fairlead, "plain", "--env", "COLOUR=blue", steps=60)
+    assert job_id.startswith("plain-")
+    until_job(fairlead, job_id, "RUNNING")
+    (row,) = fairlead.json("jobs", "list")
+    assert (row["job_id"], row["gpus"], row["steps"]) == (job_id, 1, 60)
+    assert row["agent"] in {"a1", "a2"}
+    assert row["gpu_ids"] == ["fake-0"]
+    assert f"{row['agent']}:fake-0" in fairlead.ok("jobs", "list")
+
+    assert fairlead.ok("jobs", "logs", "-f", "plain") == "done 60\n"
+    shown = until_job(fairlead, "plain", "FINISHED")
+    assert (shown["step"], shown["steps"], shown["run"]) == (60, 60, 1)
+    assert shown["loss"] == pytest.approx(1 / 60)
+    assert [run["run"] for run in shown["runs"]] == [1]
+    assert Path(shown["directory"]).is_dir()
+    assert witness.check("plain", 60, most_lost=0) == [1]
+    assert fairlead.json("jobs", "why", "plain")["decisions"]
+    assert "FINISHED" in fairlead.ok("jobs", "why", "plain")
+    nothing_runs(fairlead)
+    assert [row["job_id"] for row in fairlead.json("jobs", "list", "--all")] == [job_id]
+
+
+def test_three_jobs_share_two_devices_by_slices(
+    fairlead: Command, witness: TrainingWitness
+) -> None:
+    names = ("red", "green", "blue")
+    ids = [witness.submit(fairlead, name, steps=200, step_s=STEP_S) for name in names]
+    seen = set[str]()
+
+    def has_shared() -> bool:
+        rows = fairlead.json("jobs", "list")
+        seen.update(row["name"] for row in rows if row["state"] == "SUSPENDED")
+        held = [(row["agent"], *row["gpu_ids"]) for row in rows if row["state"] == "RUNNING"]
+        assert len(held) == len(set(held)), f"two run on one device: {rows}"
+        return len(seen) > 1
+
+    until("two of them have been suspended", has_shared, 60)
+    all_finish(fairlead, ids)
+    for name in names:
+        witness.check(name, 200, most_lost=0)
+    assert sum(job_of(fairlead, job_id)["slices"] for job_id in ids) > len(ids)
+    nothing_runs(fairlead)
+
+
+def test_a_job_is_paused_resumed_and_cancelled(fairlead: Command, witness: TrainingWitness) -> None:
+    job_id = witness.submit(fairlead, "obedient", steps=100_000)
+    witness.until_step("obedient", 10)
+    fairlead.ok("jobs", "pause", "obedient")
+    fairlead.ok("jobs", "pause", "obedient")
+    until_job(fairlead, job_id, "PAUSED")
+    until("its device is free", lambda: not fairlead.running() or is_at_rest(fairlead))
+    paused_at = witness.step("obedient")
+    fairlead.ok("jobs", "resume", "obedient")
+    witness.until_step("obedient", paused_at + 10)
+    assert "is" in fairlead.ok("jobs", "cancel", "obedient")
+    until_job(fairlead, job_id, "CANCELLED")
+    done = [mark.number for mark in witness.marks("obedient") if mark.word == "step"]
+    assert done == list(range(len(done))), "a step was lost or repeated"
+    assert Path(job_of(fairlead, job_id)["directory"]).is_dir(), "its checkpoints stay"
+    nothing_runs(fairlead)
+
+
+def is_at_rest(fairlead: Command) -> bool:
+    return all(task["state"] == "SUSPENDED" for task in fairlead.running())
+
+
+def test_whatever_is_killed_every_job_finishes(fairlead: Command, witness: TrainingWitness) -> None:
+    """One after the other, while three jobs share two devices."""
+    names = ("one", "two", "three")
+    ids = [witness.submit(fairlead, name, steps=500, step_s=STEP_S) for name in names]
+    for name in names:
+        witness.until_step(name, 1)
+    for words in VICTIMS.values():
+        kill(fairlead, *words)
+        before = {name: witness.step(name) for name in names}
+        until("one goes on", lambda b=before: any(witness.step(n) > b[n] for n in names), 60)
+    living = witness.marks("two")[-1].pid
+    os.kill(living, signal.SIGKILL)
+    all_finish(fairlead, ids)
+    runs = {name: witness.check(name, 500, most_lost=INTERVAL) for name in names}
+    assert len(runs["two"]) > 1, "it was killed, and yet it had no other copy"
+    nothing_runs(fairlead)
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_migration_survives_the_end_of_whoever_takes_part(
+    fairlead: Command, witness: TrainingWitness, victim: str
+) -> None:
+    """The job beside it ends, so one of those that share a device moves to the free one."""
+    names = ("left", "right", "third")
+    ids = {name: witness.submit(fairlead, name, steps=400, step_s=STEP_S) for name in names}
+    for name in names:
+        witness.until_step(name, 1)
+    places = {name: job_of(fairlead, job_id)["agent"] for name, job_id in ids.items()}
+    (alone,) = [name for name in names if list(places.values()).count(places[name]) == 1]
+    fairlead.ok("jobs", "cancel", ids.pop(alone))
+    until("one of them moves", lambda: any(is_moving(fairlead, job_id) for job_id in ids.values()))
+    kill(fairlead, *VICTIMS[victim])
+    all_finish(fairlead, list(ids.values()))
+    for name in ids:
+        witness.check(name, 400, most_lost=INTERVAL)
+    nothing_runs(fairlead)
+
+
+def is_moving(fairlead: Command, job_id: str) -> bool:
+    found = job_of(fairlead, job_id)
+    return found["state"] == "MIGRATING" or found["run"] > 1
+
+
+def test_a_program_that_fails_is_not_started_again(fairlead: Command, tmp_path: Path) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text("import sys\nprint('so far so good')\nsys.exit('no data')")
+    done = fairlead("jobs", "submit", "--wait", "--", sys.executable, str(script))
+    assert done.returncode == 81
+    job_id = done.stdout.strip()
+    assert f"the job {job_id} failed: " in done.stderr
+    assert fairlead.ok("jobs", "logs", job_id) == "so far so good\n"
+    assert fairlead.ok("jobs", "logs", "--stderr", job_id) == "no data\n"
+    assert job_of(fairlead, job_id)["run"] == 1
+    nothing_runs(fairlead)
+
+
+def test_a_program_that_never_calls_the_hook_fails_with_the_reason(
+    fairlead: Command, tmp_path: Path
+) -> None:
+    script = tmp_path / "hookless.py"
+    script.write_text("print('trained, in a way')")
+    done = fairlead("jobs", "submit", "--wait", "--", sys.executable, str(script))
+    assert done.returncode == 81
+    assert "hook" in done.stderr
+    nothing_runs(fairlead)
+
+
+def test_a_checkpoint_that_cannot_be_read_fails_the_job(
+    fairlead: Command, witness: TrainingWitness
+) -> None:
+    """It does not begin anew as if nothing had been."""
+    job_id = witness.submit(fairlead, "damaged", steps=100_000)
+    witness.until_step("damaged", 3 * INTERVAL)
+    fairlead.ok("jobs", "pause", job_id)
+    until_job(fairlead, job_id, "PAUSED")
+    for path in Path(job_of(fairlead, job_id)["directory"]).glob("checkpoint-*"):
+        path.write_bytes(b"garbage")
+    living = witness.marks("damaged")[-1].pid
+    if psutil.pid_exists(living):
+        os.kill(living, signal.SIGKILL)
+    fairlead.ok("jobs", "resume", job_id)
+    found = until_job(fairlead, job_id, "FAILED", "FINISHED")
+    assert found["state"] == "FAILED", found
+    assert "checkpoint" in found["message"] + fairlead.ok("jobs", "logs", "--stderr", job_id)
+    nothing_runs(fairlead)
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_job(
+    fairlead: Command, witness: TrainingWitness
+) -> None:
+    program = (sys.executable, str(witness.script), str(witness.path / "left"), "100000", "0.02")
+    with fairlead.started("jobs", "submit", "--wait", "--name", "left", "--", *program) as waiting:
+        assert waiting.stdout is not None
+        job_id = waiting.stdout.readline().strip()
+        witness.until_step("left", 1)
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(15) == 130
+    assert job_of(fairlead, job_id)["state"] == "RUNNING"
+    fairlead.ok("jobs", "cancel", job_id)
+    until_job(fairlead, job_id, "CANCELLED")
+    nothing_runs(fairlead)
