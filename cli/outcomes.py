@@ -42,8 +42,21 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome("all", "`--master` is no address", "'…' is not the address of a master", Exit.CONFIG),
     Outcome(
         "all",
-        "`--master` is not loopback",
-        "refusing to send the token to …: TLS is not available yet",
+        "`--master` is not loopback, without `--tls`",
+        "refusing to send the token to … without TLS",
+        Exit.CONFIG,
+    ),
+    Outcome("all", "`--tls` lacks a file", "there is no … in …", Exit.CONFIG),
+    Outcome(
+        ASKS,
+        "`--tls` is of another cluster",
+        "no answer from …: the certificate shown there was not made by the authority of …",
+        Exit.CONFIG,
+    ),
+    Outcome(
+        ASKS,
+        "no `--tls`, and the cluster has it",
+        "no answer from …: it speaks TLS only: name --tls DIR",
         Exit.CONFIG,
     ),
     Outcome(
@@ -151,7 +164,7 @@ OUTCOMES: Sequence[Outcome] = (
         "no copy of … has been launched yet",
         Exit.NOT_FOUND,
     ),
-    Outcome("jobs pause, resume, cancel", "it has ended", "…", Exit.REFUSED),
+    Outcome("jobs pause, resume", "it has ended", "job '…' is …, for good", Exit.REFUSED),
     Outcome(
         "frameworks run", "no such scheduler", "no scheduler is called '…' (…)", Exit.NOT_FOUND
     ),
@@ -183,9 +196,21 @@ OUTCOMES: Sequence[Outcome] = (
         Exit.CONFIG,
     ),
     Outcome(
-        "master",
-        "`--host` is not loopback",
-        "refusing to listen on …: TLS is not available yet; use 127.0.0.1",
+        "master, agent, frameworks host",
+        "`--host` is not loopback, without `--tls`",
+        "refusing to listen on … without TLS",
+        Exit.CONFIG,
+    ),
+    Outcome(
+        "master, agent, frameworks host",
+        "its certificate has expired, or is not its own",
+        "… has expired",
+        Exit.CONFIG,
+    ),
+    Outcome(
+        "certs init",
+        "the authority was made elsewhere",
+        "… has ca.pem and no ca-key.pem",
         Exit.CONFIG,
     ),
     Outcome("master", "`--port` is taken, by hand", "port … is already in use (…): …", Exit.CONFIG),

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.common import clock
-from fairlead.common.errors import InvalidFieldError, NotFoundError, UnavailableError
+from fairlead.common.errors import (
+    FairleadError,
+    InvalidFieldError,
+    NotFoundError,
+    UnavailableError,
+)
 from fairlead.common.home import Home
 from fairlead.common.jobs import (
     JobOrdered,
@@ -105,7 +110,12 @@ class TrainingService:
         return replace(call, task=task, checkpoints=checkpoints)
 
     async def _order(self, call: OrderJob) -> JobOrdered:
-        reply = await self._ask(call)
+        try:
+            reply = await self._ask(call)
+        except InvalidFieldError as error:
+            if error.field != "job_id":
+                raise
+            raise FairleadError(error.reason) from None
         assert isinstance(reply, JobOrdered)
         return reply
 

@@ -251,7 +251,10 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     (ASKS, "the cluster was killed"): killed,
     (ASKS, "`--master` leads nowhere"): run("status", "--master", NOWHERE),
     ("all", "`--master` is no address"): run_away("agent", "--master", "nowhere"),
-    ("all", "`--master` is not loopback"): run_away("status", "--master", "192.0.2.1:5050"),
+    ("all", "`--master` is not loopback, without `--tls`"): run_away(
+        "status", "--master", "192.0.2.1:5050"
+    ),
+    ("all", "`--tls` lacks a file"): run_away("status", "--tls", "/nonexistent"),
     (ASKS, "`--master`, and a home without a token"): run_away("status", "--master", NOWHERE),
     (ASKS, "a wrong token"): with_another_token,
     (ASKS, "others may read the token"): with_an_open_token,
@@ -280,7 +283,7 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("jobs submit", "`--checkpoints` cannot be made"): with_a_file_in_the_way,
     ("jobs submit", "`--wait`, and the job fails"): awaited,
     ("jobs logs", "no copy of it has run yet"): with_a_job_that_waits,
-    ("jobs pause, resume, cancel", "it has ended"): with_a_job_that_ended,
+    ("jobs pause, resume", "it has ended"): with_a_job_that_ended,
     ("frameworks run", "no such scheduler"): run("frameworks", "run", "nobody"),
     ("frameworks run", "no such module"): run("frameworks", "run", "nowhere:Class"),
     ("frameworks run", "a class that is none"): run("frameworks", "run", "builtins:object"),
@@ -289,7 +292,11 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ),
     ("frameworks host", "no cluster was ever begun there"): run_away("frameworks", "host", "batch"),
     ("frameworks host", "a length of slices that is none"): sliced_by_a_word,
-    ("master", "`--host` is not loopback"): run_away("master", "--host", "0.0.0.0"),  # noqa: S104
+    ("master, agent, frameworks host", "`--host` is not loopback, without `--tls`"): run_away(
+        "master",
+        "--host",
+        "0.0.0.0",  # noqa: S104 - refused
+    ),
     ("master", "`--port` is taken, by hand"): on_a_taken_port("master"),
     ("master, agent, frameworks", "`FAIRLEAD_LOG` is none of its levels"): loudly,
     ("master", "another runs there"): run("master"),
@@ -309,6 +316,12 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("run", "Ctrl-C while it waits for room"): "e2e/test_run.py",
     ("jobs submit", "`--wait`, and Ctrl-C: the job goes on"): "e2e/test_jobs.py",
     ("agent", "it belongs to another cluster"): "e2e/test_daemons.py",
+    (ASKS, "`--tls` is of another cluster"): "e2e/test_tls.py",
+    (ASKS, "no `--tls`, and the cluster has it"): "e2e/test_tls.py",
+    ("master, agent, frameworks host", "its certificate has expired, or is not its own"): (
+        "e2e/test_tls.py"
+    ),
+    ("certs init", "the authority was made elsewhere"): "unit/cli/test_certificates.py",
 }
 """Where a row has a test of its own, because it takes a cluster of its own or no process at all."""
 ROWS = {(each.verb, each.when): each for each in OUTCOMES}
