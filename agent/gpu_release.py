@@ -40,6 +40,10 @@ def held(sample: GpuSample, pids: Collection[int], gpu_id: GpuId) -> str:
         return f"{format_bytes(used)} of {gpu_id} are in use, and nobody can tell by whom"
     mine = [each for each in sample.processes if each.gpu_id == gpu_id and each.pid in pids]
     used = sum(each.memory_bytes for each in mine)
-    if used <= CONTEXT_BYTES * len({each.pid for each in mine}):
+    contexts = CONTEXT_BYTES * len({each.pid for each in mine})
+    if used <= contexts:
         return ""
-    return f"it still holds {format_bytes(used)} of {gpu_id}"
+    return (
+        f"it still holds {format_bytes(used)} of {gpu_id}, more than a context of"
+        f" {format_bytes(contexts)}: it has to move that away before it is at rest"
+    )

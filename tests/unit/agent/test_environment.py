@@ -40,6 +40,7 @@ def test_cuda_is_told_of_real_devices_only() -> None:
     environment = environment_of(replace(START, resources=gpus), {})
     assert environment["FAIRLEAD_GPUS"] == "GPU-1,fake-0"
     assert environment["CUDA_VISIBLE_DEVICES"] == "GPU-1"
+    assert environment["FAIRLEAD_FAKE_GPUS"] == "/srv/s/fake-gpus"
 
 
 def test_what_was_given_is_above_what_is_asked_for() -> None:

@@ -11,6 +11,7 @@ from tests.support.fake_nvml import (
 )
 
 from fairlead.agent.gpus import (
+    FAKE_DIRECTORY,
     GIB,
     FakeGpus,
     FakeLoad,
@@ -50,6 +51,7 @@ def test_the_driver_tells_use_by_device_and_by_process(pci_devices: Path) -> Non
     sample = NvmlGpus(FakeNvml(), pci_devices).usage()
     assert sample.devices == (GpuUsage(FIRST, 87.0, 35149316096), GpuUsage(SECOND, 0.0, 497418240))
     assert sample.processes == (GpuProcess(4711, FIRST, 34359738368), GpuProcess(4712, FIRST, 0))
+    assert sample.unknown == (FIRST,), "of 4712 it does not tell"
 
 
 def test_older_libraries_return_bytes(pci_devices: Path) -> None:
@@ -120,6 +122,41 @@ def test_fakes_follow_a_script() -> None:
     assert gpus.usage().devices[0] == GpuUsage(first, 80.0, 16 * GIB)
     gpus.script_utilisation({second: 33.0})
     assert gpus.usage().devices[1] == GpuUsage(second, 33.0, 0)
+
+
+def test_on_a_fake_a_program_tells_what_it_holds(tmp_path: Path) -> None:
+    gpus = FakeGpus(2)
+    first, second = (gpu.gpu_id for gpu in gpus.devices())
+    gpus.attach(7, [first, second], tmp_path)
+    directory = tmp_path / FAKE_DIRECTORY
+    directory.mkdir()
+    for name, text in {
+        "fake-0.7": f"{3 * GIB}\n",
+        "fake-0.8": str(GIB),
+        "fake-1.8": "",
+        "fake-1.9": "-5",
+        "fake-1.10": "9" * 100,
+        "\udcff": "1",
+        "README": "1",
+    }.items():
+        (directory / name).write_text(text)
+    assert gpus.usage().processes[:2] == (
+        GpuProcess(7, first, 4 * GIB),
+        GpuProcess(7, second, GIB),  # scripted, as nothing that was told of it is a number
+    )
+    assert [each.memory_bytes for each in gpus.usage().devices] == [4 * GIB, GIB]
+
+
+def test_a_fake_gives_up_what_it_is_scripted_to_when_it_is_suspended() -> None:
+    gpus = FakeGpus(1)
+    (first,) = (gpu.gpu_id for gpu in gpus.devices())
+    gpus.attach(7, [first])
+    gpus.suspend(7)
+    assert gpus.usage().devices == (GpuUsage(first, 0.0, 0),)
+    gpus.script(7, FakeLoad(kept_bytes=GIB))
+    assert gpus.usage().devices == (GpuUsage(first, 0.0, GIB),)
+    gpus.resume(7)
+    assert gpus.usage().devices == (GpuUsage(first, 50.0, GIB),)
 
 
 @pytest.mark.parametrize(
