@@ -123,4 +123,4 @@ async def _knock(address: str, tls: Tls | None) -> None:
         raise FairleadError(f"no master answers at {address}: {why}") from None
     writer.close()
     if tls is not None and (why := await asyncio.to_thread(why_not, address, tls, Party.MASTER)):
-        raise TlsError(f"no TLS with the master: {why}")
+        raise TlsError(f"no TLS with the master at {address}: {why}")

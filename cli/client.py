@@ -58,7 +58,7 @@ def _token(home: Home, address: str) -> str:
     if not home.token_path.exists():
         raise UnauthenticatedError(
             f"there is no token in {home.path} to show to the master at {address}",
-            hint="name the home of that cluster: --home DIR or FAIRLEAD_HOME",
+            hint="name the home of that cluster, --home DIR, or its certificates, --tls DIR",
         )
     return home.token()
 

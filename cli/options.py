@@ -53,6 +53,10 @@ def _reach(ctx: click.Context, party: "Party | None") -> "Reach":
     host = check_host(said.host or LOOPBACK, has_tls=tls is not None)
     if tls is not None:
         tls.read()  # says what is missing
+        if party is not None:  # a daemon would tell its log only, and try again
+            from fairlead.common.handshakes import check
+
+            check(tls)
         os.environ[VARIABLE] = str(tls.directory)  # for whatever this process starts
     return Reach(tls, host, said.advertise)
 

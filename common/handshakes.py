@@ -13,12 +13,6 @@ from .tls import Party, Tls
 _WAIT_S = 2.0
 _REFUSAL_S = 1.0
 """A refusal of our own certificate comes after our side of the handshake."""
-_REASONS = (
-    ("expired", "has expired"),
-    ("not yet valid", "is not valid yet: does every clock go right?"),
-    ("mismatch", "is that of another party"),
-    ("", "was not made by the same authority"),
-)
 
 
 def check(tls: Tls) -> None:
@@ -36,7 +30,7 @@ def check(tls: Tls) -> None:
                     end.do_handshake()
     except ssl.SSLError as error:
         raise ConfigError(
-            f"{tls.certificate} {_reason(error)}",
+            f"{tls.certificate} {_reason(error, tls, tls.party)}",
             hint="remove it and have a new one made where the cluster's authority is:"
             f" fairlead certs init {tls.directory}",
         ) from error
@@ -45,18 +39,18 @@ def check(tls: Tls) -> None:
 def why_not(address: str, tls: Tls | None, party: Party) -> str:
     """Why TLS with the party at `address` fails; empty if TLS is not what is wrong."""
     if tls is None:
-        return f"{address} speaks TLS only: name --tls DIR" if _speaks_tls(address) else ""
+        return "it speaks TLS only: name --tls DIR" if _speaks_tls(address) else ""
     try:
         check(tls)
         _shake_hands(address, tls.dialling(), party.host)
     except ConfigError as error:
         return error.message
     except ssl.SSLCertVerificationError as error:
-        return f"the certificate of {address} {_reason(error, party)}"
+        return f"the certificate shown there {_reason(error, tls, party)}"
     except ssl.SSLError as error:
         if "ALERT" in (error.reason or ""):
-            return f"{address} does not accept {tls.certificate}: it {_reason(error)}"
-        return f"{address} does not speak TLS"
+            return f"{tls.certificate} was not accepted there"
+        return "it does not speak TLS"
     except OSError:
         return ""
     return ""
@@ -87,7 +81,12 @@ def _shake_hands(address: str, context: ssl.SSLContext, name: str | None) -> Non
             secured.recv(1)
 
 
-def _reason(error: ssl.SSLError, party: Party | None = None) -> str:
+def _reason(error: ssl.SSLError, tls: Tls, party: Party) -> str:
     said = f"{getattr(error, 'verify_message', '')} {error.reason or ''}".lower()
-    found = next(words for sign, words in _REASONS if sign in said)
-    return f"is not that of a {party}" if party and "mismatch" in said else found
+    if "expired" in said:
+        return "has expired"
+    if "not yet valid" in said:
+        return "is not valid yet: does every clock go right?"
+    if "mismatch" in said:
+        return f"is not that of the {party}"
+    return f"was not made by the authority of {tls.directory}"

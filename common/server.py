@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import grpc
 import psutil
 
-from . import handshakes, rpc
+from . import rpc
 from .errors import ConfigError, FairleadError, UnauthenticatedError, UnavailableError
 from .home import Home
 from .loopback import LOOPBACK, advertised, check_host
@@ -134,7 +134,7 @@ class Server:
     async def start(self) -> str:
         """Listen; returns the address for others. ConfigError if the port cannot be had."""
         _check_port(self._host, self._port)
-        secrets = await asyncio.to_thread(self._secrets)
+        secrets = self._secrets()
         server = grpc.aio.server(
             handlers=[_Handlers(self._methods)],
             interceptors=[_Authenticate(self._token)],
@@ -169,7 +169,6 @@ class Server:
     def _secrets(self) -> grpc.ServerCredentials | None:
         if self._tls is None:
             return None
-        handshakes.check(self._tls)
         pem = self._tls.read()
         pair = (pem.key, pem.certificate)
         return grpc.ssl_server_credentials([pair], pem.authority, require_client_auth=True)

@@ -107,10 +107,10 @@ class ServiceLink:
             raise UnavailableError(
                 f"the batch service at {service.address} did not answer in {_ANSWER_S:.0f} s"
             ) from None
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
         except OSError as error:
             raise await self._unavailable(service, error) from error
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         finally:
             self._welcome = None
             if not is_welcome and self._channel is not None:
@@ -174,7 +174,12 @@ class ServiceLink:
                     )
                 )
             else:
-                self._fail(UnavailableError(f"the batch service hung up: {error or 'no reason'}"))
+                self._fail(
+                    UnavailableError(
+                        f"the batch service hung up: {error or 'no reason'}",
+                        hint="if it speaks TLS, name its certificates: FAIRLEAD_TLS",
+                    )
+                )
         elif not self._is_closing:
             self._user.service_lost()
             self._redialling = asyncio.get_running_loop().create_task(self._redial())

@@ -2,14 +2,24 @@
 
 import asyncio
 import gc
+import select
 import socket
+import ssl
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from tests.support.certificates import certificates
 
+from fairlead.common.tls import Party, Tls, dialling_to
 from fairlead.frameworks.batch.async_channel import AsyncChannel, ChannelListener
-from fairlead.frameworks.batch.frames import CONTROL_LIMIT, Frame
+from fairlead.frameworks.batch.frames import CONTROL_LIMIT, DATA_LIMIT, Frame
+from fairlead.frameworks.batch.protocol import Kind
+from fairlead.frameworks.batch.sync_channel import ServerTls, SyncChannel
+
+KEY = b"k" * 32
+PATIENCE_S = 20.0
 
 
 class _Nobody:
@@ -33,3 +43,62 @@ def test_whoever_is_being_accepted_at_the_end_is_hung_up_on(turns: int) -> None:
         asyncio.run(live())
         gc.collect()
     assert not seen, [str(each.message) for each in seen]
+
+
+class _Collector:
+    """Keeps what it hears, and answers a BIG of n bytes with three frames at once."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.refused: list[str] = []
+
+    def opened(self, channel: AsyncChannel, /) -> None: ...
+
+    def received(self, channel: AsyncChannel, frames: Sequence[Frame], /) -> None:
+        for frame in frames:
+            self.sizes.append(len(frame.buffers[0]))
+            for number in range(3):
+                channel.send(Kind.RESULT, {"number": number}, frame.buffers)
+
+    def closed(self, channel: AsyncChannel, error: Exception | None, /) -> None: ...
+
+
+@pytest.mark.parametrize("name", [Party.CLIENT, Party.FRAMEWORK])
+def test_frames_of_all_sizes_travel_over_tls(tmp_path: Path, name: Party) -> None:
+    """A worker's blocking end, which has to look for what TLS has read beyond what was asked."""
+    tls = Tls(certificates(tmp_path / "tls"), Party.CLIENT)
+    heard = _Collector()
+
+    def work(address: str) -> list[int]:
+        trusted = ServerTls(dialling_to(tls.authority_text()), name.host)
+        channel = SyncChannel.dial(
+            address, KEY, "w", limit=DATA_LIMIT, timeout_s=PATIENCE_S, tls=trusted
+        )
+        sizes = []
+        for size in (1, 16_000, 17_000, 300_000, 5_000_000):
+            channel.send(Kind.CALLS, {}, [bytes(size)])
+            frames: list[Frame] = []
+            while len(frames) < 3:
+                assert select.select([channel], [], [], PATIENCE_S)[0], f"{size}: {len(frames)}"
+                frames += channel.receive_waiting()
+            sizes += [len(frame.buffers[0]) for frame in frames]
+        channel.close()
+        return sizes
+
+    async def live() -> list[int]:
+        context = tls.listening(asks_for_certificate=False)
+        listener = ChannelListener(
+            lambda _: KEY, heard, limit=DATA_LIMIT, read_size=1 << 17, context=context
+        )
+        try:
+            return await asyncio.to_thread(work, await listener.listen())
+        finally:
+            await listener.stop()
+
+    if name is Party.CLIENT:
+        sizes = asyncio.run(live())
+        assert sizes == [size for size in heard.sizes for _ in range(3)]
+        assert heard.sizes == [1, 16_000, 17_000, 300_000, 5_000_000]
+    else:
+        with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+            asyncio.run(live())

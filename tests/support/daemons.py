@@ -23,6 +23,7 @@ from fairlead.common.operators import (
     TaskView,
 )
 from fairlead.common.rpc import GET_STATE, OPERATE
+from fairlead.common.tls import Reach, Tls
 
 TAIL = 3000
 
@@ -30,9 +31,10 @@ TAIL = 3000
 class Daemons:
     """Of one home; the books are checked after every step of each."""
 
-    def __init__(self, path: Path) -> None:
-        self.command = Command(path, FAIRLEAD_CHECK="1")
-        self.home = Home(path)
+    def __init__(self, path: Path, tls: Path | None = None) -> None:
+        named = {"FAIRLEAD_TLS": str(tls)} if tls else {}
+        self.command = Command(path, FAIRLEAD_CHECK="1", **named)
+        self.home = Home(path, Reach(Tls.find(environment=named)))
         self._argv: dict[str, tuple[str, ...]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -151,7 +153,7 @@ class Daemons:
             client.close()
 
     def _client(self) -> SyncClient:
-        return connect_sync(self.address(), self.home.token())
+        return connect_sync(self.address(), self.home.token(), self.home.tls)
 
     def agents(self) -> dict[str, AgentView]:
         return {view.agent.name: view for view in self.state().agents}
@@ -166,9 +168,9 @@ class Daemons:
 
 
 @contextmanager
-def daemons_of(path: Path) -> Iterator[Daemons]:
+def daemons_of(path: Path, tls: Path | None = None) -> Iterator[Daemons]:
     """None yet; whatever is started goes at the end."""
-    daemons = Daemons(path)
+    daemons = Daemons(path, tls)
     try:
         yield daemons
     finally:

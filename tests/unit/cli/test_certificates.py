@@ -1,0 +1,78 @@
+"""`fairlead certs init`: private files, made once, never overwritten."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.support.certificates import certificates, renewed
+
+from fairlead.cli.certificates import make
+from fairlead.cli.certs import certs
+from fairlead.common.errors import ConfigError
+from fairlead.common.handshakes import check
+from fairlead.common.tls import Party, Tls
+
+FILES = {"ca.pem", "ca-key.pem", "token"} | {
+    f"{party}{suffix}" for party in Party for suffix in (".pem", "-key.pem")
+}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_all_is_made_and_private(tmp_path: Path) -> None:
+    directory = certificates(tmp_path / "of" / "the cluster")
+    assert {path.name for path in directory.iterdir()} == FILES
+    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
+    assert directory.stat().st_mode & 0o777 == 0o700
+    for party in Party:
+        check(Tls(directory, party))
+
+
+def test_again_changes_nothing_and_makes_what_is_missing(tmp_path: Path) -> None:
+    directory = certificates(tmp_path / "tls")
+    before = contents(directory)
+    assert not any(found.is_new for found in make(directory, 2))
+    assert contents(directory) == before
+    (directory / "agent.pem").unlink()
+    (directory / "client-key.pem").unlink()
+    (directory / "client.pem").unlink()
+    new = {found.path.name for found in make(directory, 2) if found.is_new}
+    assert new == {"agent.pem", "client.pem"}
+    after = contents(directory)
+    assert {name for name in FILES if after[name] != before[name]} == {
+        "agent.pem",
+        "client.pem",
+        "client-key.pem",
+    }
+    for party in Party:
+        check(Tls(directory, party))
+
+
+def test_without_the_authoritys_key_nothing_is_made(tmp_path: Path) -> None:
+    directory = certificates(tmp_path / "tls")
+    (directory / "ca-key.pem").unlink()
+    (directory / "agent.pem").unlink()
+    with pytest.raises(ConfigError, match=r"has ca\.pem and no ca-key\.pem"):
+        certificates(directory)
+    assert not (directory / "agent.pem").exists()
+
+
+def test_what_was_damaged_is_named(tmp_path: Path) -> None:
+    directory = certificates(tmp_path / "tls")
+    (directory / "ca.pem").write_text("nonsense")
+    with pytest.raises(ConfigError, match=r"ca\.pem cannot be read"):
+        certificates(directory)
+
+
+def test_it_says_what_is_there_and_until_when(tmp_path: Path) -> None:
+    directory = tmp_path / "tls"
+    first = CliRunner().invoke(certs, ["init", str(directory), "--days", "30"], obj=None)
+    assert first.exit_code == 0, first.output
+    assert first.output.count("made ") == 6
+    assert first.output.count("good until 20") == 5
+    renewed(directory, Party.AGENT, -1)
+    again = CliRunner().invoke(certs, ["init", str(directory)])
+    assert f"there  {directory}/agent.pem  has expired: remove it" in again.output
+    assert again.output.count("there ") == 6
