@@ -1,22 +1,29 @@
-"""The accept transaction: offers in, operations in order on a running remainder, leftovers out."""
+"""The accept transaction: offers and own tasks in, operations in order, leftovers out.
 
+An accept is looked through as a whole (`program`) and booked at once; its agent executes it, and
+says when it has come to its end. Until then what it brought belongs to it and its tasks.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 
-from fairlead.common.ids import AgentId, OfferId
-from fairlead.common.messages import Accept, Code, RunAccept
-from fairlead.common.resources import total
-from fairlead.common.sizes import MAX_ACCEPT_BYTES, MAX_TASK_BYTES, task_bytes
-from fairlead.common.values import Launch, Reason, TaskInfo, TaskRef, TaskState
+from fairlead.common.ids import AgentId
+from fairlead.common.messages import Accept, AcceptProgress, Code, RunAccept
+from fairlead.common.operators import AgentState
+from fairlead.common.resources import EMPTY, total
+from fairlead.common.values import Launch, Reason, TaskRef, TaskState
 
-from .books import Framework, HeldOffer
+from .books import Agent, Framework, HeldOffer, RunningAccept
 from .context import Context
 from .offers import Offers
-from .program import Program
+from .program import KNOWN, Program, plan_of
 from .tasks import Tasks
 
 Answer = tuple[Code, str, str]
 """Code, the field it is about, and a message."""
 DONE: Answer = (Code.OK, "", "")
+Wrong = tuple[str, str]
+"""A field, and what is wrong with it."""
 
 
 class Accepts:
@@ -29,49 +36,58 @@ class Accepts:
 
     def accept(self, framework: Framework, call: Accept) -> Answer:
         if (unsupported := _unsupported(call)) is not None:
-            return Code.UNSUPPORTED, unsupported, "this version only launches tasks"
-        helds, trouble = self._held(framework, call.offer_ids)
-        if trouble:
-            self._drop(framework, call, helds, trouble)
-            return Code.REFUSED, "offer_ids", trouble
-        offer = helds[0].offer
-        program = Program(
-            framework,
-            self._context.books.agents[offer.agent_id],
-            offer.role,
-            self._context.new_id("x"),
-            total(held.offer.resources for held in helds),
-        )
-        for held in helds:
-            self._context.books.drop_offer(held)
-        for operation in call.operations:
-            assert isinstance(operation, Launch)
-            self._launch(program, operation)
-        self._offers.refuse(helds[0], program.left, call.refuse_s)
-        self._send(program)
-        self._believe(framework, program, helds)
-        if program.left and framework.demands.get(program.role):
-            self._context.books.want(framework)  # what it did not take here it still wants
+            return Code.UNSUPPORTED, unsupported, "not in this version"
+        known = framework.offers
+        helds = [known[i] for i in dict.fromkeys(call.offer_ids) if i in known]
+        wrong = _wrong_offers(call, helds) or self._wrong_tasks(framework, call, helds)
+        if wrong is None:
+            program = self._program(framework, call, helds)
+            wrong = program.run(call.operations)
+        if wrong is not None:
+            self._drop(framework, call, helds, wrong[1])
+            return Code.REFUSED, *wrong
+        self._book(program, call, helds)
         return DONE
 
-    def _held(
-        self, framework: Framework, offer_ids: tuple[OfferId, ...]
-    ) -> tuple[list[HeldOffer], str]:
-        """The offers that are valid, and what is wrong with them together."""
-        helds = [framework.offers[i] for i in dict.fromkeys(offer_ids) if i in framework.offers]
-        if not offer_ids:
-            return [], "names no offer"
-        missing = [offer_id for offer_id in offer_ids if offer_id not in framework.offers]
-        if missing:
-            return helds, f"{missing[0]} is not an offer that this framework holds now"
-        if len(helds) < len(offer_ids):
-            return helds, "names an offer twice"
-        if len({(held.offer.agent_id, held.offer.role) for held in helds}) > 1:
-            return helds, "the offers are not all of one agent and one role"
-        return helds, ""
+    # --- looked through
+
+    def _wrong_tasks(
+        self, framework: Framework, call: Accept, helds: Sequence[HeldOffer]
+    ) -> Wrong | None:
+        places = {(held.offer.agent_id, held.offer.role) for held in helds}
+        for index, task_id in enumerate(call.task_ids):
+            task, field = framework.tasks.get(task_id), f"task_ids[{index}]"
+            if task is None:
+                return field, f"no task {task_id!r} is known of this framework"
+            if task_id in call.task_ids[:index]:
+                return field, f"names {task_id} twice"
+            places.add((task.agent_id, task.role))
+            if len(places) > 1:
+                return field, f"{task_id} is of another agent or role than the rest of the accept"
+            if self._context.books.accepts_of(task):
+                return field, f"{task_id} is in another accept, which has not ended yet"
+            agent = self._context.books.agents[task.agent_id]
+            if agent.state is not AgentState.CONNECTED:
+                return field, f"its agent {task.agent_id} is {agent.state.name}"
+        return None
+
+    def _program(self, framework: Framework, call: Accept, helds: Sequence[HeldOffer]) -> Program:
+        tasks = [framework.tasks[task_id] for task_id in call.task_ids]
+        first = helds[0].offer if helds else tasks[0]
+        offered = total(held.offer.resources for held in helds)
+        return Program(
+            framework,
+            self._context.books.agents[first.agent_id],
+            first.role,
+            self._context.new_id("x"),
+            offered,
+            left=offered,
+            spare=offered,
+            named={task.task_id: plan_of(task) for task in tasks},
+        )
 
     def _drop(
-        self, framework: Framework, call: Accept, helds: list[HeldOffer], message: str
+        self, framework: Framework, call: Accept, helds: Sequence[HeldOffer], message: str
     ) -> None:
         """Nothing of it is done; its offers come back unfiltered."""
         agent_id = helds[0].offer.agent_id if helds else AgentId("")
@@ -82,81 +98,120 @@ class Accepts:
                 ref = TaskRef(operation.task.task_id, operation.launch_uuid, agent_id)
                 self._tasks.tell(framework, ref, TaskState.DROPPED, Reason.INVALID_OFFERS, message)
 
-    def _launch(self, program: Program, launch: Launch) -> None:
-        framework, info = program.framework, launch.task
-        trouble = "launch_uuid is empty" if not launch.launch_uuid else _trouble(framework, info)
-        size = task_bytes(info)
-        if not trouble and program.size + size > MAX_ACCEPT_BYTES:
-            limit = f"{MAX_ACCEPT_BYTES} bytes of all tasks of an accept"
-            trouble = f"command, labels and files are beyond the {limit}; use several accepts"
-        picked = None if trouble else program.left.pick(info.resources)
-        if picked is None:
-            trouble = (
-                trouble
-                or f"resources: asks for {info.resources}; the offers have {program.left} left"
-            )
-            ref = TaskRef(info.task_id, launch.launch_uuid, program.agent.info.agent_id)
+    # --- booked
+
+    def _book(self, program: Program, call: Accept, helds: Sequence[HeldOffer]) -> None:
+        books, framework = self._context.books, program.framework
+        for held in helds:
+            books.drop_offer(held)
+        if program.moved:
+            books.add_accept(_running(program, call.refuse_s))
+        for launch, trouble in program.bad:
+            ref = TaskRef(launch.task.task_id, launch.launch_uuid, program.agent.info.agent_id)
             self._tasks.tell(framework, ref, TaskState.ERROR, Reason.INVALID_TASK, trouble)
-            return
-        program.left = program.left - picked
-        program.held += picked
-        program.size += size
-        settled = replace(launch, task=replace(info, resources=picked))
-        program.launches.append(settled)
-        self._tasks.launch(program, settled, picked)
+        for launch in program.launches.values():
+            self._tasks.launch(program, launch, EMPTY if program.moved else launch.task.resources)
+        if helds:
+            self._offers.refuse(helds[0].offer, program.spare, call.refuse_s)
+        self._send(program)
+        if helds:
+            self._believe(program, helds[0])
+        if program.spare and framework.demands.get(program.role):
+            books.want(framework)  # what it did not take here it still wants
 
     def _send(self, program: Program) -> None:
-        if program.launches:
+        if program.operations:
             body = RunAccept(
                 program.accept_id,
                 program.framework.info,
                 program.role,
-                tuple(program.launches),
-                program.held,
+                tuple(program.operations),
+                program.brought,
             )
             self._context.to_agent(program.agent, body)
 
-    def _believe(self, framework: Framework, program: Program, helds: list[HeldOffer]) -> None:
+    def _believe(self, program: Program, held: HeldOffer) -> None:
         """Using an offer makes a demand credible, and smaller; refusing it the reverse."""
-        if not program.launches:
-            self._offers.distrust(framework, helds[0])
+        framework = program.framework
+        if not program.brought:
+            self._offers.distrust(framework, held)
             return
         framework.refusals = 0
         demands = framework.demands.get(program.role, [])
-        for launch in program.launches:
+        for taken in program.taken:
             for index, demand in enumerate(demands):
-                if demand.each.covers(launch.task.resources):
+                if demand.each.covers(taken):
                     rest = replace(demand, count=demand.count - 1)
                     demands[index : index + 1] = [rest] if rest.count else []
                     break
+
+    # --- under way
+
+    def go_on(self, agent: Agent, progress: AcceptProgress, refuse_s: float) -> None:
+        """An agent brings it when it registers: its tasks are in the books already."""
+        books = self._context.books
+        accept = RunningAccept(
+            progress.accept_id,
+            progress.framework_id,
+            agent.info.agent_id,
+            progress.role,
+            progress.resources,
+            progress.task_ids,
+            refuse_s,
+        )
+        if (again := agent.accepts.get(accept.accept_id)) is not None:
+            books.drop_accept(again)
+        accept.brought += total(task.held for task in books.tasks_of(accept))
+        books.add_accept(accept)
+
+    def ended(self, accept: RunningAccept) -> None:
+        """Its agent says so. What is left of it is free, and filtered like what is left at once."""
+        books = self._context.books
+        for task in books.tasks_of(accept):
+            self._tasks.begun(task)
+        left = accept.held
+        books.drop_accept(accept)
+        self._offers.refuse(accept, left, accept.refuse_s)
+
+    def lost(self, accept: RunningAccept) -> None:
+        """Its agent has come without it: it ended unheard, or never began; their states tell."""
+        framework = self._context.books.frameworks[accept.framework_id]
+        for task in self._context.books.tasks_of(accept):
+            if not task.is_terminal:
+                self._tasks.tell_latest(framework, task)
+
+
+def _running(program: Program, refuse_s: float) -> RunningAccept:
+    return RunningAccept(
+        program.accept_id,
+        program.framework.framework_id,
+        program.agent.info.agent_id,
+        program.role,
+        program.brought + total(task.held for task in program.moved.values()),
+        (*program.moved, *program.launches),
+        refuse_s,
+    )
 
 
 def _unsupported(call: Accept) -> str | None:
     if call.gang is not None:
         return "gang"
-    if call.task_ids:
-        return "task_ids"
     for index, operation in enumerate(call.operations):
-        if not isinstance(operation, Launch):
+        if not isinstance(operation, KNOWN):
             return f"operations[{index}]"
     return None
 
 
-def _trouble(framework: Framework, info: TaskInfo) -> str:
-    """What is wrong with a task by itself; empty: nothing."""
-    if not info.task_id:
-        return "task_id is empty"
-    if info.task_id in framework.tasks:
-        return f"task_id {info.task_id!r} is taken: task ids are used once"
-    if not info.command.argv or not info.command.argv[0]:
-        return "command.argv is empty"
-    if not info.resources:
-        return "resources: asks for nothing"
-    if info.container is not None:
-        return "container: this version runs plain processes only"
-    if (size := task_bytes(info)) > MAX_TASK_BYTES:
-        what = f"command, labels and files have about {size} bytes"
-        return f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
-    ignored = ("gang", "uris", "health_check", "max_completion_s", "user")
-    unknown = next((name for name in ignored if getattr(info, name)), "")
-    return f"{unknown}: not in this version" if unknown else ""
+def _wrong_offers(call: Accept, helds: Sequence[HeldOffer]) -> Wrong | None:
+    """What is wrong with the offers together, of which these are held."""
+    if not call.offer_ids and not call.task_ids:
+        return "offer_ids", "names neither an offer nor a task"
+    held_ids = [held.offer.offer_id for held in helds]
+    missing = [offer_id for offer_id in call.offer_ids if offer_id not in held_ids]
+    if missing:
+        return "offer_ids", f"{missing[0]} is not an offer that this framework holds now"
+    if len(helds) < len(call.offer_ids):
+        return "offer_ids", "names an offer twice"
+    if len({(held.offer.agent_id, held.offer.role) for held in helds}) > 1:
+        return "offer_ids", "the offers are not all of one agent and one role"
+    return None

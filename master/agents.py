@@ -23,7 +23,8 @@ from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY
 from fairlead.common.values import AgentInfo, FrameworkInfo, Reason, TaskState
 
-from .books import Agent, Framework
+from .accepts import Accepts
+from .books import Agent, Framework, RunningAccept
 from .constraints import attributes_of
 from .context import Context
 from .descriptions import bad_registration, bad_update
@@ -36,11 +37,17 @@ class Agents:
     """One short handler per message of an agent."""
 
     def __init__(
-        self, context: Context, offers: Offers, tasks: Tasks, frameworks: Frameworks
+        self,
+        context: Context,
+        offers: Offers,
+        tasks: Tasks,
+        accepts: Accepts,
+        frameworks: Frameworks,
     ) -> None:
         self._context = context
         self._offers = offers
         self._tasks = tasks
+        self._accepts = accepts
         self._frameworks = frameworks
         self._chunks: dict[SessionId, RegisterAgent] = {}
         self.messages: Mapping[type, Callable[[Agent, Any], None]] = {
@@ -162,10 +169,8 @@ class Agents:
     def _take_in(self, agent: Agent, call: RegisterAgent) -> None:
         """The agent is the authority on its tasks: what it brings is booked, the rest is not."""
         books = self._context.books
-        for name in tuple(agent.strays):
-            books.hold_stray(agent, name, EMPTY)
-        for accept in call.accepts:
-            books.hold_stray(agent, f"accept/{accept.accept_id}", accept.resources)
+        before = dict(agent.accepts)
+        self._forget_uses(agent)
         for info in call.frameworks:
             self._meet(info)
         reported = {}
@@ -179,8 +184,27 @@ class Agents:
         for key, task in tuple(agent.tasks.items()):
             if not task.is_terminal and reported.get(key) != task.launch.launch_uuid:
                 self._tasks.never_seen(task)
+        self._take_in_accepts(agent, call, before)
         self._compare_absences(agent, call)
         self._tasks.answer_questions(agent)
+
+    def _take_in_accepts(
+        self, agent: Agent, call: RegisterAgent, before: Mapping[str, RunningAccept]
+    ) -> None:
+        for progress in call.accepts:
+            self._meet(FrameworkInfo(progress.framework_id, "", roles=(progress.role,)))
+            known = before.get(progress.accept_id)
+            self._accepts.go_on(agent, progress, 0.0 if known is None else known.refuse_s)
+        for accept_id, accept in before.items():
+            if accept_id not in agent.accepts:
+                self._accepts.lost(accept)
+
+    def _forget_uses(self, agent: Agent) -> None:
+        """What an agent alone can say of itself, and will say again."""
+        for name in tuple(agent.strays):
+            self._context.books.hold_stray(agent, name, EMPTY)
+        for accept in tuple(agent.accepts.values()):
+            self._context.books.drop_accept(accept)
 
     def _meet(self, info: FrameworkInfo) -> Framework:
         """Agents may know of a framework before it has come to this leader itself."""
@@ -233,7 +257,8 @@ class Agents:
             self._offers.rescind_agent(agent, "its agent uses more than was known")
 
     def _accept_ended(self, agent: Agent, message: AcceptEnded) -> None:
-        self._context.books.hold_stray(agent, f"accept/{message.accept_id}", EMPTY)
+        if (accept := agent.accepts.get(message.accept_id)) is not None:
+            self._accepts.ended(accept)
 
     def _goodbye(self, agent: Agent, message: Goodbye) -> None:
         self._dismiss(agent, Code.OK, message.message)
@@ -297,8 +322,7 @@ class Agents:
         """UNREACHABLE: what it holds is not counted on; its tasks may return with it."""
         context = self._context
         agent.state = AgentState.UNREACHABLE
-        for name in tuple(agent.strays):
-            context.books.hold_stray(agent, name, EMPTY)
+        self._forget_uses(agent)
         message = f"its agent {agent.info.agent_id} has been silent for too long"
         for task in tuple(agent.tasks.values()):
             if not task.is_terminal:

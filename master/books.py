@@ -69,6 +69,31 @@ class HeldOffer:
 
 
 @dataclass(slots=True)
+class RunningAccept:
+    """An accept that its agent executes: what it brought and none of its tasks holds is its own.
+
+    One that only launches is none: its tasks hold all of it from the start.
+    """
+
+    accept_id: str
+    framework_id: FrameworkId
+    agent_id: AgentId
+    role: Role
+    brought: Resources
+    """By its offers and by its tasks; the same until it ends."""
+    task_ids: tuple[TaskId, ...]
+    refuse_s: float = 0.0
+    """For so long its framework does not want what is left of it."""
+    held: Resources = EMPTY
+    """Its own part."""
+
+    @property
+    def key(self) -> tuple[AgentId, str]:
+        """Its name; an agent may make one up."""
+        return self.agent_id, self.accept_id
+
+
+@dataclass(slots=True)
 class Agent:
     """An agent, its session if it has one, and what of it is in use."""
 
@@ -87,7 +112,8 @@ class Agent:
     usage: HostUsage = HostUsage()
     unacknowledged: int = 0
     strays: dict[str, Resources] = field(default_factory=dict)
-    """What it says is in use by launches and accepts that are not in our books."""
+    """What it says is in use by launches that are not in our books."""
+    accepts: dict[str, RunningAccept] = field(default_factory=dict)
     tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
     refused_by: dict[tuple[FrameworkId, Role], None] = field(default_factory=dict)
@@ -165,6 +191,7 @@ class Framework:
     ended: dict[TaskId, Task] = field(default_factory=dict)
     """Those of its tasks that are terminal, the oldest first."""
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
+    accepts: dict[tuple[AgentId, str], RunningAccept] = field(default_factory=dict)
     early_kills: dict[TaskId, Kill] = field(default_factory=dict)
     """Kills of tasks whose agent is not back yet."""
     questions: dict[TaskRef, None] = field(default_factory=dict)
@@ -176,7 +203,8 @@ class Framework:
 
     @property
     def used(self) -> Resources:
-        return total(task.held for task in self.tasks.values() if task.held)
+        tasks = total(task.held for task in self.tasks.values() if task.held)
+        return tasks + total(accept.held for accept in self.accepts.values())
 
     @property
     def offered(self) -> Resources:
@@ -208,16 +236,52 @@ class Books:
         """From now on this task holds `resources`, no more and no less."""
         if task.held == resources:
             return
-        agent = self.agents[task.agent_id]
-        framework = self.frameworks[task.framework_id]
-        was = task.held
-        task.held = resources
-        agent.used = agent.used.without(was) + resources
+        was, task.held = task.held, resources
+        self._use(task, was, resources)
+        for accept in self.accepts_of(task):
+            self._settle(accept)
+
+    def accepts_of(self, task: Task) -> list[RunningAccept]:
+        """The accept that is under way with this task; two only if an agent says so."""
+        return [
+            accept
+            for accept in self.agents[task.agent_id].accepts.values()
+            if accept.framework_id == task.framework_id and task.task_id in accept.task_ids
+        ]
+
+    def tasks_of(self, accept: RunningAccept) -> list[Task]:
+        """Those of its tasks that are known and on its agent."""
+        known = self.frameworks[accept.framework_id].tasks
+        tasks = [known[task_id] for task_id in accept.task_ids if task_id in known]
+        return [task for task in tasks if task.agent_id == accept.agent_id]
+
+    def add_accept(self, accept: RunningAccept) -> None:
+        """From now on it holds what its tasks do not."""
+        self.agents[accept.agent_id].accepts[accept.accept_id] = accept
+        self.frameworks[accept.framework_id].accepts[accept.key] = accept
+        self._settle(accept)
+
+    def drop_accept(self, accept: RunningAccept) -> None:
+        """Its own part is free."""
+        was, accept.held = accept.held, EMPTY
+        del self.agents[accept.agent_id].accepts[accept.accept_id]
+        del self.frameworks[accept.framework_id].accepts[accept.key]
+        self._use(accept, was, EMPTY)
+
+    def _settle(self, accept: RunningAccept) -> None:
+        was, held = accept.held, own_part(self, accept)
+        if was != held:
+            accept.held = held
+            self._use(accept, was, held)
+
+    def _use(self, user: Task | RunningAccept, was: Resources, now: Resources) -> None:
+        agent = self.agents[user.agent_id]
+        agent.used = agent.used.without(was) + now
         agent.refused_by.clear()
-        self._carry(framework, task.role, was, resources)
-        self.dirty[task.agent_id] = None
-        self.touch_agent(task.agent_id)
-        self.touch_framework(task.framework_id)
+        self._carry(self.frameworks[user.framework_id], user.role, was, now)
+        self.dirty[user.agent_id] = None
+        self.touch_agent(user.agent_id)
+        self.touch_framework(user.framework_id)
 
     def hold_stray(self, agent: Agent, name: str, resources: Resources) -> None:
         """What an agent says is in use, though we know of no such task: it is not free."""
@@ -308,6 +372,11 @@ class Books:
         self.touched[f"offers/{offer.offer_id}"] = None
         self.touch_agent(offer.agent_id)
         self.touch_framework(offer.framework_id)
+
+
+def own_part(books: Books, accept: RunningAccept) -> Resources:
+    """What an accept brought and none of its tasks holds now."""
+    return accept.brought.without(total(task.held for task in books.tasks_of(accept)))
 
 
 def anonymous(resources: Resources) -> Resources:

@@ -58,7 +58,7 @@ class Master:
         self._tasks = Tasks(self._context)
         accepts = Accepts(self._context, self._offers, self._tasks)
         self._frameworks = Frameworks(self._context, self._offers, self._tasks, accepts)
-        self._agents = Agents(self._context, self._offers, self._tasks, self._frameworks)
+        self._agents = Agents(self._context, self._offers, self._tasks, accepts, self._frameworks)
         self._operators = Operators(self._context, self._tasks, self._frameworks)
         self._last_step: float | None = None
         self._touched: dict[str, None] = {}

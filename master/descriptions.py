@@ -43,6 +43,10 @@ def bad_registration(call: RegisterAgent) -> Trouble | None:
             return f"frameworks[{index}].framework_id", "is empty"
         if (trouble := bad_framework(info)) is not None:
             return f"frameworks[{index}].{trouble[0]}", trouble[1]
+    for index, accept in enumerate(call.accepts):
+        for field in ("accept_id", "framework_id"):
+            if not getattr(accept, field):
+                return f"accepts[{index}].{field}", "is empty"
     for name, reports in (("tasks", call.tasks), ("ended", call.ended)):
         for index, report in enumerate(reports):
             if (trouble := _bad_report(call.agent, report)) is not None:

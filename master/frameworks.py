@@ -173,7 +173,7 @@ class Frameworks:
         for offer_id in dict.fromkeys(call.offer_ids):
             if (held := framework.offers.get(offer_id)) is not None:
                 self._offers.give_back(held)
-                self._offers.refuse(held, held.offer.resources, call.refuse_s)
+                self._offers.refuse(held.offer, held.offer.resources, call.refuse_s)
                 self._offers.distrust(framework, held)
         if unknown:
             return Code.NOT_FOUND, "offer_ids", f"{unknown[0]} is not held; the others are declined"
@@ -332,9 +332,9 @@ class Frameworks:
             self.forget_later(framework.framework_id)
 
     def _forget(self, framework: Framework) -> bool:
-        """A finished framework is forgotten, once its tasks have ended too."""
+        """A finished framework is forgotten, once its tasks and accepts have ended too."""
         context = self._context
-        if len(framework.ended) < len(framework.tasks):
+        if len(framework.ended) < len(framework.tasks) or framework.accepts:
             return False
         for task in tuple(framework.tasks.values()):
             context.books.drop_task(task)

@@ -8,7 +8,7 @@ from fairlead.common.resources import Resources
 from fairlead.common.values import Demand, Offer
 
 from .allocator import Grant, allocate, open_demand
-from .books import Agent, Filter, Framework, HeldOffer, Refusals
+from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
 from .constraints import attributes_of
 from .context import Context
 
@@ -107,24 +107,24 @@ class Offers:
 
     # --- ends
 
-    def refuse(self, held: HeldOffer, refused: Resources, refuse_s: float) -> None:
-        """What was refused of an offer is not offered again to this framework for a while."""
-        context, offer = self._context, held.offer
+    def refuse(self, of: Offer | RunningAccept, refused: Resources, refuse_s: float) -> None:
+        """What is refused of it is not offered again to this framework for a while."""
+        context = self._context
         if not refused:
             return
-        framework = context.books.frameworks[offer.framework_id]
-        agent = context.books.agents[offer.agent_id]
-        agent.refused_by[offer.framework_id, offer.role] = None
+        framework = context.books.frameworks[of.framework_id]
+        agent = context.books.agents[of.agent_id]
+        agent.refused_by[of.framework_id, of.role] = None
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         until = context.now + lasts
-        refusals = framework.filters.setdefault((offer.role, offer.agent_id), Refusals())
+        refusals = framework.filters.setdefault((of.role, of.agent_id), Refusals())
         refusals.filters = [
             known
             for known in refusals.filters
             if known.until > (until if refused.covers(known.refused) else context.now)
         ]
         refusals.filters.append(Filter(refused, until))
-        self._look_again(framework, offer.role, offer.agent_id, refusals)
+        self._look_again(framework, of.role, of.agent_id, refusals)
 
     def _look_again(
         self, framework: Framework, role: Role, agent_id: AgentId, refusals: Refusals
@@ -195,7 +195,7 @@ class Offers:
         self.distrust(framework, held)
         timeout_s = context.settings.offer_timeout_s
         # For as long as it was kept from others: who never answers is at most half of their time.
-        self.refuse(held, held.offer.resources, timeout_s)
+        self.refuse(held.offer, held.offer.resources, timeout_s)
         self.rescind((held,), f"not answered within {timeout_s:g} s")
 
     def filter_due(self, framework: Framework, role: Role, agent_id: AgentId) -> None:

@@ -1,13 +1,33 @@
-"""An accept while it is being validated and booked."""
+"""An accept while it is looked through: its operations, one after another, on what is left.
 
-from dataclasses import field
+Nothing in the books changes here; `accepts` books what came of it. An operation about a task that
+cannot be done makes the whole accept worthless; a launch that cannot be done is left out alone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field, replace
+from typing import Any
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import Role
-from fairlead.common.resources import EMPTY, Resources
-from fairlead.common.values import Launch
+from fairlead.common.ids import Role, TaskId
+from fairlead.common.messages import KILL_SIGNALS
+from fairlead.common.resources import Resources
+from fairlead.common.sizes import MAX_ACCEPT_BYTES, task_bytes
+from fairlead.common.values import Launch, Operation, Resize, Resume, Suspend, TaskState
 
-from .books import Agent, Framework
+from .books import Agent, Framework, Task
+from .launches import trouble_of
+
+
+@dataclass(slots=True)
+class Planned:
+    """A task of the framework's own, as the operations so far will have left it."""
+
+    task: Task
+    state: TaskState
+    held: Resources
+    whole: Resources
+    """What it has when it runs."""
 
 
 @dataclass(slots=True)
@@ -18,8 +38,156 @@ class Program:
     agent: Agent
     role: Role
     accept_id: str
+    offered: Resources
+    """By its offers."""
     left: Resources
-    launches: list[Launch] = field(default_factory=list)
-    held: Resources = EMPTY
+    spare: Resources
+    """What of the offers no operation needs, at any time."""
+    named: dict[TaskId, Planned]
+    """Those that it may suspend, resume and resize."""
+    operations: list[Operation] = field(default_factory=list)
+    """As the agent is to carry them out: with every device named."""
+    moved: dict[TaskId, Task] = field(default_factory=dict)
+    """Those that it does suspend, resume or resize."""
+    launches: dict[TaskId, Launch] = field(default_factory=dict)
+    bad: list[tuple[Launch, str]] = field(default_factory=list)
+    """Launches that are left out, and why."""
+    taken: list[Resources] = field(default_factory=list)
+    """By each launch and each resumed task."""
     size: int = 0
     """Of its launches, in bytes, about."""
+
+    @property
+    def brought(self) -> Resources:
+        """By the offers, as far as they are needed."""
+        return self.offered.without(self.spare)
+
+    def run(self, operations: Iterable[Operation]) -> tuple[str, str] | None:
+        """Through all of them; or the field that is wrong, and how."""
+        for index, operation in enumerate(operations):
+            if trouble := _STEPS[type(operation)](self, operation):
+                return f"operations[{index}]", trouble
+            self.spare = self.spare.without(self.spare.without(self.left))
+        return None
+
+    # --- one operation each: what is wrong with it, or nothing
+
+    def launch(self, launch: Launch) -> str:
+        info = launch.task
+        trouble = trouble_of(self.framework, launch)
+        if not trouble and info.task_id in self.launches:
+            trouble = f"task_id {info.task_id!r} is taken: task ids are used once"
+        size = task_bytes(info)
+        if not trouble and self.size + size > MAX_ACCEPT_BYTES:
+            limit = f"{MAX_ACCEPT_BYTES} bytes of all tasks of an accept"
+            trouble = f"command, labels and files are beyond the {limit}; use several accepts"
+        picked = None if trouble else self.left.pick(info.resources)
+        if picked is None:
+            there = f"asks for {info.resources}; the offers have {self.left} left"
+            self.bad.append((launch, trouble or f"resources: {there}"))
+            return ""
+        settled = replace(launch, task=replace(info, resources=picked))
+        self.size += size
+        self.launches[info.task_id] = settled
+        self._take(settled, picked)
+        return ""
+
+    def suspend(self, order: Suspend) -> str:
+        planned = self.named.get(order.task_id)
+        if planned is None:
+            return _unnamed(order.task_id)
+        if order.signal and order.signal not in KILL_SIGNALS:
+            return f"signal: {order.signal} is none of {', '.join(KILL_SIGNALS.values())}"
+        if not planned.state.is_terminal:
+            if trouble := _unfit(planned, TaskState.RUNNING, TaskState.SUSPENDED):
+                return trouble
+            held = planned.held
+            cpus = 0 if order.free_cpus else held.cpus
+            planned.held = replace(held, cpus=cpus, gpus=())
+            planned.state = TaskState.SUSPENDED
+            self.left += Resources(held.cpus - cpus, gpus=held.gpus)
+        self._move(order, planned)
+        return ""
+
+    def resume(self, order: Resume) -> str:
+        planned = self.named.get(order.task_id)
+        if planned is None:
+            return _unnamed(order.task_id)
+        if trouble := _unfit(planned, TaskState.SUSPENDED):
+            return trouble
+        needed = planned.whole.without(planned.held)
+        if not self.left.contains(needed):
+            return f"{order.task_id} needs {_named(needed)} again; {_named(self.left)} is left"
+        planned.held, planned.state = planned.whole, TaskState.RUNNING
+        self._move(order, planned)
+        self.left = self.left - needed
+        self.taken.append(needed)
+        return ""
+
+    def resize(self, order: Resize) -> str:
+        planned = self.named.get(order.task_id)
+        if planned is None:
+            return _unnamed(order.task_id)
+        if not order.resources:
+            return "resources: asks for nothing"
+        if trouble := _unfit(planned, TaskState.RUNNING):
+            return trouble
+        there = self.left + planned.held
+        picked = there.pick(_on_its_own(order.resources, planned.held))
+        if picked is None:
+            return f"resources: asks for {order.resources}; it and the offers have {_named(there)}"
+        planned.held = planned.whole = picked
+        self.left = there - picked
+        self._move(replace(order, resources=picked), planned)
+        return ""
+
+    def _take(self, launch: Launch, resources: Resources) -> None:
+        self.left = self.left - resources
+        self.taken.append(resources)
+        self.operations.append(launch)
+
+    def _move(self, order: Operation, planned: Planned) -> None:
+        self.operations.append(order)
+        self.moved[planned.task.task_id] = planned.task
+
+
+_STEPS: Mapping[type, Callable[[Program, Any], str]] = {
+    Launch: Program.launch,
+    Suspend: Program.suspend,
+    Resume: Program.resume,
+    Resize: Program.resize,
+}
+KNOWN = tuple(_STEPS)
+"""The operations of this version."""
+
+
+def plan_of(task: Task) -> Planned:
+    """As the books have it now."""
+    return Planned(task, task.latest.state, task.held, task.launch.task.resources)
+
+
+def _unnamed(task_id: TaskId) -> str:
+    return f"the accept's task_ids do not name {task_id!r}"
+
+
+def _unfit(planned: Planned, *states: TaskState) -> str:
+    task_id, state = planned.task.task_id, planned.state
+    if state.is_terminal:
+        return f"{task_id} has ended: it is {state.name}"
+    if planned.task.kill_grace_s is not None:
+        return f"{task_id} is being killed"
+    if state not in states:
+        return f"{task_id} is {state.name}, not {states[0].name}"
+    return ""
+
+
+def _on_its_own(wanted: Resources, held: Resources) -> Resources:
+    """The devices that it has come first: a process keeps them if it can."""
+    picked = Resources(gpus=held.gpus).pick(Resources(gpus=wanted.gpus))
+    return wanted if picked is None else replace(wanted, gpus=picked.gpus)
+
+
+def _named(resources: Resources) -> str:
+    """With its devices: which of them is what matters to a task that has run."""
+    devices = ", ".join(device for device, _ in resources.gpus)
+    return f"{resources} ({devices})" if devices else str(resources)

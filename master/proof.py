@@ -10,7 +10,7 @@ from fairlead.common.ids import AgentId, FrameworkId, OfferId, Role, SessionId, 
 from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources, total
 
-from .books import Agent, Books, Framework, HeldOffer, Task
+from .books import Agent, Books, Framework, HeldOffer, RunningAccept, Task, own_part
 
 Sessions = Mapping[SessionId, Agent | Framework | None]
 Amounts = tuple[int, ...]
@@ -19,12 +19,12 @@ Amounts = tuple[int, ...]
 def check(books: Books, sessions: Sessions) -> None:
     """Everything, or AssertionError."""
     for agent_id, agent in books.agents.items():
-        _check_agent(agent_id, agent, sessions)
+        _check_agent(books, agent, sessions)
         for (framework_id, task_id), task in agent.tasks.items():
             assert books.frameworks[framework_id].tasks[task_id] is task, task_id
             assert task.agent_id == agent_id, task_id
-    for framework_id, framework in books.frameworks.items():
-        _check_framework(framework_id, framework, sessions)
+    for framework in books.frameworks.values():
+        _check_framework(books, framework, sessions)
         for task_id, task in framework.tasks.items():
             _check_task(books, framework, task_id, task)
         for task_id, task in framework.ended.items():
@@ -49,13 +49,13 @@ def check_touched(books: Books, sessions: Sessions, keys: Iterable[str]) -> None
 def _agent(books: Books, sessions: Sessions, name: str) -> None:
     agent_id = AgentId(name)
     if (agent := books.agents.get(agent_id)) is not None:
-        _check_agent(agent_id, agent, sessions)
+        _check_agent(books, agent, sessions)
 
 
 def _framework(books: Books, sessions: Sessions, name: str) -> None:
     framework_id = FrameworkId(name)
     if (framework := books.frameworks.get(framework_id)) is not None:
-        _check_framework(framework_id, framework, sessions)
+        _check_framework(books, framework, sessions)
 
 
 def _task(books: Books, _: Sessions, name: str) -> None:
@@ -87,27 +87,44 @@ _CHECKS: Mapping[str, Callable[[Books, Sessions, str], None]] = {
 # --- one thing each
 
 
-def _check_agent(agent_id: AgentId, agent: Agent, sessions: Sessions) -> None:
-    assert agent.info.agent_id == agent_id
+def _check_agent(books: Books, agent: Agent, sessions: Sessions) -> None:
+    agent_id = agent.info.agent_id
+    assert books.agents[agent_id] is agent
     assert agent.session is None or sessions[agent.session] is agent, agent_id
     assert (agent.session is None) == (agent.state is not AgentState.CONNECTED), agent_id
-    used = total((*(task.held for task in agent.tasks.values()), *agent.strays.values()))
+    parts = [task.held for task in agent.tasks.values() if task.held]
+    parts += [accept.held for accept in agent.accepts.values()]
+    used = total((*parts, *agent.strays.values()))
     offered = total(held.offer.resources for held in agent.offers.values())
     assert agent.used == used, f"{agent_id} uses {used}, the books say {agent.used}"
     assert agent.offered == offered, f"{agent_id} offers {offered}, not {agent.offered}"
+    for accept in agent.accepts.values():
+        _check_accept(books, accept)
     if offered:
         assert agent.state is AgentState.CONNECTED, f"{agent_id} is away and offered"
         free = agent.info.resources.without(used)  # it may have shrunk under its tasks
         assert free.contains(offered), f"{agent_id} is promised twice"
 
 
-def _check_framework(framework_id: FrameworkId, framework: Framework, sessions: Sessions) -> None:
-    session = framework.session
-    assert framework.framework_id == framework_id
+def _check_accept(books: Books, accept: RunningAccept) -> None:
+    """Whatever its tasks hold, with it they have no less than was brought."""
+    accept_id = accept.accept_id
+    assert books.agents[accept.agent_id].accepts[accept_id] is accept, accept_id
+    assert books.frameworks[accept.framework_id].accepts[accept.key] is accept, accept_id
+    own = own_part(books, accept)
+    assert accept.held == own, f"{accept_id} holds {accept.held}, and has {own}"
+
+
+def _check_framework(books: Books, framework: Framework, sessions: Sessions) -> None:
+    session, framework_id = framework.session, framework.framework_id
+    assert books.frameworks[framework_id] is framework
     assert session is None or sessions[session] is framework, framework_id
     assert session is not None or not framework.offers, framework_id
+    for accept in framework.accepts.values():
+        _check_accept(books, accept)
     tasks = [task.held for task in framework.tasks.values() if task.held]
-    parts = [*tasks, *(held.offer.resources for held in framework.offers.values())]
+    accepts = [accept.held for accept in framework.accepts.values()]
+    parts = [*tasks, *accepts, *(held.offer.resources for held in framework.offers.values())]
     assert _amounts(parts) == _amounts(framework.held.values()), f"{framework_id}: sums"
 
 

@@ -97,7 +97,10 @@ class Tasks:
     # --- launched
 
     def launch(self, program: Program, launch: Launch, held: Resources) -> None:
-        """Booked as STAGING; its files are the agent's business alone."""
+        """Booked as STAGING; its files are the agent's business alone.
+
+        It holds nothing yet if the agent has to make room for it first.
+        """
         framework_id, agent_id = program.framework.framework_id, program.agent.info.agent_id
         info = launch.task
         latest = TaskStatus(
@@ -143,6 +146,7 @@ class Tasks:
         books, latest = self._context.books, report.latest
         was_unreachable = task.latest.state is TaskState.UNREACHABLE
         task.launch = Launch(replace(report.task, files={}), report.launch_uuid)
+        _follow_size(task, latest, report.resources)
         task.latest = latest
         task.sandbox = report.sandbox
         task.accept_id = report.accept_id
@@ -164,6 +168,11 @@ class Tasks:
         """Of a launch that has no place in the books: what it uses is not free all the same."""
         held = EMPTY if latest.state.is_terminal else resources
         self._context.books.hold_stray(agent, f"task/{latest.launch_uuid}", held)
+
+    def begun(self, task: Task) -> None:
+        """Its accept has ended, so it was launched; its own word follows."""
+        if task.latest.state is TaskState.STAGING:
+            self._context.books.hold(task, task.launch.task.resources)
 
     # --- followed and forwarded
 
@@ -188,6 +197,7 @@ class Tasks:
         if task.is_terminal:
             self._hold_stray(agent, latest, update.resources)
         elif latest.sequence >= task.latest.sequence:
+            _follow_size(task, latest, update.resources)
             task.latest = latest
             task.sandbox = update.sandbox or task.sandbox
             is_over = latest.state.is_terminal
@@ -280,12 +290,12 @@ class Tasks:
         if not refs:
             for task in framework.tasks.values():
                 if not task.is_terminal:
-                    self._tell_latest(framework, task)
+                    self.tell_latest(framework, task)
             return
         for ref in refs:
             known = framework.tasks.get(ref.task_id)
             if known is not None and ref.launch_uuid in ("", known.launch.launch_uuid):
-                self._tell_latest(framework, known)
+                self.tell_latest(framework, known)
             else:
                 self._answer(framework, ref)
 
@@ -307,7 +317,7 @@ class Tasks:
                 if not self._may_return(kill.agent_id):
                     del framework.early_kills[kill.task_id]
 
-    def _tell_latest(self, framework: Framework, task: Task) -> None:
+    def tell_latest(self, framework: Framework, task: Task) -> None:
         if task.head is not None and task.is_terminal:
             # The end is told once, by the update that must be acknowledged.
             self._context.to_framework(framework, StatusUpdated(task.head))
@@ -332,6 +342,13 @@ class Tasks:
         if ref.launch_uuid:
             return _never_seen(is_killed=ref.task_id in framework.early_kills)
         return TaskState.GONE, Reason.RECONCILIATION, "its agent does not know it"
+
+
+def _follow_size(task: Task, latest: TaskStatus, resources: Resources) -> None:
+    """What it has when it runs is what it gets back when it is resumed."""
+    info = task.launch.task
+    if latest.state is TaskState.RUNNING and resources and resources != info.resources:
+        task.launch = replace(task.launch, task=replace(info, resources=resources))
 
 
 def _ref(status: TaskStatus) -> TaskRef:

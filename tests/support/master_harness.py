@@ -263,6 +263,7 @@ class MasterHarness:
                 if offer.agent_id == agent.id
             )
             used = total(known.resources for known in agent.living.values())
+            used += agent.programs.parts
             if offered:
                 free = agent.info.resources.without(used)
                 assert free.contains(offered), f"{agent.id}: {free} free, {offered} offered"

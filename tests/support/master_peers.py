@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tests.support.master_programs import Programs
+
 from fairlead.common.ids import (
     AgentId,
     CallId,
@@ -58,10 +60,14 @@ from fairlead.common.values import (
     FrameworkInfo,
     Launch,
     Offer,
+    Operation,
     Reason,
+    Resize,
+    Resume,
     RoleDemand,
     RoleWish,
     Source,
+    Suspend,
     TaskInfo,
     TaskRef,
     TaskState,
@@ -133,6 +139,7 @@ class AgentDouble(Peer):
         self.living: dict[TaskId, AgentTask] = {}
         self.ended_tasks: dict[TaskId, AgentTask] = {}
         self.updates: dict[TaskId, list[TaskStatus]] = {}
+        self.programs = Programs(self)
         self.epoch = 0
 
     @property
@@ -155,6 +162,7 @@ class AgentDouble(Peer):
             self.info,
             tuple(self.living.values()),
             tuple(self.ended_tasks.values()),
+            self.programs.progress(),
             frameworks=tuple(self.frameworks.values()),
             away=tuple(self.away.values()),
             highest_epoch=self.epoch,
@@ -166,6 +174,7 @@ class AgentDouble(Peer):
                 ended=whole.ended[n::chunks],
                 frameworks=whole.frameworks if n == 0 else (),
                 away=whole.away if n == 0 else (),
+                accepts=whole.accepts if n == 0 else (),
                 more=True,
             )
             for n in range(chunks)
@@ -207,8 +216,11 @@ class AgentDouble(Peer):
 
     def _run(self, run: RunAccept) -> None:
         self.frameworks[run.framework.framework_id] = run.framework
-        for operation in run.operations:
-            assert isinstance(operation, Launch)
+        launches = [each for each in run.operations if isinstance(each, Launch)]
+        is_program = len(launches) < len(run.operations)
+        if is_program:
+            self.programs.begin(run)
+        for operation in launches:
             info = operation.task
             status = TaskStatus(
                 run.framework.framework_id,
@@ -223,7 +235,7 @@ class AgentDouble(Peer):
                 info,
                 operation.launch_uuid,
                 status,
-                info.resources,
+                EMPTY if is_program else info.resources,
                 f"sandbox/{info.task_id}",
                 run.role,
                 run.accept_id,
@@ -259,6 +271,7 @@ class AgentDouble(Peer):
         state: TaskState,
         reason: Reason = Reason.UNSPECIFIED,
         exit_code: int | None = None,
+        resources: Resources | None = None,
     ) -> None:
         known = self.living[TaskId(task_id)]
         sequence = known.latest.sequence + 1
@@ -270,7 +283,8 @@ class AgentDouble(Peer):
             update_uuid=UpdateUuid(f"{known.launch_uuid}.{sequence}"),
             exit_code=exit_code,
         )
-        held = EMPTY if state.is_terminal else known.resources
+        held = known.resources if resources is None else resources
+        held = EMPTY if state.is_terminal else held
         self.living[TaskId(task_id)] = replace(known, latest=status, resources=held)
         self.updates.setdefault(TaskId(task_id), []).append(status)
         self.send_head(TaskId(task_id))
@@ -412,6 +426,15 @@ class FrameworkDouble(Peer):
         launches = tuple(Launch(info, LaunchUuid(f"u-{info.task_id}")) for info in tasks)
         offer_ids = tuple(offer.offer_id for offer in chosen)
         return self.result(Accept(offer_ids, launches, refuse_s=refuse_s)).code
+
+    def orders(
+        self, *operations: Operation, offers: Iterable[Offer] = (), refuse_s: float = 5
+    ) -> CallResult:
+        """An accept with these operations, which names the tasks that they are about."""
+        named = (o.task_id for o in operations if isinstance(o, Suspend | Resume | Resize))
+        offer_ids = tuple(offer.offer_id for offer in offers)
+        task_ids = tuple(dict.fromkeys(named))
+        return self.result(Accept(offer_ids, operations, task_ids, refuse_s))
 
     def launch(self, *tasks: TaskInfo) -> None:
         """On the one offer that it holds."""

@@ -8,6 +8,7 @@ import hashlib
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 if __name__ == "__main__":
     from pathlib import Path
@@ -16,12 +17,21 @@ if __name__ == "__main__":
 
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
 
-from fairlead.common.ids import Role
+from fairlead.common.ids import LaunchUuid, Role
 from fairlead.common.messages import Revive, SetDemand, Suppress, Teardown
 from fairlead.common.operators import SetWeight
-from fairlead.common.values import RoleDemand, TaskState
+from fairlead.common.values import (
+    Launch,
+    Operation,
+    Resize,
+    Resume,
+    RoleDemand,
+    Suspend,
+    TaskState,
+)
 
-STEPS = 150
+STEPS = 200
+MOVABLE = (TaskState.RUNNING, TaskState.SUSPENDED)
 
 
 class Walk:
@@ -36,6 +46,7 @@ class Walk:
             (2, self.an_agent_comes),
             (2, self.a_framework_comes),
             (12, self.a_framework_accepts),
+            (8, self.a_framework_orders_its_tasks_about),
             (4, self.a_framework_declines),
             (4, self.a_framework_wants),
             (2, self.a_framework_suppresses_or_revives),
@@ -44,6 +55,8 @@ class Walk:
             (3, self.a_framework_breaks_or_returns),
             (1, self.a_framework_is_torn_down),
             (16, self.a_task_moves),
+            (16, self.an_accept_goes_on),
+            (1, self.an_accept_fails),
             (3, self.an_agent_breaks_or_returns),
             (1, self.an_agent_forgets_a_launch),
             (1, self.somebody_falls_silent),
@@ -104,6 +117,41 @@ class Walk:
             tasks.append(task(f"t{self.tasks}", cpus=cpus, mem="0.5GiB", gpus=gpus))
         framework.accept(offers, *tasks, refuse_s=self.random.choice([0, 5]))
 
+    def a_framework_orders_its_tasks_about(self) -> None:
+        """Mostly what can be; the rest is refused as a whole."""
+        pairs = [
+            (framework, agent)
+            for framework in self.h.frameworks
+            for agent in self.h.agents
+            if framework.session is not None and agent.session is not None
+            for known in agent.living.values()
+            if known.framework_id == framework.id and known.latest.state in MOVABLE
+        ]
+        if not pairs:
+            return
+        framework, agent = self.random.choice(pairs)
+        mine = [
+            known
+            for known in agent.living.values()
+            if known.framework_id == framework.id
+            and (known.latest.state in MOVABLE or self.random.random() < 0.1)
+        ]
+        offers = [o for o in framework.offers if o.agent_id == agent.id]
+        operations: list[Operation] = []
+        for known in self.random.sample(mine, min(len(mine), 2)):
+            task_id, free_cpus = known.task.task_id, self.random.random() < 0.5
+            cpus = self.random.choice([0.5, 1, 2])
+            resized = replace(known.task.resources, cpus=int(cpus * 1000))
+            orders: tuple[Operation, ...] = (Suspend(task_id, free_cpus), Resize(task_id, resized))
+            if known.latest.state is TaskState.SUSPENDED:
+                orders = (Resume(task_id),)
+            operations.append(self.random.choice(orders))
+        if self.random.random() < 0.5:
+            self.tasks += 1
+            info = task(f"t{self.tasks}", cpus=0.5, mem="0.5GiB", gpus=self.random.choice([0, 1]))
+            operations.append(Launch(info, LaunchUuid(f"u-{info.task_id}")))
+        framework.orders(*operations, offers=offers, refuse_s=self.random.choice([0, 5]))
+
     def a_framework_declines(self) -> None:
         framework = self.some_framework()
         if framework is not None and framework.offers:
@@ -146,7 +194,7 @@ class Walk:
 
     def a_task_moves(self) -> None:
         agent = self.some_agent()
-        living = [t for t, known in agent.living.items() if not known.latest.state.is_terminal]
+        living = [t for t, k in agent.living.items() if k.resources]
         if not living:
             return
         task_id = self.random.choice(living)
@@ -154,8 +202,18 @@ class Walk:
             agent.kills(task_id)
         elif agent.living[task_id].latest.state is TaskState.STAGING:
             agent.runs(task_id)
-        else:
+        elif self.random.random() < 0.5:
             agent.finishes(task_id)
+
+    def an_accept_goes_on(self) -> None:
+        for agent in self.h.agents:
+            if self.random.random() < 0.7:
+                agent.programs.step()
+
+    def an_accept_fails(self) -> None:
+        for agent in self.h.agents:
+            if agent.programs.running:
+                agent.programs.fail()
 
     def an_agent_breaks_or_returns(self) -> None:
         self.break_or_return(self.some_agent())
@@ -164,6 +222,7 @@ class Walk:
         """The session broke with the RunAccept in it."""
         agent = self.some_agent()
         staging = [t for t, k in agent.living.items() if k.latest.state is TaskState.STAGING]
+        staging = [t for t in staging if agent.living[t].resources]
         if agent.session is not None and staging:
             agent.disconnects()
             for task_id in staging:
@@ -207,6 +266,7 @@ class Walk:
                 framework.call(Suppress())
         self.h.tick()
         for agent in self.h.agents:
+            agent.programs.finish()
             for task_id in [t for t, k in agent.living.items() if not k.latest.state.is_terminal]:
                 agent.finishes(task_id)
         for framework in self.h.frameworks:

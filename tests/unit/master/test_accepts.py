@@ -21,13 +21,11 @@ from fairlead.common.values import (
     Operation,
     Reason,
     Reserve,
-    Resize,
-    Resume,
     RoleDemand,
     Source,
-    Suspend,
     TaskInfo,
     TaskState,
+    Unreserve,
     Uri,
 )
 
@@ -263,10 +261,8 @@ def test_m37_an_accept_without_offers_is_refused() -> None:
     "operation",
     [
         LaunchGroup(()),
-        Resize(TaskId("t1"), Resources.of(cpus=1)),
-        Suspend(TaskId("t1")),
-        Resume(TaskId("t1")),
         Reserve(Role("dl"), Resources.of(cpus=1)),
+        Unreserve(Role("dl"), Resources.of(cpus=1)),
     ],
 )
 def test_m37_an_operation_not_in_this_version_is_refused_with_its_index(

@@ -1,0 +1,30 @@
+"""What is wrong with a task by itself, before anybody asks whether there is room for it."""
+
+from fairlead.common.sizes import MAX_TASK_BYTES, task_bytes
+from fairlead.common.values import Launch, TaskInfo
+
+from .books import Framework
+
+
+def trouble_of(framework: Framework, launch: Launch) -> str:
+    """Empty: nothing."""
+    return "launch_uuid is empty" if not launch.launch_uuid else _trouble(framework, launch.task)
+
+
+def _trouble(framework: Framework, info: TaskInfo) -> str:
+    if not info.task_id:
+        return "task_id is empty"
+    if info.task_id in framework.tasks:
+        return f"task_id {info.task_id!r} is taken: task ids are used once"
+    if not info.command.argv or not info.command.argv[0]:
+        return "command.argv is empty"
+    if not info.resources:
+        return "resources: asks for nothing"
+    if info.container is not None:
+        return "container: this version runs plain processes only"
+    if (size := task_bytes(info)) > MAX_TASK_BYTES:
+        what = f"command, labels and files have about {size} bytes"
+        return f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
+    ignored = ("gang", "uris", "health_check", "max_completion_s", "user")
+    unknown = next((name for name in ignored if getattr(info, name)), "")
+    return f"{unknown}: not in this version" if unknown else ""
