@@ -11,9 +11,10 @@ from typing import Protocol
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ContainerError
-from fairlead.common.ids import LaunchUuid
+from fairlead.common.ids import GpuId, LaunchUuid
 from fairlead.common.processes import ProcessIdentity
-from fairlead.common.values import Usage
+from fairlead.common.resources import PortRange
+from fairlead.common.values import Container, Usage
 
 from .limits import Limits
 
@@ -31,6 +32,11 @@ class LaunchSpec:
     sandbox: Path
     files: Mapping[str, bytes] = field(default_factory=dict)
     limits: Limits = Limits()
+    container: Container | None = None
+    """None: it is to run as plain processes, and what follows is of no account."""
+    gpu_ids: tuple[GpuId, ...] = ()
+    ports: tuple[PortRange, ...] = ()
+    user: str = ""
 
 
 Started = ProcessIdentity

@@ -1,0 +1,170 @@
+"""A Docker engine, asked through its SDK, which blocks: each question has a thread and a deadline.
+
+An engine that hangs costs whoever asks it their time, and nobody else anything. What is asked is
+the containerizer's affair.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from docker.api.client import APIClient
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
+
+from fairlead.common.errors import ContainerError
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+CALL_S = 20.0
+"""A silence of so long is no answer."""
+PATIENCE_S = 15.0
+"""An engine that is started again comes back within it."""
+PAUSE_S = 0.25
+SILENCE_S = 3600
+"""Of an engine without news; then it is asked for them again."""
+Answer = TypeVar("Answer")
+Event = dict[str, Any]
+
+
+class EngineAwayError(ContainerError):
+    """It does not answer: it does not run, or hangs."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"the Docker engine at {host} does not answer", temporary=True)
+
+
+class EngineRefusedError(ContainerError):
+    """It answered that it will not, with the status of HTTP and its own words."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"the Docker engine says: {reason}", temporary=status >= 500)
+        self.status = status
+        self.reason = reason
+
+
+class DockerEngine:
+    """One engine, at an address such as `unix:///var/run/docker.sock`."""
+
+    def __init__(self, host: str, call_s: float = CALL_S) -> None:
+        self.host = host
+        self._call_s = call_s
+        self._client: APIClient | None = None
+        self._making = threading.Lock()
+        self._stream: Any = None
+        self._is_closed = False
+
+    async def ask(
+        self,
+        question: Callable[[APIClient], Answer],
+        *,
+        patience_s: float = 0.0,
+        within_s: float = 0.0,
+    ) -> Answer:
+        """Again, while it is away, for as long as patience lasts. `within_s` is for who hurries."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                work = partial(self._put, question)
+                return await _in_thread(work, within_s or self._call_s + 1.0, self.host)
+            except EngineAwayError:
+                if self._is_closed or time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(PAUSE_S)
+
+    def listen(self, filters: dict[str, Any], told: Callable[[Event | None], None]) -> None:
+        """Every event from now on, from the loop, until `close`.
+
+        An empty one says that it listens: what happened before is to be looked for. None says that
+        it does not any more.
+        """
+        loop = asyncio.get_running_loop()
+
+        def tell(event: Event | None) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(told, event)
+
+        def run() -> None:
+            while not self._is_closed:
+                with suppress(DockerException, RequestException, OSError, ValueError):
+                    self._follow(filters, tell)
+                tell(None)
+                time.sleep(PAUSE_S)
+
+        threading.Thread(target=run, name="docker-events", daemon=True).start()
+
+    def close(self) -> None:
+        self._is_closed = True
+        stream, client = self._stream, self._client
+        with suppress(DockerException, OSError):
+            if stream is not None:
+                stream.close()
+        if client is not None:
+            client.close()
+
+    def _put(self, question: Callable[[APIClient], Answer]) -> Answer:
+        try:
+            return question(self._connected())
+        except APIError as error:
+            status = 404 if isinstance(error, NotFound) else int(error.status_code or 500)
+            raise EngineRefusedError(status, _reason(error)) from None
+        except (DockerException, RequestException, OSError) as error:
+            raise EngineAwayError(self.host) from error
+
+    def _connected(self) -> APIClient:
+        with self._making:
+            if self._client is None:
+                self._client = _client(self.host, self._call_s)
+            return self._client
+
+    def _follow(self, filters: dict[str, Any], tell: Callable[[Event | None], None]) -> None:
+        client = _client(self.host, self._call_s)
+        try:
+            client.timeout = SILENCE_S
+            self._stream = client.events(filters=filters, decode=True)
+            tell({})
+            for event in self._stream:
+                tell(event)
+        finally:
+            self._stream = None
+            client.close()
+
+
+def _client(host: str, timeout_s: float) -> APIClient:
+    return APIClient(base_url=host, version="auto", timeout=int(timeout_s))
+
+
+def _reason(error: APIError) -> str:
+    return str(error.explanation or error).strip()
+
+
+async def _in_thread(work: Callable[[], Answer], deadline_s: float, host: str) -> Answer:
+    """A thread of its own, that nobody waits for at the end: the pool is for what must not wait."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Answer] = loop.create_future()
+
+    def settle(result: Answer | None, error: BaseException | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as problem:  # noqa: BLE001 - it is raised where it was asked
+            error = problem
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name="docker", daemon=True).start()
+    try:
+        return await asyncio.wait_for(answer, deadline_s)
+    except TimeoutError:
+        raise EngineAwayError(host) from None
