@@ -14,8 +14,13 @@ from fairlead.agent.events import (
     Confirm,
     Confirmed,
     ContainerExited,
+    ContainerNotResumed,
     ContainerNotStarted,
+    ContainerNotSuspended,
+    ContainerResumed,
     ContainerStarted,
+    ContainerSuspended,
+    ContainerUpdated,
     DestroyContainer,
     Dial,
     Event,
@@ -23,9 +28,13 @@ from fairlead.agent.events import (
     ForgetContainer,
     Recovered,
     RemoveSandbox,
+    ResumeContainer,
     SignalContainer,
     StartContainer,
+    SuspendContainer,
+    UpdateContainer,
 )
+from fairlead.agent.limits import Limits
 from fairlead.agent.settings import AgentSettings
 from fairlead.common import wire
 from fairlead.common.events import (
@@ -64,6 +73,7 @@ from fairlead.common.values import (
     FrameworkInfo,
     Launch,
     Operation,
+    Reason,
     TaskInfo,
     TaskState,
 )
@@ -83,6 +93,9 @@ class Process:
     pid: int
     start: StartContainer
     exit: ContainerExited | None = None
+    is_frozen: bool = False
+    limits: Limits | None = None
+    """Other than it was started with."""
     signals: list[int] = field(default_factory=list)
 
 
@@ -109,6 +122,12 @@ class AgentHarness:
         self.acknowledges = False
         self.starts_fail = ""
         self.starts_answer = True
+        self.steps_answer = True
+        self.suspends_fail = ""
+        """Devices are not given back, so it goes on."""
+        self.resumes_fail = ""
+        self.updates_fail = ""
+        self.suspends: list[SuspendContainer] = []
         self.confirms = True
         self.dies = True
         self.answers_registrations = True
@@ -180,6 +199,8 @@ class AgentHarness:
         self.accept_count += 1
         launches = [each for each in operations if isinstance(each, Launch)]
         wanted = total(launch.task.resources for launch in launches)
+        offered = extra.get("offered")
+        assert offered is None or isinstance(offered, Resources)
         framework_id = FrameworkId(str(extra.get("framework", "f1")))
         return self.says(
             RunAccept(
@@ -187,7 +208,7 @@ class AgentHarness:
                 FrameworkInfo(framework_id, "framework"),
                 Role("default"),
                 operations,
-                wanted,
+                offered or wanted,
             )
         )
 
@@ -238,6 +259,20 @@ class AgentHarness:
 
     def signals(self, name: str) -> list[int]:
         return self.processes[LaunchUuid(f"u-{name}")].signals
+
+    def frozen(self) -> list[str]:
+        return [p.start.task.task_id for p in self.processes.values() if p.is_frozen]
+
+    def held(self, name: str) -> Resources:
+        """By a task that runs or has ended here, as the agent says."""
+        value = self.agent.look_up(F1, TaskId(name), LaunchUuid(""))
+        assert value is not None, f"{name} is not known"
+        return value.resources
+
+    def state(self, name: str) -> TaskState:
+        value = self.agent.look_up(F1, TaskId(name), LaunchUuid(""))
+        assert value is not None, f"{name} is not known"
+        return value.latest.state
 
     def running(self) -> list[str]:
         return [uuid for uuid, process in self.processes.items() if process.exit is None]
@@ -383,6 +418,8 @@ class AgentHarness:
                     if self.dies:
                         process.exit = ContainerExited(launch_uuid, None, KILL)
                         self._queue.append(process.exit)
+            case SuspendContainer() | ResumeContainer() | UpdateContainer():
+                self._step(action)
             case ForgetContainer(launch_uuid):
                 process = self.processes.get(launch_uuid)
                 assert process is None or process.exit is not None, "forgot what runs"
@@ -399,6 +436,30 @@ class AgentHarness:
             self.processes[launch_uuid] = Process(100 + len(self.starts), start)
         started = ContainerStarted(launch_uuid, self.processes[launch_uuid].pid, 7)
         self._answer(started, self.starts_answer)
+
+    def _step(self, order: SuspendContainer | ResumeContainer | UpdateContainer) -> None:
+        uuid = order.launch_uuid
+        process = self.processes.get(uuid)
+        if process is None or process.exit is not None:
+            return
+        answer: Event
+        match order:
+            case SuspendContainer():
+                self.suspends.append(order)
+                answer = ContainerSuspended(uuid)
+                if self.suspends_fail:
+                    reason = Reason.GPU_NOT_RELEASED
+                    answer = ContainerNotSuspended(uuid, reason, self.suspends_fail)
+                process.is_frozen = not self.suspends_fail
+            case ResumeContainer():
+                answer = ContainerResumed(uuid)
+                if self.resumes_fail:
+                    answer = ContainerNotResumed(uuid, self.resumes_fail)
+                process.is_frozen = process.is_frozen and bool(self.resumes_fail)
+            case UpdateContainer(_, limits):
+                answer = ContainerUpdated(uuid, self.updates_fail)
+                process.limits = process.limits if self.updates_fail else limits
+        self._answer(answer, self.steps_answer)
 
     def _answer(self, event: Event, is_prompt: bool) -> None:
         (self._queue if is_prompt else self._held_back).append(event)
