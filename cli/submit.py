@@ -76,6 +76,13 @@ MOST_GPUS = 1024
     default="",
     help="Where its directory is made, on storage that the agents share [that of the framework].",
 )
+@click.option(
+    "--max-restarts",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    help="When the program fails by itself; losses of the cluster's do not count.",
+)
 @click.option("--wait", is_flag=True, help="Until it has ended.")
 @cluster_options
 @click.pass_context
@@ -92,6 +99,7 @@ def submit(
     env: Mapping[str, str],
     files: Sequence[str],
     checkpoints: str,
+    max_restarts: int,
     wait: bool,
 ) -> int:
     """Hand over a training job; its id is printed.
@@ -109,7 +117,7 @@ def submit(
         tell_of_those_away(resources, state.agents)
         task = _job_task(program, resources, env, name, priority)
         directory = str(Path(checkpoints).absolute()) if checkpoints else ""
-        job_id = _hand_over(client, state, SubmitJob(task, weight, directory))
+        job_id = _hand_over(client, state, SubmitJob(task, weight, directory, max_restarts))
         print(job_id, flush=True)
         return _await_end(client, job_id) if wait else Exit.OK
 
