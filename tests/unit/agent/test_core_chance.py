@@ -4,10 +4,12 @@ import random
 from collections.abc import Callable
 
 import pytest
-from tests.support.agent_harness import AgentHarness
+from tests.support.agent_harness import AgentHarness, launch
 
 from fairlead.agent.events import DiskMeasured, SandboxRemoved
-from fairlead.common.ids import LaunchUuid
+from fairlead.common.ids import LaunchUuid, TaskId
+from fairlead.common.resources import Resources
+from fairlead.common.values import Operation, Resize, Resume, Suspend
 
 STEPS = 60
 
@@ -17,12 +19,14 @@ class Chance:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
-        self.h = AgentHarness(cpus=3)
+        self.h = AgentHarness(cpus=3, gpus={"gpu-1": 1})
         self.names: list[str] = []
         self.h.acknowledges = self.draw.random() < 0.7
         self.moves: list[Callable[[], object]] = [
             self.launches,
             self.launches,
+            self.swaps,
+            self.swaps,
             self.kills,
             self.shuts_down,
             self.goes_away,
@@ -40,13 +44,18 @@ class Chance:
         for _ in range(STEPS):
             h.crash_at = h.performed + draw.randrange(12) if draw.random() < 0.25 else -1
             h.confirms, h.starts_answer, h.dies = (draw.random() < 0.8 for _ in range(3))
-            h.starts_fail = "no" if draw.random() < 0.1 else ""
+            h.steps_answer = draw.random() < 0.8
+            h.starts_fail, h.suspends_fail, h.resumes_fail, h.updates_fail = (
+                "no" if draw.random() < 0.1 else "" for _ in range(4)
+            )
             draw.choice(self.moves)()
 
     def make_peace(self) -> None:
         h = self.h
-        h.crash_at, h.starts_fail = -1, ""
-        h.master_is_up = h.confirms = h.starts_answer = h.dies = h.acknowledges = True
+        h.crash_at = -1
+        h.starts_fail = h.suspends_fail = h.resumes_fail = h.updates_fail = ""
+        h.master_is_up = h.confirms = h.starts_answer = h.steps_answer = True
+        h.dies = h.acknowledges = True
         h.answers().registered().passes(70).registered()
         for name in self.names:
             if LaunchUuid(f"u-{name}") in h.processes:
@@ -62,7 +71,29 @@ class Chance:
             self.names += new
             names = [self.draw.choice(self.names)] if self.draw.random() < 0.2 else new
             cpus = self.draw.choice([0, 0.5, 1, 2])
-            self.h.launch(*names, cpus=cpus, framework=self.draw.choice(["f1", "f1", "f2"]))
+            if self.draw.random() < 0.3:
+                one = Resources.of(cpus=cpus, gpus={"gpu-1": 1})
+                self.h.run([launch(names[0], resources=one)])
+            else:
+                self.h.launch(*names, cpus=cpus, framework=self.draw.choice(["f1", "f1", "f2"]))
+
+    def swaps(self) -> None:
+        """Any operations in any order, on tasks that are there or not."""
+        if self.is_heard() and self.names:
+            operations = [self.operation() for _ in range(self.draw.randint(1, 4))]
+            offered = self.draw.choice([None, Resources.of(cpus=1, gpus={"gpu-1": 1})])
+            self.h.run(operations, offered=offered)
+
+    def operation(self) -> Operation:
+        draw, name = self.draw, TaskId(self.draw.choice(self.names))
+        if draw.random() < 0.2:
+            self.names.append(f"t{len(self.names)}")
+            return launch(self.names[-1], cpus=draw.choice([0, 1]))
+        if draw.random() < 0.2:
+            return Resize(name, Resources.of(cpus=draw.choice([0.5, 2])))
+        if draw.random() < 0.5:
+            return Resume(name, draw.choice([0, 2]))
+        return Suspend(name, draw.random() < 0.5, draw.choice([0, 2]))
 
     def kills(self) -> None:
         if self.is_heard() and self.names:
@@ -121,6 +152,9 @@ def judge(h: AgentHarness, seed: int) -> None:
     assert h.running() == [], f"seed {seed}"
     assert len(h.starts) == len(set(h.starts)), f"seed {seed}: started twice"
     left = {key.split("/")[0] for key in h.records}
+    ledger = h.agent._context.ledger
+    assert ledger._free == ledger.capacity, f"seed {seed}: {ledger._held}"
+    assert h.frozen() == [], f"seed {seed}"
     kept = {"identity", "epoch", "place", "framework", "ended", "away"}
     assert left <= kept, f"seed {seed}: {left}"
     ends: dict[str, object] = {}
