@@ -27,7 +27,7 @@ def job(view: JobView, names: Names) -> Plain:
         "job_id": view.job_id,
         "name": view.name,
         "state": view.state.name,
-        "message": view.message,
+        "message": view.message or said.trouble,
         **quantities(view.resources),
         "step": said.step,
         "steps": said.steps or None,

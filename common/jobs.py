@@ -86,7 +86,10 @@ class JobOrdered:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """What a job's program said last of itself; `steps` 0 is not known."""
+    """What a job's program said last of itself; `steps` 0 is not known.
+
+    A `trouble`, such as a checkpoint that could not be saved, does not keep it from training.
+    """
 
     run: int = 0
     step: int = 0
@@ -99,6 +102,7 @@ class JobProgress:
     switch_s: float = 0.0
     wall_time: float = 0.0
     checkpoint_step: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

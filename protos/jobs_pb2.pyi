@@ -92,7 +92,7 @@ class JobOrdered(_message.Message):
     def __init__(self, state: _Optional[_Union[JobState, str]] = ...) -> None: ...
 
 class JobProgress(_message.Message):
-    __slots__ = ("run", "step", "steps", "epoch", "loss", "metrics", "rate", "gpu_memory_bytes", "switch_s", "wall_time", "checkpoint_step")
+    __slots__ = ("run", "step", "steps", "epoch", "loss", "metrics", "rate", "gpu_memory_bytes", "switch_s", "wall_time", "checkpoint_step", "trouble")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +111,7 @@ class JobProgress(_message.Message):
     SWITCH_S_FIELD_NUMBER: _ClassVar[int]
     WALL_TIME_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_STEP_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
     run: int
     step: int
     steps: int
@@ -122,7 +123,8 @@ class JobProgress(_message.Message):
     switch_s: float
     wall_time: float
     checkpoint_step: int
-    def __init__(self, run: _Optional[int] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., epoch: _Optional[int] = ..., loss: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., rate: _Optional[float] = ..., gpu_memory_bytes: _Optional[int] = ..., switch_s: _Optional[float] = ..., wall_time: _Optional[float] = ..., checkpoint_step: _Optional[int] = ...) -> None: ...
+    trouble: str
+    def __init__(self, run: _Optional[int] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., epoch: _Optional[int] = ..., loss: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., rate: _Optional[float] = ..., gpu_memory_bytes: _Optional[int] = ..., switch_s: _Optional[float] = ..., wall_time: _Optional[float] = ..., checkpoint_step: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class JobRun(_message.Message):
     __slots__ = ("run", "task_id", "agent_id", "gpu_ids", "began_at", "ended_at", "ending", "first_step", "rate", "gpu_memory_bytes")

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.common.jobs import JobProgress
+from fairlead.common.sizes import shorten
 
 FILE = "progress.json"
 MOST_BYTES = 64 * 1024
 MOST_METRICS = 100
 MOST_NAME = 100
+MOST_WORDS = 500
 MOST = 2**56
 
 
@@ -34,16 +36,22 @@ def read_progress(directory: str) -> JobProgress | None:
 
 def understood(found: dict[str, Any]) -> JobProgress:
     """What is of the right kind; the rest is as if it had not been said."""
-    said = {}
+    said: dict[str, Any] = {}
     for each in fields(JobProgress):
         value = found.get(each.name)
         if each.name == "metrics":
             said["metrics"] = _metrics(value)
         elif each.name == "loss":
             said["loss"] = _number(value)
+        elif each.name == "trouble":
+            said["trouble"] = _words(value)
         elif (number := _number(value)) is not None and 0 <= number <= MOST:
             said[each.name] = number if isinstance(each.default, float) else int(number)
     return JobProgress(**said)
+
+
+def _words(value: object) -> str:
+    return shorten(value, MOST_WORDS) if isinstance(value, str) and value.isprintable() else ""
 
 
 def _metrics(value: object) -> dict[str, float]:

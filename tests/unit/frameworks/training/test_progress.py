@@ -25,6 +25,7 @@ def test_what_is_said_is_read(tmp_path: Path) -> None:
         "switch_s": 0.5,
         "wall_time": 1.5,
         "checkpoint_step": 20,
+        "trouble": "cannot save",
         "a later version's": "own",
     }
     (tmp_path / FILE).write_text(json.dumps(said))
@@ -54,8 +55,8 @@ def test_what_is_no_file_is_nothing(tmp_path: Path) -> None:
     "found",
     [
         {"step": -1, "loss": float("nan"), "rate": float("inf"), "run": 10**400},
-        {"step": "3", "loss": [], "metrics": 3, "wall_time": None, "epoch": True},
-        {"metrics": {"a\0b": 1, "\ud800": 2, "x": "y", "nan": float("nan")}},
+        {"step": "3", "loss": [], "metrics": 3, "wall_time": None, "epoch": True, "trouble": 3},
+        {"trouble": "a\nb", "metrics": {"a\0b": 1, "\ud800": 2, "x": "y", "nan": float("nan")}},
     ],
 )
 def test_what_is_of_the_wrong_kind_was_not_said(found: dict[str, Any]) -> None:
@@ -64,6 +65,6 @@ def test_what_is_of_the_wrong_kind_was_not_said(found: dict[str, Any]) -> None:
 
 def test_whatever_was_said_can_travel() -> None:
     many = {f"{number:0200}": number for number in range(1000)}
-    progress = understood({"step": 1.0, "metrics": {**many, "é": 10**300}})
+    progress = understood({"step": 1.0, "trouble": "x" * 9999, "metrics": {**many, "é": 10**300}})
     assert progress.step == 1
     assert wire.decode(JobProgress, wire.encode(progress)) == progress
