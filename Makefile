@@ -80,4 +80,5 @@ bench: venv ## what README claims, measured
 	$(BIN)/python benchmarks/sessions.py
 	$(BIN)/python benchmarks/offers.py
 	$(BIN)/python benchmarks/tasks.py
+	$(BIN)/python benchmarks/suspend.py
 	$(BIN)/python benchmarks/simulator.py
