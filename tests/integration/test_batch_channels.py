@@ -20,6 +20,7 @@ from fairlead.frameworks.batch.sync_channel import ServerTls, SyncChannel
 
 KEY = b"k" * 32
 PATIENCE_S = 20.0
+SIZES = [1, 3_000, 10_000, 17_000, 50_000]
 
 
 class _Nobody:
@@ -63,8 +64,9 @@ class _Collector:
     def closed(self, channel: AsyncChannel, error: Exception | None, /) -> None: ...
 
 
+@pytest.mark.parametrize("limit", [1 << 16, CONTROL_LIMIT])
 @pytest.mark.parametrize("name", [Party.CLIENT, Party.FRAMEWORK])
-def test_frames_of_all_sizes_travel_over_tls(tmp_path: Path, name: Party) -> None:
+def test_frames_of_all_sizes_travel_over_tls(tmp_path: Path, name: Party, limit: int) -> None:
     """A worker's blocking end, which has to look for what TLS has read beyond what was asked."""
     tls = Tls(certificates(tmp_path / "tls"), Party.CLIENT)
     heard = _Collector()
@@ -72,10 +74,10 @@ def test_frames_of_all_sizes_travel_over_tls(tmp_path: Path, name: Party) -> Non
     def work(address: str) -> list[int]:
         trusted = ServerTls(dialling_to(tls.authority_text()), name.host)
         channel = SyncChannel.dial(
-            address, KEY, "w", limit=DATA_LIMIT, timeout_s=PATIENCE_S, tls=trusted
+            address, KEY, "w", limit=limit, timeout_s=PATIENCE_S, tls=trusted
         )
         sizes = []
-        for size in (1, 16_000, 17_000, 300_000, 5_000_000):
+        for size in SIZES:
             channel.send(Kind.CALLS, {}, [bytes(size)])
             frames: list[Frame] = []
             while len(frames) < 3:
@@ -98,7 +100,7 @@ def test_frames_of_all_sizes_travel_over_tls(tmp_path: Path, name: Party) -> Non
     if name is Party.CLIENT:
         sizes = asyncio.run(live())
         assert sizes == [size for size in heard.sizes for _ in range(3)]
-        assert heard.sizes == [1, 16_000, 17_000, 300_000, 5_000_000]
+        assert heard.sizes == SIZES
     else:
         with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
             asyncio.run(live())
