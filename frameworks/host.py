@@ -19,6 +19,7 @@ Hosted = Callable[[Home, str, asyncio.Event], Awaitable[int]]
 BUILT_IN: Mapping[str, str] = {
     "batch": "fairlead.frameworks.batch.hosting:host",
     "commands": "fairlead.frameworks.commands.service:host",
+    "training": "fairlead.frameworks.training.hosting:host",
 }
 """Where each is, imported only when it is asked for."""
 

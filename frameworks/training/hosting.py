@@ -1,20 +1,24 @@
 """The training framework in a cluster: its scheduler, driver, service and store in one loop."""
 
 import asyncio
+import time
 import uuid
 
-from fairlead.common import records
+from fairlead.common import clock, records
 from fairlead.common.home import Home
+from fairlead.common.jobs import JobRecord
 from fairlead.common.store import Store
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 from fairlead.frameworks.kit.identity import Identity
 from fairlead.frameworks.kit.stores import opened_store
 
-from .events import TrainingSettings
+from .events import KEY, TrainingSettings
 from .methods import NAME
 from .options import TrainingOptions, read_options
 from .scheduler import TrainingScheduler
 from .service import TrainingService
+
+KINDS = {KEY.rstrip("/"): JobRecord}
 
 
 async def host(home: Home, master: str, stop: asyncio.Event) -> int:
@@ -33,14 +37,15 @@ async def _life(
     """One id's worth of it."""
     instance_uuid = uuid.uuid4().hex
     where, identity = Whereabouts(home, master), Identity.of(home, NAME)
-    kept = records.decode(await asyncio.to_thread(store.load), KINDS, f"{NAME}.db")
+    rows = await asyncio.to_thread(store.load)
     service = TrainingService(home, options)
     scheduler = TrainingScheduler.restore(
         instance_uuid,
-        await service.start(),
-        kept,
+        options.checkpoints,
+        records.decode(rows, KINDS, f"the store of {NAME}"),
         TrainingSettings(slice_s=options.slice_s),
-        is_successor=bool(identity.load(where.cluster_id())),
+        address=await service.start(),
+        wall_offset_s=time.time() - clock.monotonic(),
     )
     runner = FrameworkRunner(
         scheduler,
@@ -50,7 +55,7 @@ async def _life(
         identity=identity,
         store=store,
     )
-    service.attach(scheduler.jobs, runner)
+    service.attach(scheduler, runner)
     stopping = asyncio.create_task(_stop_when(stop, runner))
     try:
         return runner, await runner.run()

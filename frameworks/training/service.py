@@ -5,7 +5,7 @@ Looking is answered from what the scheduler knows at that moment, without a step
 
 import asyncio
 import itertools
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from fairlead.common.jobs import (
     JobsQuery,
     JobsReply,
     JobSubmitted,
-    JobView,
     OrderJob,
     SubmitJob,
 )
@@ -32,9 +31,9 @@ from fairlead.frameworks.kit.driver import FrameworkRunner
 
 from .directories import make_directory, remove_if_empty
 from .events import Answered, Asked, LookAt
-from .jobs import Job
 from .methods import LIST, NAME, ORDER, SUBMIT
 from .options import OF_JOB_INTERVAL, TrainingOptions
+from .scheduler import TrainingScheduler
 from .watching import Watcher
 
 ANSWER_S = 8.0
@@ -54,7 +53,7 @@ class TrainingService:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._jobs: Mapping[str, Job] = {}
+        self._scheduler: TrainingScheduler | None = None
         self._runner: FrameworkRunner | None = None
         self._watcher: Watcher | None = None
 
@@ -62,10 +61,10 @@ class TrainingService:
         """The address to be told to clients."""
         return await self._server.start()
 
-    def attach(self, jobs: Mapping[str, Job], runner: FrameworkRunner) -> None:
-        """From now on somebody decides: these jobs change on the loop as it goes on."""
-        self._jobs, self._runner = jobs, runner
-        self._watcher = Watcher(jobs, runner.feed)
+    def attach(self, scheduler: TrainingScheduler, runner: FrameworkRunner) -> None:
+        """From now on somebody decides."""
+        self._scheduler, self._runner = scheduler, runner
+        self._watcher = Watcher(scheduler, runner.feed)
         self._keep(self._watcher.run())
 
     async def stop(self) -> None:
@@ -120,19 +119,21 @@ class TrainingService:
         return reply
 
     async def _list(self, query: JobsQuery) -> JobsReply:
-        if query.job_id and query.job_id not in self._jobs:
-            raise NotFoundError(
-                f"there is no job {query.job_id!r}", hint="see all: fairlead jobs list --all"
-            )
-        asked = [self._jobs[query.job_id]] if query.job_id else self._jobs.values()
-        views = [self._view(job, is_whole=bool(query.job_id)) for job in asked]
-        return JobsReply(tuple(views), self._options.slice_s)
-
-    def _view(self, job: Job, *, is_whole: bool) -> JobView:
+        assert self._scheduler is not None
         assert self._runner is not None
-        framework_id = self._runner.driver.framework_id
-        view = replace(job.view(clock.monotonic()), framework_id=framework_id)
-        return view if is_whole else replace(view, runs=(), decisions=())
+        now, framework_id = clock.monotonic(), self._runner.driver.framework_id
+        if query.job_id:
+            view = self._scheduler.view(query.job_id, now)
+            if view is None:
+                raise NotFoundError(
+                    f"there is no job {query.job_id!r}", hint="see all: fairlead jobs list --all"
+                )
+            views = [view]
+        else:
+            found = self._scheduler.views(now)
+            views = [replace(view, runs=(), decisions=()) for view in found]
+        named = tuple(replace(view, framework_id=framework_id) for view in views)
+        return JobsReply(named, self._options.slice_s)
 
     async def _ask(self, call: SubmitJob | OrderJob) -> Reply:
         number = next(self._numbers)

@@ -9,8 +9,11 @@ from fairlead.common.jobs import JobProgress
 
 from .directories import gone
 from .events import Forget, Progressed
-from .jobs import Job
 from .progress import read_progress
+from .scheduler import TrainingScheduler
+
+Directories = Mapping[str, str]
+"""Of jobs, by their ids."""
 
 LOOK_S = 0.5
 LOOKS_TO_SWEEP = 60
@@ -20,8 +23,8 @@ LOOKS_TO_SWEEP = 60
 class Watcher:
     """One look after the other; a file system that hangs delays nothing but the next one."""
 
-    def __init__(self, jobs: Mapping[str, Job], feed: Callable[[object], None]) -> None:
-        self._jobs = jobs
+    def __init__(self, scheduler: TrainingScheduler, feed: Callable[[object], None]) -> None:
+        self._scheduler = scheduler
         self._feed = feed
         self._told: dict[str, JobProgress] = {}
 
@@ -35,7 +38,7 @@ class Watcher:
 
     async def look_at_all(self) -> None:
         """What has changed is told."""
-        living = {job_id: job.directory for job_id, job in self._jobs.items() if job.lives}
+        living = dict(self._scheduler.watched())
         self._told = {job_id: said for job_id, said in self._told.items() if job_id in living}
         for job_id, said in (await asyncio.to_thread(_read_all, living)).items():
             if said is not None and said != self._told.get(job_id):
@@ -48,10 +51,10 @@ class Watcher:
 
     async def sweep(self) -> None:
         """Who removes the directory of an ended job is done with it."""
-        ended = {job_id: job.directory for job_id, job in self._jobs.items() if job.is_over}
+        ended = dict(self._scheduler.ended())
         if removed := await asyncio.to_thread(gone, ended):
             self._feed(Forget(removed))
 
 
-def _read_all(directories: Mapping[str, str]) -> dict[str, JobProgress | None]:
+def _read_all(directories: Directories) -> dict[str, JobProgress | None]:
     return {job_id: read_progress(directory) for job_id, directory in directories.items()}

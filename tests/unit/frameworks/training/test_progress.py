@@ -13,7 +13,7 @@ from fairlead.frameworks.training.progress import FILE, MOST_BYTES, read_progres
 
 
 def test_what_is_said_is_read(tmp_path: Path) -> None:
-    said = {
+    said: dict[str, Any] = {
         "run": 2,
         "step": 30,
         "steps": 100,
