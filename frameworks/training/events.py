@@ -68,6 +68,8 @@ class TrainingSettings:
     """A copy that runs for so long and has not called the hook never will."""
     patience_s: float = 1.0
     """For GPUs of one's own, before a job shares those of others."""
+    hope_s: float = 10.0
+    """For a device that a job has just left: whoever is suspended on it needs that one."""
     rest_s: float = 20.0
     """How long a program may take to its next mini-batch boundary, its checkpoint included."""
     grace_s: float = 30.0
@@ -79,5 +81,9 @@ class TrainingSettings:
     max_backoff_s: float = 30.0
     relocate_s: float = 300.0
     """A job has run so long where it does not belong before it is moved to where it does."""
-    slice_tolerance: float = 0.15
-    """Of a slice: so much less than another's is no reason to take turns, or to move."""
+    tolerance: float = 0.3
+    """Of a slice: to be so little behind another is no reason to take its turn, or to move."""
+    hold_s: float = 10.0
+    """So long an offer is kept for a job that is on its way to it."""
+    refuse_s: float = 1.0
+    """What is left over is not wanted for so long."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from enum import Enum
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import AgentId, FrameworkId, GpuId, LaunchUuid, TaskId
+from fairlead.common.ids import AgentId, GpuId, LaunchUuid, TaskId
 from fairlead.common.jobs import (
     JobDecision,
     JobProgress,
@@ -207,8 +207,8 @@ class Job:
         if self.runs:
             *before, last = self.runs
             seen = self.progress if self.progress.run == last.run else JobProgress()
-            profile = {"rate": seen.rate, "gpu_memory_bytes": seen.gpu_memory_bytes}
-            self.runs = (*before, replace(last, ended_at=at, ending=how, **profile))
+            last = replace(last, rate=seen.rate, gpu_memory_bytes=seen.gpu_memory_bytes)
+            self.runs = (*before, replace(last, ended_at=at, ending=how))
 
     def place(self, agent_id: AgentId, hostname: str, name: str, affinity: int) -> None:
         self.agent_id, self.hostname, self.agent_name = agent_id, hostname, name
@@ -216,7 +216,7 @@ class Job:
 
     def unplace(self) -> None:
         self.place(AgentId(""), "", "", 0)
-        self.gpu_ids = ()
+        self.gpu_ids, self.target = (), AgentId("")
 
     def _task(self) -> TaskInfo:
         template = self.call.task
@@ -235,7 +235,7 @@ class Job:
 
     # --- what lasts, and what people see
 
-    def view(self, now: float, framework_id: FrameworkId = FrameworkId("")) -> JobView:
+    def view(self, now: float) -> JobView:
         """As of now, for the job's record and for people."""
         running_s = 0.0 if self.since is None else now - self.since
         task = self.call.task
@@ -261,7 +261,6 @@ class Job:
             task.command,
             self.runs,
             self.decisions,
-            framework_id,
         )
 
     def record(self, now: float) -> JobRecord:
