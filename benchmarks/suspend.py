@@ -69,6 +69,7 @@ def hold(size):
             file.write(str(size))
 hold(1 << 30)
 report = open(sys.argv[1], "a", buffering=1)
+print("up", time.monotonic(), file=report)
 while True:
     until = time.monotonic() + {STEP_S}
     while time.monotonic() < until:
@@ -139,6 +140,7 @@ class Turns(SchedulerBase):
             return [Teardown(), Stop(f"{status.task_id}: {status.reason.name} {status.message}", 1)]
         if status.state is not TaskState.RUNNING:
             return []
+        self.await_up(status.task_id)
         if not self.has_second:
             self.has_second = True
             self.demands = wanting(EACH, 1)
@@ -148,6 +150,14 @@ class Turns(SchedulerBase):
         self.changes_left -= 1
         here, away = status.task_id, TaskId("b" if status.task_id == "a" else "a")
         return [Accept((), (_suspend(here), Resume(away)), (here, away))]
+
+    def await_up(self, name: str) -> None:
+        """Whoever is asked to rest before it listens ends; nothing else has to be done here."""
+        until = time.monotonic() + LONGEST_S
+        while not (self.reports / name).exists() or not (self.reports / name).stat().st_size:
+            if time.monotonic() > until:
+                raise SystemExit(f"waited {LONGEST_S:g} s in vain for the first word of {name}")
+            time.sleep(0.01)
 
 
 def _suspend(name: str) -> Suspend:
