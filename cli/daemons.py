@@ -196,17 +196,37 @@ def run_framework(ctx: click.Context, name: str, keep_id: bool) -> int:
 
 @click.command("host")
 @click.argument(
-    "names", metavar="NAME…", nargs=-1, required=True, type=click.Choice(["batch", "commands"])
+    "names",
+    metavar="NAME…",
+    nargs=-1,
+    required=True,
+    type=click.Choice(["batch", "commands", "training"]),
+)
+@click.option(
+    "--slice",
+    metavar="SECONDS",
+    help="Of training jobs that share devices [60; FAIRLEAD_TRAINING_SLICE_S].",
+)
+@click.option(
+    "--checkpoint-every",
+    metavar="SECONDS",
+    help="How often training jobs save [60; FAIRLEAD_TRAINING_CHECKPOINT_S].",
+)
+@click.option(
+    "--checkpoints",
+    metavar="DIR",
+    help="Of training jobs, shared by the agents [in the home; FAIRLEAD_TRAINING_CHECKPOINTS].",
 )
 @listening_options
 @cluster_options
 @click.pass_context
-def host_frameworks(ctx: click.Context, names: tuple[str, ...]) -> int:
+def host_frameworks(ctx: click.Context, *, names: tuple[str, ...], **training: str | None) -> int:
     """Run built-in frameworks for others to use, several in one process. `fairlead up` does."""
     from fairlead.common.tls import Party
     from fairlead.frameworks.host import serve
 
     _log_to_stderr()
+    os.environ.update({TRAINING[key]: value for key, value in training.items() if value})
     home = home_of(ctx, Party.FRAMEWORK)
     if home.tls is not None:  # its master may have another home
         home.ensure()
