@@ -19,9 +19,10 @@ class Book:
     """The jobs by id, in the order of their submission."""
 
     def __init__(
-        self, instance_uuid: str, settings: TrainingSettings, wall_offset_s: float
+        self, instance_uuid: str, settings: TrainingSettings, checkpoints: str, wall_offset_s: float
     ) -> None:
         self.settings = settings
+        self.checkpoints = checkpoints
         self.jobs: dict[str, Job] = {}
         self.now = 0.0
         self._wall_offset_s = wall_offset_s

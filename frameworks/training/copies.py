@@ -61,11 +61,9 @@ class Copies:
                 return  # said before the order reached it
             if status.reason is Reason.GPU_NOT_RELEASED:
                 job.is_stuck = True
-                self._book.note(
-                    job,
-                    f"cannot be suspended: {status.message or 'its GPU memory was not given back'}; "
-                    "at the end of a slice it is ended with a checkpoint and started again",
-                )
+                why = status.message or "its GPU memory was not given back"
+                text = f"cannot be suspended: {why}; its slices end with its copy, which saves"
+                self._book.note(job, text)
             else:
                 self._book.note(job, f"was not suspended: {status.message}")
         job.turn, job.gave_cpus = None, False

@@ -42,7 +42,7 @@ class Orders:
             return Answered(number, None, "task.task_id", f"{job_id!r} is the id of another job")
         if known is None:
             last = max((job.number for job in self._book.jobs.values()), default=0)
-            directory = f"{call.checkpoints}/{job_id}"
+            directory = f"{call.checkpoints or self._book.checkpoints}/{job_id}"
             job = Job(last + 1, call, directory, self._book.wall)
             job.waits_since = self._book.now
             self._book.add(job)

@@ -5,8 +5,8 @@ where jobs go (`placer`, `placement`), whose turn it is (`servers`, `slices`), a
 said to the master (`programs`). This one joins them: after each event it plans anew from what is
 known, so that nothing has to be remembered of a plan that did not come about.
 
-**Never two living copies.** A copy is recorded before its launch leaves, and a job gets another only
-when the terminal status of the last one has come. A migration is two such phases: the copy here
+**Never two living copies.** A copy is recorded before its launch leaves, and a job gets another
+only when the terminal status of the last one has come. A migration is two such phases: the copy here
 ends, having saved itself, and then one is launched there. While an agent is unreachable its jobs
 wait. What a crash leaves half done is recorded (`MIGRATING`, `CANCELLING`, a pause), and the next
 life orders it again.
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fairlead.common.ids import FrameworkId, Role, TaskId
-from fairlead.common.jobs import JobRecord, JobState
+from fairlead.common.jobs import JobRecord, JobState, JobView
 from fairlead.common.messages import Accept, Decline, Reconcile
 from fairlead.common.resources import EMPTY
 from fairlead.common.sizes import MAX_ACCEPT_BYTES, task_bytes
@@ -54,9 +54,10 @@ class TrainingScheduler(SchedulerBase):
     def __init__(
         self,
         instance_uuid: str,
-        address: str = "",
+        checkpoints: str,
         settings: TrainingSettings | None = None,
         *,
+        address: str = "",
         role: str = "default",
         wall_offset_s: float = 0.0,
     ) -> None:
@@ -66,7 +67,7 @@ class TrainingScheduler(SchedulerBase):
             FrameworkId(""), NAME, "", (self._role,), failover_timeout_s=FAILOVER_S, address=address
         )
         self.settings = settings or TrainingSettings()
-        self._book = Book(instance_uuid, self.settings, wall_offset_s)
+        self._book = Book(instance_uuid, self.settings, checkpoints, wall_offset_s)
         self._servers = Servers(self._book)
         self._offers = Offers()
         self._copies = Copies(self._book, self._servers.vacated)
@@ -90,10 +91,11 @@ class TrainingScheduler(SchedulerBase):
     def restore(
         cls,
         instance_uuid: str,
-        address: str,
+        checkpoints: str,
         records: Mapping[str, object],
         settings: TrainingSettings | None = None,
         *,
+        address: str = "",
         role: str = "default",
         wall_offset_s: float = 0.0,
         is_successor: bool = True,
@@ -101,7 +103,14 @@ class TrainingScheduler(SchedulerBase):
         """As it was when its last Record became durable. `is_successor`: the master knows the
         copies of the life before as ours; else they have ended with the id that they were under.
         """
-        scheduler = cls(instance_uuid, address, settings, role=role, wall_offset_s=wall_offset_s)
+        scheduler = cls(
+            instance_uuid,
+            checkpoints,
+            settings,
+            address=address,
+            role=role,
+            wall_offset_s=wall_offset_s,
+        )
         found = [item for item in records.values() if isinstance(item, JobRecord)]
         for record in sorted(found, key=lambda each: each.number):
             job = Job.restore(record)
@@ -112,10 +121,24 @@ class TrainingScheduler(SchedulerBase):
         scheduler._want()
         return scheduler
 
-    @property
-    def jobs(self) -> Mapping[str, Job]:
-        """All of them by id, in the order of their submission; for the service to read."""
-        return self._book.jobs
+    # --- for the service
+
+    def views(self, now: float) -> list[JobView]:
+        """All jobs, in the order of their submission."""
+        return [job.view(now) for job in self._book.jobs.values()]
+
+    def view(self, job_id: str, now: float) -> JobView | None:
+        job = self._book.jobs.get(job_id)
+        return job.view(now) if job is not None else None
+
+    def watched(self) -> list[tuple[str, str]]:
+        """The jobs whose progress is of interest, and their directories."""
+        return [(job.job_id, job.directory) for job in self._book.live() if job.lives]
+
+    def ended(self) -> list[tuple[str, str]]:
+        """The jobs that are over, and their directories."""
+        jobs = self._book.jobs.values()
+        return [(job.job_id, job.directory) for job in jobs if job.is_over]
 
     # --- for the driver
 

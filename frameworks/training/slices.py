@@ -44,7 +44,7 @@ def choose(
     tolerance_s: float,
     seated: Mapping[str, tuple[GpuId, ...]] | None = None,
 ) -> Seats:
-    """Those that run, in order of rank. `seated`: in the middle of a slice they stay if they may."""
+    """Those that run, in order of rank. `seated`: in the midst of a slice they stay."""
     left = list(contenders)
     room, taken = len(devices), set[GpuId]()
     chosen: list[Contender] = []
