@@ -301,7 +301,7 @@ class Driver:
     def _refused(self, body: FrameworkBody, result: CallResult) -> None:
         """The call had no effect; of an accept that means that its launches never happen."""
         is_malformed = result.code in (Code.INVALID, Code.UNSUPPORTED)
-        if isinstance(body, Accept) and is_malformed and self.is_subscribed:
+        if isinstance(body, Accept) and is_malformed and body.offer_ids and self.is_subscribed:
             # The master holds these offers for us still, and we have forgotten them.
             self._talk.call(Decline(body.offer_ids, 0.0))
         self._feed(CallRefused(body, result))
@@ -390,19 +390,27 @@ class Driver:
     # --- its orders
 
     def _accept(self, call: Accept) -> None:
-        agent_id = next((self._offers[i] for i in call.offer_ids if i in self._offers), AgentId(""))
+        agent_id = self._agent_of(call)
         for offer_id in call.offer_ids:
             self._offers.pop(offer_id, None)
         call = self._launch_names.name(call)
         for launch in launches_of(call):
             self._ledger.launched(TaskRef(launch.task.task_id, launch.launch_uuid, agent_id))
+        self._ledger.say_again(TaskRef(task_id) for task_id in call.task_ids)
         if self.is_subscribed:
             self._talk.call(call)
-            if any(launches_of(call)):
+            if call.offer_ids and call.operations:
                 self._wants.spend()
         else:
             message = "no master to accept from: the offers are void"
             self._refused(call, CallResult(CallId(""), Code.REFUSED, "offer_ids", message))
+
+    def _agent_of(self, call: Accept) -> AgentId:
+        """Whose offers or tasks it names; empty: nobody's that we know."""
+        agents = [self._offers[i] for i in call.offer_ids if i in self._offers]
+        entries = (self._ledger.living(task_id) for task_id in call.task_ids)
+        agents += [entry.agent_id for entry in entries if entry is not None]
+        return next(iter(agents), AgentId(""))
 
     def _decline(self, call: Decline) -> None:
         for offer_id in call.offer_ids:

@@ -28,8 +28,12 @@ from fairlead.common.values import (
     FrameworkInfo,
     Launch,
     Offer,
+    Operation,
+    Resize,
+    Resume,
     RoleDemand,
     RoleWish,
+    Suspend,
     TaskInfo,
     TaskState,
     TaskStatus,
@@ -183,6 +187,40 @@ def accept(offers: Sequence[Offer], *tasks: TaskInfo, refuse_s: float = 5.0) -> 
     return Accept(tuple(offer.offer_id for offer in offers), launch(*tasks), refuse_s=refuse_s)
 
 
+def order(*operations: Operation, offers: Sequence[Offer] = (), refuse_s: float = 5.0) -> Accept:
+    """One accept for one agent: these operations in this order, on these offers and what own tasks
+    give up. It names the tasks that it is about; either all of it is taken on or nothing.
+    """
+    named = (op.task_id for op in operations if isinstance(op, Suspend | Resume | Resize))
+    task_ids = tuple(dict.fromkeys(named))
+    return Accept(tuple(offer.offer_id for offer in offers), operations, task_ids, refuse_s)
+
+
+def suspend(
+    task_id: str,
+    *,
+    free_cpus: bool = False,
+    signal: int = 0,
+    wait_s: float = 0.0,
+    deadline_s: float = 0.0,
+) -> Suspend:
+    """Freeze a task, whose devices (and cpus) serve the operations behind this one.
+
+    With a signal it is asked first to come to rest by itself, for at most `wait_s`.
+    """
+    return Suspend(TaskId(task_id), free_cpus, deadline_s, signal, wait_s)
+
+
+def resume(task_id: str, *, deadline_s: float = 0.0) -> Resume:
+    """Let a suspended task go on, with just what it had given up."""
+    return Resume(TaskId(task_id), deadline_s)
+
+
+def resize(task_id: str, resources: Resources) -> Resize:
+    """Hold a running task to these resources from now on: all it has, not the difference."""
+    return Resize(TaskId(task_id), resources)
+
+
 def decline(offers: Sequence[Offer], refuse_s: float = 5.0) -> Decline:
     """Not these, nor less of them, for a while."""
     return Decline(tuple(offer.offer_id for offer in offers), refuse_s)
@@ -215,9 +253,12 @@ __all__ = [
     "Offer",
     "OffersLost",
     "OffersReceived",
+    "Operation",
     "Reconcile",
     "Record",
+    "Resize",
     "Resources",
+    "Resume",
     "Revive",
     "Role",
     "RoleDemand",
@@ -230,6 +271,7 @@ __all__ = [
     "Stop",
     "Subscribed",
     "Suppress",
+    "Suspend",
     "TaskInfo",
     "TaskState",
     "TaskStatus",
@@ -240,6 +282,10 @@ __all__ = [
     "fitting",
     "framework",
     "launch",
+    "order",
+    "resize",
+    "resume",
+    "suspend",
     "task",
     "wanting",
 ]

@@ -10,10 +10,7 @@ h.status("t1", TaskState.FINISHED, exit_code=0)
 """
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import field, replace
 
-from fairlead.common.dataclass import dataclass
 from fairlead.common.events import (
     CloseSession,
     Received,
@@ -25,19 +22,14 @@ from fairlead.common.events import (
 )
 from fairlead.common.ids import (
     AgentId,
-    FrameworkId,
     OfferId,
     Role,
     SessionId,
     TaskId,
-    UpdateUuid,
 )
 from fairlead.common.messages import (
-    Accept,
     Acknowledge,
-    CallResult,
     Code,
-    Decline,
     FrameworkBody,
     FrameworkMessage,
     Goodbye,
@@ -48,132 +40,24 @@ from fairlead.common.messages import (
     Reconcile,
     StatusUpdated,
     Subscribe,
-    Subscribed,
-    Teardown,
     ToFrameworkBody,
 )
 from fairlead.common.resources import Resources
 from fairlead.common.values import (
-    Launch,
-    LaunchGroup,
     Offer,
     Reason,
-    Source,
     TaskInfo,
-    TaskRef,
     TaskState,
     TaskStatus,
 )
 
 from .core import Driver
 from .events import Dial, DriverEvent, DriverSettings, Happened, Perform
+from .fake_master import FakeMaster
 from .scheduler import Scheduler, Stop
 
 GIB = 2**30
 MANY = 10_000
-
-
-@dataclass(slots=True)
-class FakeTask:
-    """A task that was accepted; nothing happens to it but what the test says."""
-
-    launch: Launch
-    latest: TaskStatus
-
-    @property
-    def info(self) -> TaskInfo:
-        return self.launch.task
-
-
-@dataclass(slots=True)
-class FakeMaster:
-    """Takes every call at its word; says each thing once."""
-
-    framework_id: FrameworkId = FrameworkId("f-1-1")
-    epoch: int = 1
-    heartbeat_s: float = 2.0
-    offers: dict[OfferId, Offer] = field(default_factory=dict)
-    tasks: dict[TaskId, FakeTask] = field(default_factory=dict)
-    refusals: deque[tuple[Code, str, str]] = field(default_factory=deque)
-    """What the next calls of the scheduler are answered with, instead of OK."""
-
-    def answer(self, message: FrameworkMessage) -> list[ToFrameworkBody]:
-        body, code, text, where = message.body, Code.OK, "", ""
-        answers: list[ToFrameworkBody] = []
-        if self.refusals and message.call_id and not isinstance(body, Subscribe | Reconcile):
-            code, text, where = self.refusals.popleft()
-        elif isinstance(body, Subscribe):
-            self.framework_id = body.framework.framework_id or self.framework_id
-            return [Subscribed(self.framework_id, self.heartbeat_s, self.epoch, "cluster")]
-        elif isinstance(body, Accept):
-            answers = self._accept(body)
-        elif isinstance(body, Decline):
-            self._forget(body.offer_ids)
-        elif isinstance(body, Reconcile):
-            answers = [self._where(ref) for ref in body.tasks]
-        if message.call_id:
-            answers.insert(0, CallResult(message.call_id, code, where, text))
-        if isinstance(body, Teardown) and code is Code.OK:
-            answers.append(Goodbye(Code.FRAMEWORK_REMOVED, "it asked to end"))
-        return answers
-
-    def follow(
-        self,
-        task_id: str,
-        state: TaskState,
-        *,
-        exit_code: int | None = None,
-        signal: int | None = None,
-        reason: Reason = Reason.UNSPECIFIED,
-        message: str = "",
-    ) -> TaskStatus:
-        """The next update of a task, as its agent makes it."""
-        task = self.tasks[TaskId(task_id)]
-        sequence = task.latest.sequence + 1
-        task.latest = replace(
-            task.latest,
-            state=state,
-            source=Source.AGENT,
-            reason=reason,
-            message=message,
-            sequence=sequence,
-            update_uuid=UpdateUuid(f"{task.launch.launch_uuid}-{sequence}"),
-            exit_code=exit_code,
-            signal=signal,
-        )
-        return task.latest
-
-    def _accept(self, call: Accept) -> list[ToFrameworkBody]:
-        held = [self.offers[i] for i in call.offer_ids if i in self.offers]
-        self._forget(call.offer_ids)
-        launches = [launch for op in call.operations for launch in _launches(op)]
-        if len(held) < len(call.offer_ids) or not held:
-            return [
-                StatusUpdated(self._status(_ref(one), TaskState.DROPPED, Reason.INVALID_OFFERS))
-                for one in launches
-            ]
-        for launch in launches:
-            status = self._status(_ref(launch, held[0].agent_id), TaskState.STAGING)
-            self.tasks[launch.task.task_id] = FakeTask(launch, status)
-        return []
-
-    def _where(self, ref: TaskRef) -> StatusUpdated:
-        task = self.tasks.get(ref.task_id)
-        if task is not None and ref.launch_uuid in ("", task.launch.launch_uuid):
-            return StatusUpdated(
-                replace(task.latest, source=Source.MASTER, update_uuid=UpdateUuid(""))
-            )
-        return StatusUpdated(self._status(ref, TaskState.DROPPED, Reason.LAUNCH_UNKNOWN))
-
-    def _status(
-        self, ref: TaskRef, state: TaskState, reason: Reason = Reason.UNSPECIFIED
-    ) -> TaskStatus:
-        names = (self.framework_id, ref.task_id, ref.launch_uuid, ref.agent_id)
-        return TaskStatus(*names, state, reason=reason)
-
-    def _forget(self, offer_ids: Sequence[OfferId]) -> None:
-        for offer_id in offer_ids:
-            self.offers.pop(offer_id, None)
 
 
 class Harness:
@@ -303,6 +187,10 @@ class Harness:
 
     # --- what the scheduler did
 
+    def state(self, task_id: str) -> TaskState:
+        """Where a task is by now."""
+        return self.master.tasks[TaskId(task_id)].latest.state
+
     @property
     def tasks(self) -> dict[str, TaskInfo]:
         """All tasks that were launched, by id."""
@@ -375,13 +263,3 @@ class Harness:
             self._inbox.append(Received(session, MasterToFramework(self.master.epoch, answer)))
         if isinstance(body, Heartbeat):
             self._inbox.append(Received(session, MasterToFramework(self.master.epoch, body)))
-
-
-def _launches(operation: object) -> tuple[Launch, ...]:
-    if isinstance(operation, LaunchGroup):
-        return operation.launches
-    return (operation,) if isinstance(operation, Launch) else ()
-
-
-def _ref(launch: Launch, agent_id: str = "") -> TaskRef:
-    return TaskRef(launch.task.task_id, launch.launch_uuid, AgentId(agent_id))

@@ -53,7 +53,8 @@ from fairlead.common.values import (
     TaskState,
     TaskStatus,
 )
-from fairlead.frameworks.kit.testing import FakeMaster, Harness
+from fairlead.frameworks.kit.fake_master import FakeMaster
+from fairlead.frameworks.kit.testing import Harness
 
 F2 = FrameworkId("f2")
 

@@ -25,7 +25,7 @@ from fairlead.common.resources import Resources
 from fairlead.common.server import Server
 from fairlead.common.session import Callbacks, Session
 from fairlead.common.values import Offer, TaskState, TaskStatus
-from fairlead.frameworks.kit.testing import FakeMaster
+from fairlead.frameworks.kit.fake_master import FakeMaster
 
 
 class ServedMaster:

@@ -1,0 +1,203 @@
+"""A master of a few lines, for tests of schedulers and drivers: takes every call at its word.
+
+`testing` drives it; it keeps no books, so what an accept asks for is always there.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import field, replace
+
+from fairlead.common.dataclass import dataclass
+from fairlead.common.ids import AgentId, FrameworkId, OfferId, TaskId, UpdateUuid
+from fairlead.common.messages import (
+    Accept,
+    CallResult,
+    Code,
+    Decline,
+    FrameworkMessage,
+    Goodbye,
+    Reconcile,
+    StatusUpdated,
+    Subscribe,
+    Subscribed,
+    Teardown,
+    ToFrameworkBody,
+)
+from fairlead.common.values import (
+    Launch,
+    Offer,
+    Operation,
+    Reason,
+    Resize,
+    Resume,
+    Source,
+    Suspend,
+    TaskInfo,
+    TaskRef,
+    TaskState,
+    TaskStatus,
+)
+
+from .launches import launches_of
+
+Wrong = tuple[str, str]
+"""A field, and what is wrong with it."""
+
+
+@dataclass(slots=True)
+class FakeTask:
+    """A task that was accepted; nothing happens to it but what the test and its scheduler say."""
+
+    launch: Launch
+    latest: TaskStatus
+
+    @property
+    def info(self) -> TaskInfo:
+        return self.launch.task
+
+
+@dataclass(slots=True)
+class FakeMaster:
+    """Takes every call at its word; says each thing once."""
+
+    framework_id: FrameworkId = FrameworkId("f-1-1")
+    epoch: int = 1
+    heartbeat_s: float = 2.0
+    offers: dict[OfferId, Offer] = field(default_factory=dict)
+    tasks: dict[TaskId, FakeTask] = field(default_factory=dict)
+    refusals: deque[tuple[Code, str, str]] = field(default_factory=deque)
+    """What the next calls of the scheduler are answered with, instead of OK."""
+    is_prompt: bool = True
+    """Tasks are suspended, resumed and resized at once; else when the test says so."""
+
+    def answer(self, message: FrameworkMessage) -> list[ToFrameworkBody]:
+        body, code, text, where = message.body, Code.OK, "", ""
+        answers: list[ToFrameworkBody] = []
+        if self.refusals and message.call_id and not isinstance(body, Subscribe | Reconcile):
+            code, text, where = self.refusals.popleft()
+        elif isinstance(body, Subscribe):
+            self.framework_id = body.framework.framework_id or self.framework_id
+            return [Subscribed(self.framework_id, self.heartbeat_s, self.epoch, "cluster")]
+        elif isinstance(body, Accept):
+            code, where, text, answers = self._accept(body)
+        elif isinstance(body, Decline):
+            self._forget(body.offer_ids)
+        elif isinstance(body, Reconcile):
+            answers = [self._where(ref) for ref in body.tasks]
+        if message.call_id:
+            answers.insert(0, CallResult(message.call_id, code, where, text))
+        if isinstance(body, Teardown) and code is Code.OK:
+            answers.append(Goodbye(Code.FRAMEWORK_REMOVED, "it asked to end"))
+        return answers
+
+    def follow(
+        self,
+        task_id: str,
+        state: TaskState,
+        *,
+        exit_code: int | None = None,
+        signal: int | None = None,
+        reason: Reason = Reason.UNSPECIFIED,
+        message: str = "",
+    ) -> TaskStatus:
+        """The next update of a task, as its agent makes it."""
+        task = self.tasks[TaskId(task_id)]
+        sequence = task.latest.sequence + 1
+        task.latest = replace(
+            task.latest,
+            state=state,
+            source=Source.AGENT,
+            reason=reason,
+            message=message,
+            sequence=sequence,
+            update_uuid=UpdateUuid(f"{task.launch.launch_uuid}-{sequence}"),
+            exit_code=exit_code,
+            signal=signal,
+        )
+        return task.latest
+
+    def _accept(self, call: Accept) -> tuple[Code, str, str, list[ToFrameworkBody]]:
+        held = [self.offers[i] for i in call.offer_ids if i in self.offers]
+        self._forget(call.offer_ids)
+        wrong = self._wrong_offers(call, held) or self._wrong_orders(call)
+        if wrong is not None:
+            dropped = TaskState.DROPPED, Reason.INVALID_OFFERS
+            statuses = [self._status(_ref(one), *dropped) for one in launches_of(call)]
+            return Code.REFUSED, *wrong, [StatusUpdated(status) for status in statuses]
+        agent_id = held[0].agent_id if held else self.tasks[call.task_ids[0]].latest.agent_id
+        for launch in launches_of(call):
+            status = self._status(_ref(launch, agent_id), TaskState.STAGING)
+            self.tasks[launch.task.task_id] = FakeTask(launch, status)
+        return Code.OK, "", "", list(self._carry_out(call.operations) if self.is_prompt else ())
+
+    def _wrong_offers(self, call: Accept, held: Sequence[Offer]) -> Wrong | None:
+        if not call.offer_ids and not call.task_ids:
+            return "offer_ids", "names neither an offer nor a task"
+        if len(held) < len(call.offer_ids):
+            return "offer_ids", "one of them is not held"
+        for index, task_id in enumerate(call.task_ids):
+            if task_id not in self.tasks:
+                return f"task_ids[{index}]", f"no task {task_id!r} is known of this framework"
+        return None
+
+    def _wrong_orders(self, call: Accept) -> Wrong | None:
+        """What the operations before have made of a task decides what can be done with it."""
+        states = {task_id: self.tasks[task_id].latest.state for task_id in call.task_ids}
+        for index, operation in enumerate(call.operations):
+            if not isinstance(operation, Suspend | Resume | Resize):
+                continue
+            task_id = operation.task_id
+            if task_id not in states:
+                return f"operations[{index}]", f"the accept's task_ids do not name {task_id!r}"
+            if isinstance(operation, Suspend) and states[task_id].is_terminal:
+                continue
+            if states[task_id] not in _FIT[type(operation)]:
+                return f"operations[{index}]", f"{task_id} is {states[task_id].name}"
+            states[task_id] = _BECOMES[type(operation)]
+        return None
+
+    def _carry_out(self, operations: Sequence[Operation]) -> Iterator[StatusUpdated]:
+        for operation in operations:
+            if not isinstance(operation, Suspend | Resume | Resize):
+                continue
+            task, state = self.tasks[operation.task_id], _BECOMES[type(operation)]
+            if isinstance(operation, Resize):
+                info = replace(task.info, resources=operation.resources)
+                task.launch = replace(task.launch, task=info)
+            elif task.latest.state in (state, *_ENDS):
+                continue
+            reason = _REASONS.get(type(operation), Reason.UNSPECIFIED)
+            yield StatusUpdated(self.follow(operation.task_id, state, reason=reason))
+
+    def _where(self, ref: TaskRef) -> StatusUpdated:
+        task = self.tasks.get(ref.task_id)
+        if task is not None and ref.launch_uuid in ("", task.launch.launch_uuid):
+            return StatusUpdated(
+                replace(task.latest, source=Source.MASTER, update_uuid=UpdateUuid(""))
+            )
+        return StatusUpdated(self._status(ref, TaskState.DROPPED, Reason.LAUNCH_UNKNOWN))
+
+    def _status(
+        self, ref: TaskRef, state: TaskState, reason: Reason = Reason.UNSPECIFIED
+    ) -> TaskStatus:
+        names = (self.framework_id, ref.task_id, ref.launch_uuid, ref.agent_id)
+        return TaskStatus(*names, state, reason=reason)
+
+    def _forget(self, offer_ids: Sequence[OfferId]) -> None:
+        for offer_id in offer_ids:
+            self.offers.pop(offer_id, None)
+
+
+_BECOMES = {Suspend: TaskState.SUSPENDED, Resume: TaskState.RUNNING, Resize: TaskState.RUNNING}
+_REASONS = {Suspend: Reason.TASK_SUSPENDED, Resume: Reason.TASK_RESUMED}
+_FIT = {
+    Suspend: (TaskState.RUNNING, TaskState.SUSPENDED),
+    Resume: (TaskState.SUSPENDED,),
+    Resize: (TaskState.RUNNING,),
+}
+"""The states in which a task can be ordered so."""
+_ENDS = tuple(state for state in TaskState if state.is_terminal)
+
+
+def _ref(launch: Launch, agent_id: str = "") -> TaskRef:
+    return TaskRef(launch.task.task_id, launch.launch_uuid, AgentId(agent_id))
