@@ -12,6 +12,7 @@ from .launcher import Launcher
 from .nodes import AgentNode, FrameworkNode
 from .plan import Plan, framework_info
 from .schedulers import Bag, Job, Memory, Replayable, Service
+from .swapping import Swapper
 
 GUEST_LIMIT_S = 6.0
 FOR_EVER_S = 1e6
@@ -59,6 +60,11 @@ def framework_hosts(plan: Plan) -> list[FrameworkHost]:
         random = Random(f"{plan.seed}/service/{memory.lives}")
         return Service(service, plan.service, memory, random, plan.roll_s)
 
+    def train(memory: Memory) -> Replayable:
+        random = Random(f"{plan.seed}/training/{memory.lives}")
+        info = framework_info("training", FOR_EVER_S)
+        return Swapper(info, plan.training, memory, random, plan.slice_s)
+
     def visit(memory: Memory) -> Replayable:
         guest = plan.guest
         assert guest is not None
@@ -70,4 +76,6 @@ def framework_hosts(plan: Plan) -> list[FrameworkHost]:
 
     hosts = [FrameworkHost(name, partial(bag, name=name, jobs=jobs)) for name, jobs in bags.items()]
     hosts.insert(1, FrameworkHost("service", up))
+    if plan.training:
+        hosts.append(FrameworkHost("training", train))
     return [*hosts, FrameworkHost("guest", visit)] if plan.guest else hosts

@@ -42,6 +42,9 @@ class Plan:
     settle_s: float = 200.0
     bags: tuple[tuple[Job, ...], ...] = ()
     """Of further frameworks, each with short jobs of its own."""
+    training: tuple[Job, ...] = ()
+    """That share devices."""
+    slice_s: float = 1.0
 
     def describe(self) -> str:
         master = self.master
@@ -53,6 +56,7 @@ class Plan:
             f" offer {master.offer_timeout_s:g}, filter {master.min_filter_s:g}\n"
             f"jobs: {len(self.batch)} short, {len(self.service)} long,"
             f" one replaced every {self.roll_s:g} s; guest: {guest}\n"
+            f"training: {len(self.training)} jobs, slices of {self.slice_s:.1f} s\n"
             f"faults: one in {self.fault_every_s:.2f} s until {self.faults_end:.1f} s"
         )
 
@@ -79,6 +83,10 @@ def draw(seed: int) -> Plan:
         random.choice((0.0, 6.0, 12.0)),
         random.uniform(0.7, 3.0),
         random.uniform(25.0, 45.0),
+        training=tuple(_training(random, number) for number in range(random.choice((0, 2, 4, 6))))
+        if gpus
+        else (),
+        slice_s=random.choice((0.5, 1.0, 3.0)),
     )
 
 
@@ -110,6 +118,13 @@ def _long(random: Random, name: str, number: int) -> Job:
     kind = "stubborn" if random.random() < 0.2 else "work"
     resources = Resources.of(random.choice((0.25, 0.5)), random.choice((0, 1)) * GIB)
     return Job(f"{name}-{number}", resources, (kind, LONG, "0"), random.choice((0.5, 2.0)))
+
+
+def _training(random: Random, number: int) -> Job:
+    kind = random.choice(("train", "train", "train", "train", "clinging", "work"))
+    resources = Resources.of(random.choice((0.25, 0.5)), random.choice((0, 1)) * GIB, gpus=1)
+    argv = (kind, f"{random.uniform(1.0, 8.0):.3f}", "0", random.choice(("0.01", "0.1", "1.0")))
+    return Job(f"net-{number}", resources, argv)
 
 
 def _guest(random: Random) -> Guest | None:

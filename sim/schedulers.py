@@ -1,4 +1,4 @@
-"""Two small schedulers: one keeps long tasks up, one runs a bag of short ones. Both state demand.
+"""Small schedulers: one keeps long tasks up, one runs a bag of short ones. Both state demand.
 
 What they must not forget lies in a `Memory`, which outlives their process as a database would.
 They name their launches themselves, so that a later life can ask what became of each.
@@ -65,6 +65,8 @@ class Attempt:
     agent_id: AgentId
     state: TaskState = TaskState.STAGING
     is_killed: bool = False
+    device: str = ""
+    """Where it shares one."""
 
     @property
     def counts(self) -> bool:
@@ -219,18 +221,18 @@ class Replayable:
         for job in self.open_jobs():
             if (picked := left.pick(job.resources)) is not None:
                 left -= picked
-                launches.append(self._launch(job, offer))
+                launches.append(self._launch(job, offer, job.resources))
         if launches:
             return Accept((offer.offer_id,), tuple(launches), refuse_s=REFUSE_S)
         return Decline((offer.offer_id,), REFUSE_S)
 
-    def _launch(self, job: Job, offer: Offer) -> Launch:
+    def _launch(self, job: Job, offer: Offer, resources: Resources) -> Launch:
         self.memory.launches += 1
         task_id = TaskId(f"{job.name}.{self.memory.launches}")
         uuid = LaunchUuid(f"{self.framework.name}-{task_id}")
         self.memory.attempts[task_id] = Attempt(job.name, uuid, offer.agent_id)
         info = TaskInfo(
-            task_id, job.name, Command(job.argv), job.resources, kill_grace_s=job.kill_grace_s
+            task_id, job.name, Command(job.argv), resources, kill_grace_s=job.kill_grace_s
         )
         return Launch(info, uuid)
 
