@@ -37,15 +37,18 @@ async def _life(
     """One id's worth of it."""
     instance_uuid = uuid.uuid4().hex
     where, identity = Whereabouts(home, master), Identity.of(home, NAME)
+    is_successor = bool(identity.load(where.cluster_id()))
     rows = await asyncio.to_thread(store.load)
+    kept = records.decode(rows, KINDS, f"the store of {NAME}")
     service = TrainingService(home, options)
     scheduler = TrainingScheduler.restore(
         instance_uuid,
         options.checkpoints,
-        records.decode(rows, KINDS, f"the store of {NAME}"),
+        kept,
         TrainingSettings(slice_s=options.slice_s),
         address=await service.start(),
         wall_offset_s=time.time() - clock.monotonic(),
+        is_successor=is_successor,
     )
     runner = FrameworkRunner(
         scheduler,
