@@ -77,16 +77,16 @@ def draw(seed: int) -> Plan:
         agents,
         master,
         silent_s,
-        tuple(_short(random, number, gpus) for number in range(random.randint(8, 20))),
+        tuple(_short(random, number, gpus) for number in range(random.randint(8, 16))),
         tuple(_long(random, "up", number) for number in range(random.randint(2, 4))),
         _guest(random),
         random.choice((0.0, 6.0, 12.0)),
         random.uniform(0.7, 3.0),
         random.uniform(25.0, 45.0),
-        training=tuple(_training(random, number) for number in range(random.choice((0, 2, 4, 6))))
+        training=tuple(_training(random, number) for number in range(random.choice((0, 4, 6, 8))))
         if gpus
         else (),
-        slice_s=random.choice((0.5, 1.0, 3.0)),
+        slice_s=random.choice((0.3, 0.6, 2.0)),
     )
 
 
@@ -123,7 +123,7 @@ def _long(random: Random, name: str, number: int) -> Job:
 def _training(random: Random, number: int) -> Job:
     kind = random.choice(("train", "train", "train", "train", "clinging", "work"))
     resources = Resources.of(random.choice((0.25, 0.5)), random.choice((0, 1)) * GIB, gpus=1)
-    argv = (kind, f"{random.uniform(1.0, 8.0):.3f}", "0", random.choice(("0.01", "0.1", "1.0")))
+    argv = (kind, f"{random.uniform(2.0, 8.0):.3f}", "0", random.choice(("0.01", "0.1", "1.0")))
     return Job(f"net-{number}", resources, argv)
 
 
