@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,11 @@ class Containers:
                 self._spawn(self._start(containerizer, order))
             case SignalContainer(uuid, signum):
                 self._spawn(_patiently(containerizer.signal(uuid, signum), f"signal {uuid}"))
-            case SuspendContainer() | ResumeContainer() | UpdateContainer():
+            case SuspendContainer() | ResumeContainer():
                 self._suspensions.perform(containerizer, order)
+            case UpdateContainer(uuid, limits):
+                whole = replace(limits, processes=self._processes)
+                self._suspensions.perform(containerizer, UpdateContainer(uuid, whole))
             case DestroyContainer(uuid):
                 self._suspensions.cancel(uuid)
                 self._spawn(_patiently(containerizer.destroy(uuid), f"destroy {uuid}"))

@@ -9,7 +9,7 @@ import pytest
 
 from fairlead.agent import at_rest, gpu_release, suspensions
 from fairlead.agent.at_rest import AT_REST
-from fairlead.agent.containers import Containers
+from fairlead.agent.containers import PROCESSES, Containers
 from fairlead.agent.events import (
     ContainerExited,
     ContainerNotSuspended,
@@ -339,6 +339,6 @@ def test_other_limits_are_told_of(tmp_path: Path) -> None:
             limits = Limits(1000, 1000, memory_bytes)
             agent.containers.perform(UpdateContainer(A, limits))
             assert await agent.hears() == ContainerUpdated(A, message)
-        assert agent.machine.tasks[A].spec.limits.memory_bytes == 3 * GIB
+        assert agent.machine.tasks[A].spec.limits == Limits(1000, 1000, 3 * GIB, PROCESSES)
 
     play(tmp_path, story)
