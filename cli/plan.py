@@ -11,7 +11,7 @@ from .cluster import python
 from .supervisor import Daemon, Plan
 
 HOST = "127.0.0.1"
-FRAMEWORKS = ("commands", "batch")
+FRAMEWORKS = ("commands", "batch", "training")
 
 
 @dataclass(frozen=True, slots=True)

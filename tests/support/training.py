@@ -3,6 +3,7 @@
 A copy that begins looks at once whether a former one still lives.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,17 +113,18 @@ def job_of(fairlead: Command, job_id: str) -> dict[str, Any]:
 def until_job(
     fairlead: Command, job_id: str, *states: str, patience_s: float = 60
 ) -> dict[str, Any]:
-    """The job, once it is in one of these states."""
+    """The job, once it is in one of these states; whoever is asked may be starting again."""
     seen: list[dict[str, Any]] = []
 
     def is_there() -> bool:
-        seen[:] = [job_of(fairlead, job_id)]
-        return seen[0]["state"] in states
+        done = fairlead("jobs", "show", job_id, "-o", "json")
+        seen[:] = [json.loads(done.stdout)] if done.returncode == 0 else []
+        return bool(seen) and seen[0]["state"] in states
 
     try:
         until(f"job {job_id} is {states}", is_there, patience_s)
     except AssertionError as error:
-        error.add_note(f"{seen}\n{fairlead.ok('jobs', 'why', job_id)}")
+        error.add_note(f"{seen}\n{fairlead('jobs', 'why', job_id)}")
         raise
     return seen[0]
 

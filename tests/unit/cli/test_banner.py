@@ -41,10 +41,10 @@ def test_it_says_how_many_tasks_were_adopted() -> None:
 
 def test_it_waits_for_every_agent_and_framework() -> None:
     agents = agent("a1"), agent("a2", AgentState.RECOVERING)
-    built_in = framework("commands"), framework("batch")
+    built_in = framework("commands"), framework("batch"), framework("training")
     assert missing_of(state(*agents, *built_in), PLAN.agents) == "not there yet: agent a2"
     away = framework("batch", is_connected=False)
-    assert missing_of(state(agents[0], built_in[0], away), ("a1",)) == (
+    assert missing_of(state(agents[0], built_in[0], built_in[2], away), ("a1",)) == (
         "not there yet: framework batch"
     )
     assert missing_of(state(agents[0], *built_in), ("a1",)) == ""
