@@ -182,7 +182,9 @@ class Accepts:
         context.record(f"progress/{accept_id}", None)
         context.record(f"accept/{accept_id}", None)
         framework_id = accept.run.framework.framework_id
-        context.say(AcceptEnded(accept_id, framework_id, accept.failed_operation, accept.message))
+        context.say_ended(
+            AcceptEnded(accept_id, framework_id, accept.failed_operation, accept.message)
+        )
 
     def abandon(self, framework_id: FrameworkId) -> None:
         """Of a framework that is no more: what has not begun never will."""

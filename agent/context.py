@@ -12,6 +12,7 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.events import Record, Send
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, SessionId, TaskId
 from fairlead.common.messages import (
+    AcceptEnded,
     AcceptProgress,
     AgentBody,
     AgentMessage,
@@ -148,6 +149,8 @@ class Context:
     """The highest that was ever seen."""
     session: SessionId | None = None
     is_registered: bool = False
+    ended_accepts: list[AcceptEnded] = field(default_factory=list)
+    """Under way when we told the master of them; its answer is not here yet."""
     tasks: dict[str, Task] = field(default_factory=dict)
     ended: dict[str, tuple[int, AgentTask]] = field(default_factory=dict)
     """Acknowledged to the end, oldest first, each with its number in the records."""
@@ -209,6 +212,19 @@ class Context:
 
     def record_progress(self, accept: Accept) -> None:
         self.record(f"progress/{accept.run.accept_id}", self.progress(accept))
+
+    def say_ended(self, ended: AcceptEnded) -> None:
+        """To a master that has it in its books, or will have once it answers a registration."""
+        if self.is_registered:
+            self.say(ended)
+        elif self.session is not None:
+            self.ended_accepts.append(ended)
+
+    def say_ended_since(self) -> None:
+        """The answer is here."""
+        for ended in self.ended_accepts:
+            self.say(ended)
+        self.ended_accepts.clear()
 
     def drop_claims(self, accept_id: str) -> None:
         for key in [key for key, claimant in self.claims.items() if claimant == accept_id]:

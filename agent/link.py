@@ -73,6 +73,7 @@ class Link:
             return
         context.session = session
         context.is_registered = False
+        context.ended_accepts.clear()
         self._heard()
         for message in self._registration():
             context.do(Send(session, AgentMessage(message)))
@@ -197,6 +198,7 @@ class Link:
         self._heard()  # and from now on by its own interval
         self._failures = 0
         self._updates.send_all()
+        context.say_ended_since()
         self.heartbeat()
 
     # --- said

@@ -8,8 +8,8 @@ from tests.support.agent_harness import F1, KILL, AgentHarness, launch
 
 from fairlead.agent.events import ContainerSuspended
 from fairlead.agent.limits import Limits
-from fairlead.common.ids import LaunchUuid, Role, TaskId
-from fairlead.common.messages import AcceptEnded, TaskUpdated
+from fairlead.common.ids import AgentId, LaunchUuid, Role, TaskId
+from fairlead.common.messages import AcceptEnded, AgentHeartbeat, AgentRegistered, TaskUpdated
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import AgentTask, Reason, Resize, Resume, Suspend, TaskState
 
@@ -384,3 +384,16 @@ def test_an_agent_tells_of_launches_to_come() -> None:
     assert isinstance(h.last("a"), TaskUpdated)
     assert h.held("c") == ONE
     assert KILL not in h.signals("a")
+
+
+def test_an_accept_that_ends_before_the_master_has_answered_a_registration_is_told_after() -> None:
+    h = swapping()
+    h.steps_answer = False
+    h.run([Suspend(A)]).hangs_up()
+    h.answers_registrations = False
+    h.registered().answers()
+    assert h.state("a") is TaskState.SUSPENDED
+    assert h.ended_accepts() == []
+    assert h.session is not None
+    h.says(AgentRegistered(AgentId("agent-1"), h.cluster_id, 2.0))
+    assert [type(body) for body in h.heard[-3:]] == [TaskUpdated, AcceptEnded, AgentHeartbeat]
