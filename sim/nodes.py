@@ -183,8 +183,9 @@ class FrameworkNode(Process):
         leader: Leader,
         settings: DriverSettings,
         offset: float,
+        disk: Disk | None = None,
     ) -> None:
-        super().__init__(stage, name, host, Disk(stage.clock, stage.random), offset)
+        super().__init__(stage, name, host, disk or Disk(stage.clock, stage.random), offset)
         self._leader = leader
         self.scheduler = scheduler
         self.has_stopped = False

@@ -78,6 +78,7 @@ class Copies:
         if job.turn is Turn.IN:
             if status.reason is not Reason.OPERATION_FAILED:
                 return
+            job.ready_at = self._book.now + self._book.settings.backoff_s
             self._book.note(job, f"was not resumed: {status.message}")
         job.turn = job.since = None
         if job.is_wanted and job.state is not JobState.MIGRATING:

@@ -58,9 +58,11 @@ def programs(book: Book, server: Server) -> Iterator[Program]:
 
 
 def _may_enter(job: Job, seat: Sequence[GpuId], now: float) -> bool:
+    if job.ready_at > now:
+        return False
     if job.lives:
         return job.is_suspended and not job.is_leaving and tuple(seat) == job.gpu_ids
-    return job.ready_at <= now and not job.ending
+    return not job.ending
 
 
 def _program(

@@ -6,10 +6,10 @@ said to the master (`programs`). This one joins them: after each event it plans 
 known, so that nothing has to be remembered of a plan that did not come about.
 
 **Never two living copies.** A copy is recorded before its launch leaves, and a job gets another
-only when the terminal status of the last one has come. A migration is two such phases: the copy here
-ends, having saved itself, and then one is launched there. While an agent is unreachable its jobs
-wait. What a crash leaves half done is recorded (`MIGRATING`, `CANCELLING`, a pause), and the next
-life orders it again.
+only when the terminal status of the last one has come. A migration is two such phases: the copy
+here ends, having saved itself, and then one is launched there. While an agent is unreachable its
+jobs wait. What a crash leaves half done is recorded (`MIGRATING`, `CANCELLING`, a pause), and the
+next life orders it again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
