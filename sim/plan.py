@@ -83,7 +83,7 @@ def draw(seed: int) -> Plan:
         random.choice((0.0, 6.0, 12.0)),
         random.uniform(0.7, 3.0),
         random.uniform(25.0, 45.0),
-        training=tuple(_training(random, number) for number in range(random.choice((0, 4, 6, 8))))
+        training=tuple(_training(random, number) for number in range(random.choice((0, 4, 8, 10))))
         if gpus
         else (),
         slice_s=random.choice((0.3, 0.6, 2.0)),

@@ -75,6 +75,8 @@ class Process:
         self.is_stopped = False
         self.fuse: int | None = None
         """Set: the process dies before the action after so many others."""
+        self.trap: Callable[[object], bool] | None = None
+        """Set: its fuse burns from the first action that this says yes to."""
         self.is_mined = False
         """Set: it dies while its next commit is on its way to the disk, or just there."""
         self.on_death: Callable[[str], None] = lambda _why: None
@@ -258,6 +260,8 @@ class Process:
                 self.stage.auditor.closed(self.name, end.link)
 
     def _perform_next(self, action: object) -> None:
+        if self.trap is not None and self.trap(action):
+            self.trap, self.fuse = None, self.stage.random.choice((0, 1, 1, 2, 3, 4))
         if self.fuse is not None:
             if self.fuse <= 0:
                 self.die(f"before {name_of(action)}")

@@ -76,6 +76,8 @@ class Swapper(Replayable):
     # --- offers: resumed on their own devices, launched beside or in place of others
 
     def _use(self, offer: Offer) -> SchedulerAction:
+        if self._random.random() < 0.5 and (swap := self._take_place(offer)):
+            return swap
         operations: list[Operation] = []
         names: list[TaskId] = []
         left = offer.resources
@@ -90,10 +92,8 @@ class Swapper(Replayable):
             if (picked := left.pick(job.resources)) is not None:
                 left -= picked
                 operations.append(self._launch_on(job, offer, picked))
-        if not operations and (swap := self._take_place(offer)):
-            return swap
         if not operations:
-            return Decline((offer.offer_id,), REFUSE_S)
+            return self._take_place(offer) or Decline((offer.offer_id,), REFUSE_S)
         return Accept((offer.offer_id,), tuple(operations), tuple(names), refuse_s=REFUSE_S)
 
     def _take_place(self, offer: Offer) -> SchedulerAction | None:
@@ -150,10 +150,10 @@ class Swapper(Replayable):
             if dice < 0.1:
                 operations += [self._suspend(other), self._resume(one)]
             return Accept((), tuple(operations), (one, other))
-        if running and dice < 0.8:
+        if running and dice < 0.75:
             one = self._random.choice(running)
             return Accept((), (self._resize(one),), (one,))
-        if running and dice < 0.9:
+        if running and dice < 0.85:
             one = self._random.choice(running)
             return Accept((), (self._suspend(one),), (one,))
         if paused and dice < 0.95:  # mostly refused: nothing there for it

@@ -185,7 +185,7 @@ class World:
         """No further faults; what is still away comes back by itself."""
         self._is_calm = True
         for process in [*self.agents(), *self.frameworks(), *self._living_masters()]:
-            process.fuse = None
+            process.fuse = process.trap = None
             process.is_mined = False
         for host in self._hosts.values():
             host.launcher.fails.clear()
