@@ -11,6 +11,7 @@ from typing import Any
 from fairlead.common.ids import CallId, FrameworkId, LaunchUuid
 from fairlead.common.messages import (
     Accept,
+    AcceptEnded,
     Acknowledge,
     AcknowledgeUpdate,
     AgentHeartbeat,
@@ -170,8 +171,11 @@ class Auditor:
         body = message.body
         if isinstance(body, RegisterAgent):
             self._containers.registering(link, body)
+            for task in body.tasks:
+                self._containers.reported(task.launch_uuid, task.resources)
         elif isinstance(body, TaskUpdated):
             self._statuses.updated(link, body, now)
+            self._containers.reported(body.status.launch_uuid, body.resources)
         elif isinstance(body, AgentHeartbeat):
             self._statuses.unacknowledged[link.host] = body.unacknowledged
         if not isinstance(body, Goodbye):
@@ -236,6 +240,8 @@ class Auditor:
             self._ledger(link).reported(link, body)
         elif isinstance(body, TaskUpdated):
             self._ledger(link).updated(link, body)
+        elif isinstance(body, AcceptEnded):
+            self._ledger(link).accept_ended(link, body)
         self._sessions.heard(now, link)
 
     def _heard_of_framework(self, now: float, link: Link, message: FrameworkMessage) -> None:

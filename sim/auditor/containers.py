@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from fairlead.common.ids import FrameworkId, GpuId, LaunchUuid, TaskId
 from fairlead.common.messages import MasterToAgent, RegisterAgent, RunAccept
-from fairlead.common.resources import MILLIS, Resources
+from fairlead.common.resources import MILLIS, Resources, total
 from fairlead.common.values import Launch
 
 from .laws import Facts, Link, ViolationError
@@ -31,6 +31,8 @@ class Running:
     order: Order
     resources: Resources
     is_suspended: bool = False
+    reported: Resources | None = None
+    """Held by it, as its agent says."""
 
     @property
     def used(self) -> Resources:
@@ -74,6 +76,11 @@ class Containers:
                 "lower epochs are never obeyed",
                 f"{link.client} goes on talking to {link.server}, whose epoch is behind",
             )
+
+    def reported(self, uuid: LaunchUuid, resources: Resources) -> None:
+        """An agent says what a task holds."""
+        if (running := self._running.get(uuid)) is not None:
+            running.reported = resources
 
     def heard_by_agent(self, now: float, link: Link, message: MasterToAgent) -> None:
         if message.epoch < self._epochs.get(link.host, 0):
@@ -170,8 +177,11 @@ class Containers:
     # --- at the end
 
     def used(self, host: str) -> Resources:
-        return sum(
-            (r.resources for r in self._running.values() if r.order.host == host), Resources()
+        """What runs there holds, in truth; of what is suspended its agent knows if it has cpus."""
+        here = [running for running in self._running.values() if running.order.host == host]
+        return total(
+            running.reported if running.is_suspended and running.reported else running.used
+            for running in here
         )
 
     def living(self) -> list[tuple[LaunchUuid, FrameworkId, TaskId]]:

@@ -1,15 +1,18 @@
 """Laws about offers, as the messages of one leader show them: never more than there is, used once,
-never against a filter, never to who is suppressed, never of an agent that is away.
+never against a filter, never to who is suppressed, never of an agent that is away. What an accept
+brought and no task holds is its own until it ends.
 
 The ledger is of one master process; what another leader promised is void with it.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role, TaskId
 from fairlead.common.messages import (
     Accept,
+    AcceptEnded,
     Decline,
     OffersMade,
     OffersRescinded,
@@ -24,6 +27,7 @@ from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Launch, Offer
 
 from .laws import Facts, Link, ViolationError
+from .parts import MOVES, Move, Part, move_of, part_of
 
 HOUR_S = 3600.0
 
@@ -35,6 +39,8 @@ class _Agent:
     capacity: Resources
     link: int
     used: dict[LaunchUuid, Resources] = field(default_factory=dict)
+    names: dict[tuple[FrameworkId, TaskId], LaunchUuid] = field(default_factory=dict)
+    accepts: dict[str, Part] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -59,6 +65,8 @@ class Offers:
         self._made: dict[OfferId, float] = {}
         self._reports: dict[int, list[RegisterAgent]] = {}
         self._accepted: dict[LaunchUuid, None] = {}
+        self._ordered: Counter[str] = Counter()
+        """Moves of tasks that their frameworks asked for and no agent was told yet."""
 
     # --- agents
 
@@ -75,6 +83,18 @@ class Offers:
             for task in call.tasks:
                 if not task.latest.state.is_terminal:
                     agent.used[task.launch_uuid] = task.resources
+                    agent.names[task.framework_id, task.task.task_id] = task.launch_uuid
+        for progress in (each for call in calls for each in call.accepts):
+            launches = {
+                task.launch_uuid: task.task.resources
+                for call in calls
+                for task in call.tasks
+                if task.accept_id == progress.accept_id and not task.resources
+            }
+            named = [(progress.framework_id, task_id) for task_id in progress.task_ids]
+            uuids = [agent.names[name] for name in named if name in agent.names]
+            part = Part.begun(progress.resources, uuids, launches, agent.used)
+            agent.accepts[progress.accept_id] = part
         self._void(lambda offer: offer.agent_id == agent_id)
 
     def updated(self, link: Link, update: TaskUpdated) -> None:
@@ -83,6 +103,15 @@ class Offers:
             return
         if update.latest.state.is_terminal:
             agent.used.pop(update.latest.launch_uuid, None)
+        else:
+            agent.used[update.latest.launch_uuid] = update.resources
+
+    def accept_ended(self, link: Link, message: AcceptEnded) -> None:
+        agent = self._agents.get(link.agent_id)
+        if agent is not None and agent.link == link.number:
+            part = agent.accepts.pop(message.accept_id, None)
+            if part is not None:
+                part.end(agent.used)
 
     # --- frameworks
 
@@ -115,8 +144,13 @@ class Offers:
         offers = [self._take(link, offer_id) for offer_id in dict.fromkeys(call.offer_ids)]
         held = [offer for offer in offers if offer is not None]
         launches = [op for op in call.operations if isinstance(op, Launch)]
-        if not held or len(held) < len(offers):
+        if len(held) < len(offers) or not (held or call.task_ids):
             return
+        moves = [op for op in call.operations if isinstance(op, MOVES)]
+        if moves:
+            self._accepted.update((launch.launch_uuid, None) for launch in launches)
+            self._ordered += Counter(move_of(link.framework_id, move) for move in moves)
+            return  # what is left over comes of what happens
         left: Resources = total(offer.resources for offer in held)
         for launch in launches:
             self._accepted[launch.launch_uuid] = None
@@ -155,6 +189,8 @@ class Offers:
 
     def run(self, link: Link, message: RunAccept) -> None:
         agent = self._agents.get(link.agent_id)
+        moves = [operation for operation in message.operations if isinstance(operation, MOVES)]
+        self._check_moves(message.framework.framework_id, moves)
         for operation in message.operations:
             if isinstance(operation, Launch):
                 uuid = operation.launch_uuid
@@ -165,7 +201,11 @@ class Offers:
                     )
                 del self._accepted[uuid]
                 if agent is not None:
-                    agent.used[uuid] = operation.task.resources
+                    agent.used[uuid] = EMPTY if moves else operation.task.resources
+                    name = (message.framework.framework_id, operation.task.task_id)
+                    agent.names[name] = uuid
+        if agent is not None and moves:
+            agent.accepts[message.accept_id] = part_of(message, agent.names, agent.used)
         self._check_room(link.agent_id)
 
     def check_away(self, framework_id: FrameworkId) -> None:
@@ -211,12 +251,22 @@ class Offers:
                     f" {refused} were refused until {until:.3f}",
                 )
 
+    def _check_moves(self, framework_id: FrameworkId, moves: list[Move]) -> None:
+        for move in moves:
+            name = move_of(framework_id, move)
+            if not self._ordered[name]:
+                raise ViolationError(
+                    "tasks are moved by their framework", f"{self._server}: {name}, unasked"
+                )
+            self._ordered[name] -= 1
+
     def _check_room(self, agent_id: AgentId) -> None:
         agent = self._agents.get(agent_id)
         if agent is None:
             return
         left = agent.capacity
-        parts = list(agent.used.items())
+        parts: list[tuple[str, Resources]] = [*agent.used.items()]
+        parts += [(name, part.own(agent.used)) for name, part in agent.accepts.items()]
         offers = [o for o in self._outstanding.values() if o.agent_id == agent_id]
         for name, resources in [*parts, *((o.offer_id, o.resources) for o in offers)]:
             if not left.contains(resources):

@@ -18,14 +18,22 @@ FOLLOWS: Mapping[TaskState | None, tuple[TaskState, ...]] = {
     _S.STAGING: (_S.STAGING, _S.STARTING, _S.RUNNING, _S.KILLING, *_AWAY, *_TERMINAL),
     _S.STARTING: (_S.STARTING, _S.RUNNING, _S.KILLING, *_AWAY, *_TERMINAL),
     _S.RUNNING: (_S.RUNNING, _S.SUSPENDING, _S.KILLING, *_AWAY, *_TERMINAL),
-    _S.SUSPENDING: (_S.SUSPENDED, _S.RUNNING, _S.KILLING, *_AWAY, *_TERMINAL),
+    _S.SUSPENDING: (_S.SUSPENDING, _S.SUSPENDED, _S.RUNNING, _S.KILLING, *_AWAY, *_TERMINAL),
     _S.SUSPENDED: (_S.SUSPENDED, _S.RESUMING, _S.KILLING, *_AWAY, *_TERMINAL),
-    _S.RESUMING: (_S.RUNNING, _S.SUSPENDED, _S.KILLING, *_AWAY, *_TERMINAL),
+    _S.RESUMING: (_S.RESUMING, _S.RUNNING, _S.SUSPENDED, _S.KILLING, *_AWAY, *_TERMINAL),
     _S.KILLING: (_S.KILLING, *_AWAY, *_TERMINAL),
 }
 """What a scheduler may be told after what. Who was away returns to any state; an end is final."""
 _ROUND = (_S.RUNNING, _S.SUSPENDING, _S.SUSPENDED, _S.RESUMING)
 """Entered again and again: who is told the latest, and not every step, may find any after any."""
+NEXT: Mapping[TaskState, tuple[TaskState, ...]] = {
+    _S.RUNNING: (_S.RUNNING, _S.SUSPENDING, _S.KILLING, *_TERMINAL),
+    _S.SUSPENDING: (_S.SUSPENDED, _S.RUNNING, _S.KILLING, *_TERMINAL),
+    _S.SUSPENDED: (_S.SUSPENDED, _S.RESUMING, _S.KILLING, *_TERMINAL),
+    _S.RESUMING: (_S.RUNNING, _S.SUSPENDED, _S.KILLING, *_TERMINAL),
+    _S.KILLING: (_S.KILLING, *_TERMINAL),
+}
+"""What an agent may say next after what."""
 
 
 @dataclass(slots=True)
@@ -90,6 +98,13 @@ class Statuses:
                     f"{link.client} says update {status.sequence} of {status.launch_uuid}"
                     f" after {before.sequence}",
                 )
+            is_next = status.sequence == before.sequence + 1
+            if is_next and status.state not in NEXT.get(before.state, tuple(TaskState)):
+                raise ViolationError(
+                    "states follow the table",
+                    f"{link.client} says that {status.launch_uuid} is {status.state.name} after"
+                    f" {before.state.name}",
+                )
             over = self._facts.is_over(status.framework_id, now)
             if before.update_uuid not in self._acknowledged and not over:
                 raise ViolationError(
@@ -102,6 +117,11 @@ class Statuses:
         if latest.state.is_terminal and update.resources:
             raise ViolationError(
                 "what has ended holds nothing", f"{status.launch_uuid} holds {update.resources}"
+            )
+        if latest.state is TaskState.SUSPENDED and update.resources.gpus:
+            raise ViolationError(
+                "what is suspended holds no device",
+                f"{status.launch_uuid} holds {update.resources.gpus}",
             )
         self._heads[status.launch_uuid] = status
 
