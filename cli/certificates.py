@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
-from fairlead.common.tls import AUTHORITY, AUTHORITY_KEY, TOKEN, Party
+from fairlead.common.tls import AUTHORITY, AUTHORITY_KEY, TOKEN, Party, Tls
 
 AUTHORITY_DAYS = 3650
 _SKEW = timedelta(hours=1)
@@ -44,6 +44,21 @@ def make(directory: Path, days: int) -> Iterator[Found]:
         yield from _make(directory, days)
     except OSError as error:
         raise ConfigError(f"cannot write into {directory}: {error.strerror}") from error
+
+
+def hand_out(directory: Path, party: Party, target: Path) -> Iterator[Path]:
+    """What that party needs, copied over what it had before: the authority's key is not in it."""
+    tls = Tls(directory, party)
+    tls.read()  # says what is missing
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for source in (tls.authority, tls.certificate, tls.key, tls.token):
+            path = target / source.name
+            path.unlink(missing_ok=True)
+            _write(path, source.read_bytes())
+            yield path
+    except OSError as error:
+        raise ConfigError(f"cannot write into {target}: {error.strerror}") from error
 
 
 def _make(directory: Path, days: int) -> Iterator[Found]:

@@ -1,12 +1,15 @@
-"""`fairlead certs init`: what machines need to trust one another, made once and copied."""
+"""`fairlead certs init|copy`: what machines need to trust one another, made once and handed out."""
 
 from pathlib import Path
 
 import click
 
+from fairlead.common.tls import Party
+
 from .options import debug_option
 
 LEAST_DAYS, USUAL_DAYS = 1, 825
+DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group()
@@ -15,7 +18,7 @@ def certs() -> None:
 
 
 @certs.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.option(
     "--days",
     type=click.IntRange(LEAST_DAYS),
@@ -33,9 +36,24 @@ def init(directory: Path, days: int) -> None:
 
     for found in make(directory.absolute(), days):
         word = "made " if found.is_new else "there"
-        until = f"{found.expires:%Y-%m-%d}" if found.expires else ""
-        good = "  has expired: remove it, run this again" if found.has_expired else ""
-        if until and not good:
-            good = f"  good until {until}"
+        good = f"  good until {found.expires:%Y-%m-%d}" if found.expires else ""
+        if found.has_expired:
+            good = "  has expired: remove it, run this again"
         print(f"{word}  {found.path}{good}")
-    print(f"next: --tls {directory} or FAIRLEAD_TLS, on every machine. Keep ca-key.pem here.")
+    print(f"next: fairlead certs copy {directory} agent TARGET, for each machine; keep the rest")
+
+
+@certs.command()
+@click.argument("directory", metavar="DIR", type=DIRECTORY)
+@click.argument("party", type=click.Choice([party.value for party in Party]))
+@click.argument("target", metavar="TARGET", type=DIRECTORY)
+@debug_option
+def copy(directory: Path, party: str, target: Path) -> None:
+    """Put what one party needs into TARGET: its certificate and key, the authority, the token.
+
+    TARGET then goes to that party's machine, and is named there: --tls TARGET.
+    """
+    from .certificates import hand_out
+
+    for path in hand_out(directory.absolute(), Party(party), target.absolute()):
+        print(path)

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "offers": ("listing", "list: resources held out to frameworks now."),
     "master": ("daemons", "The master daemon."),
     "agent": ("daemons", "The agent daemon."),
+    "health": ("health", "Whether one daemon does its work."),
     "certs": ("certs", "init: the certificates of a cluster on several machines."),
 }
 

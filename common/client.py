@@ -176,6 +176,14 @@ class SyncClient:
         finally:
             call.cancel()
 
+    def check_health(self, server: Party, timeout_s: float) -> None:
+        """The error that it has, if that party does not serve there."""
+        ask: Any = self._channel(server).unary_unary(rpc.HEALTH)
+        try:
+            ask(b"", timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self._error(error, server) from error
+
     def close(self) -> None:
         for channel in self._channels.values():
             channel.close()

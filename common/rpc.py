@@ -24,6 +24,8 @@ Reply = TypeVar("Reply")
 
 PACKAGE = "fairlead.v1"
 AUTHORIZATION = "authorization"
+HEALTH, SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
+"""gRPC's own health protocol: a method of every server, for any party, and its only answer."""
 
 HARD_LIMIT_BYTES = 16 * 1024**2
 """Beyond it gRPC itself ends the call; within it sessions judge, and say why."""

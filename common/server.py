@@ -47,7 +47,9 @@ class Server:
         self._name = reach.advertise if reach else ""
         self._port = port
         self._token = token
-        self._methods: dict[str, Any] = {}
+        self._methods: dict[str, Any] = {
+            rpc.HEALTH: grpc.unary_unary_rpc_method_handler(_answer_that_we_serve)
+        }
         self._sessions: set[Session] = set()
         self._streams: set[asyncio.Task[None]] = set()
         self._server: grpc.aio.Server | None = None
@@ -221,6 +223,10 @@ def _judged(error: Exception, path: str) -> FairleadError:
     internal = FairleadError("internal error", hint="look into the log of the daemon")
     internal.code = Code.UNSPECIFIED
     return internal
+
+
+async def _answer_that_we_serve(_: bytes, _context: "Context") -> bytes:
+    return rpc.SERVING
 
 
 async def _refuse(context: "Context", error: FairleadError) -> NoReturn:
