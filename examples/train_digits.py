@@ -31,7 +31,7 @@ class Shuffled:
         self.images, self.labels, self.chance = images, labels, chance
 
     def __len__(self) -> int:
-        return -(-len(self.images) // BATCH)
+        return len(range(0, len(self.images), BATCH))
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
         order = self.chance.permutation(len(self.images))

@@ -7,7 +7,7 @@ with the very next batch, all between two steps. Anywhere else the same program 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Generic
+from typing import Any, Generic, SupportsFloat
 
 from . import stateful
 from .batches import Batch, Batches, Loader
@@ -43,7 +43,7 @@ def steps(
     return _current
 
 
-def report(**metrics: float) -> None:
+def report(**metrics: SupportsFloat) -> None:
     """What people see of this step, such as its loss; the last of each name counts.
 
     A number or a tensor of one: it is read twice a second, so that a device is not waited for.
@@ -107,7 +107,7 @@ class Steps(Generic[Batch]):
             if self._copy is not None:
                 self._copy.close()
 
-    def report(self, **metrics: float) -> None:
+    def report(self, **metrics: SupportsFloat) -> None:
         """What the function `report` does."""
         for name, value in metrics.items():
             if not hasattr(value, "__float__"):

@@ -137,7 +137,7 @@ class JobCopy:
         """All steps are done: a copy that is started after this one has nothing to repeat."""
         with _ending_well():
             self._files.check()
-            self._save()
+            self._save(is_last=True)
             self._look()
             self._tell(RESULT)
         self._wishes.close()
@@ -168,11 +168,13 @@ class JobCopy:
         )
         raise SystemExit(UNREADABLE)
 
-    def _save(self) -> None:
-        """Not twice at one step. If it cannot be, training goes on, and it is tried again."""
+    def _save(self, *, is_last: bool = False) -> None:
+        """Not twice at one step, unless the last, for a program may do more after that. If it
+        cannot be, training goes on, and it is tried again.
+        """
         self._save_at = time.monotonic() + self._every_s
         step = self._program.step
-        if step == self._checkpoint_step:
+        if step == self._checkpoint_step and not is_last:
             return
         try:
             taken = {**self._program.take(), "step": step, "switch_s": self._switch_s}
@@ -230,7 +232,7 @@ class JobCopy:
             self._rate += (rate - self._rate) * (SMOOTHING if self._rate else 1.0)
             self._looked = (now, self._program.step)
         self._tell()
-        self._look_at = now + LOOK_S
+        self._look_at = min(now + LOOK_S, self._save_at)
 
     def _tell(self, name: str = PROGRESS) -> None:
         try:

@@ -16,7 +16,7 @@ class Wishes:
     def __init__(self) -> None:
         self.is_rest = False
         self.is_end = False
-        self._term: Any = signal.SIG_DFL
+        self._term: Any = None  # what SIGTERM did before
 
     def listen(self) -> None:
         try:
@@ -30,7 +30,8 @@ class Wishes:
 
     def close(self) -> None:
         """There are no steps any more: SIGTERM means again what it meant before."""
-        signal.signal(signal.SIGTERM, self._term)
+        if self._term is not None:
+            signal.signal(signal.SIGTERM, self._term)
 
     def _hear_rest(self, _signum: int, _frame: FrameType | None) -> None:
         self.is_rest = True
