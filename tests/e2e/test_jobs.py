@@ -140,7 +140,7 @@ def is_at_rest(fairlead: Command) -> bool:
 def test_whatever_is_killed_every_job_finishes(fairlead: Command, witness: TrainingWitness) -> None:
     """One after the other, while three jobs share two devices."""
     names = ("one", "two", "three")
-    ids = [witness.submit(fairlead, name, steps=500, step_s=STEP_S) for name in names]
+    ids = [witness.submit(fairlead, name, steps=300, step_s=STEP_S) for name in names]
     for name in names:
         witness.until_step(name, 1)
     for words in VICTIMS.values():
@@ -150,7 +150,7 @@ def test_whatever_is_killed_every_job_finishes(fairlead: Command, witness: Train
     living = witness.marks("two")[-1].pid
     os.kill(living, signal.SIGKILL)
     all_finish(fairlead, ids)
-    runs = {name: witness.check(name, 500, most_lost=INTERVAL) for name in names}
+    runs = {name: witness.check(name, 300, most_lost=INTERVAL) for name in names}
     assert len(runs["two"]) > 1, "it was killed, and yet it had no other copy"
     nothing_runs(fairlead)
 
@@ -161,7 +161,7 @@ def test_a_migration_survives_the_end_of_whoever_takes_part(
 ) -> None:
     """The job beside it ends, so one of those that share a device moves to the free one."""
     names = ("left", "right", "third")
-    ids = {name: witness.submit(fairlead, name, steps=400, step_s=STEP_S) for name in names}
+    ids = {name: witness.submit(fairlead, name, steps=250, step_s=STEP_S) for name in names}
     for name in names:
         witness.until_step(name, 1)
     places = {name: job_of(fairlead, job_id)["agent"] for name, job_id in ids.items()}
@@ -171,7 +171,7 @@ def test_a_migration_survives_the_end_of_whoever_takes_part(
     kill(fairlead, *VICTIMS[victim])
     all_finish(fairlead, list(ids.values()))
     for name in ids:
-        witness.check(name, 400, most_lost=INTERVAL)
+        witness.check(name, 250, most_lost=INTERVAL)
     nothing_runs(fairlead)
 
 
@@ -234,7 +234,45 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(
         witness.until_step("left", 1)
         waiting.send_signal(signal.SIGINT)
         assert waiting.wait(15) == 130
-    assert job_of(fairlead, job_id)["state"] == "RUNNING"
+    until_job(fairlead, job_id, "RUNNING")
     fairlead.ok("jobs", "cancel", job_id)
     until_job(fairlead, job_id, "CANCELLED")
     nothing_runs(fairlead)
+
+
+# --- fair shares
+
+
+def test_six_jobs_on_four_devices_have_equal_shares(tmp_path: Path) -> None:
+    """For as long as twelve slices last; each is to be within a slice of its share."""
+    slices = 12
+    witness = TrainingWitness(tmp_path / "witness")
+    machine = ("--cpus", "4", "--mem", "1GiB", "--gpus", "fake:4")
+    with running_cluster(*machine, FAIRLEAD_TRAINING_SLICE_S=str(SLICE_S)) as fairlead:
+        names = [f"job-{number}" for number in range(6)]
+        ids = [witness.submit(fairlead, name, steps=100_000, step_s=STEP_S) for name in names]
+        for name in names:
+            witness.until_step(name, 1)
+        before = shares_of(fairlead)
+        begun = sum(before.values())
+
+        def is_over() -> bool:
+            return sum(shares_of(fairlead).values()) - begun >= 4 * slices * SLICE_S
+
+        until("twelve slices are over", is_over, 120)
+        now = shares_of(fairlead)
+        fairlead.ok("jobs", "cancel", *ids)
+        for job_id in ids:
+            until_job(fairlead, job_id, "CANCELLED")
+    had = {job_id: now[job_id] - before[job_id] for job_id in ids}
+    fair = sum(had.values()) / 6
+    # How much a slow machine makes of a second is the same for all.
+    slice_s = fair / (slices * 4 / 6)
+    assert all(abs(each - fair) <= 1.5 * slice_s for each in had.values()), (had, slice_s)
+    steps = {name: witness.step(name) for name in names}
+    assert min(steps.values()) > 0.6 * max(steps.values()), steps
+
+
+def shares_of(fairlead: Command) -> dict[str, float]:
+    """The GPU time of each job."""
+    return {row["job_id"]: row["gpu_time_s"] for row in fairlead.json("jobs", "list")}
