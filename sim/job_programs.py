@@ -7,14 +7,17 @@ job that live at the same time, and a step that is lost beyond the last checkpoi
 """
 
 from dataclasses import dataclass, replace
+from random import Random
 
 from fairlead.agent.events import StartContainer, SuspendContainer
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.jobs import JobProgress
 from fairlead.frameworks.training.events import SAVED_EXIT
 
-from .auditor import ViolationError
+from .auditor import Auditor, ViolationError
+from .clock import Clock
 from .container import Container
+from .journal import Journal
 from .launcher import TERM, Launcher
 
 KIND = "job"
@@ -103,8 +106,18 @@ class Storage:
 class JobLauncher(Launcher):
     """A launcher that also knows programs of training jobs."""
 
-    storage: Storage
-    """Set at once by whoever makes it."""
+    def __init__(  # noqa: PLR0917 - as its base
+        self,
+        host: str,
+        clock: Clock,
+        random: Random,
+        auditor: Auditor,
+        journal: Journal,
+        storage: Storage,
+    ) -> None:
+        super().__init__(host, clock, random, auditor, journal)
+        self._storage = storage
+        self._jobs: dict[LaunchUuid, Copy] = {}
 
     def _start(self, order: StartContainer) -> None:
         argv = order.task.command.argv
@@ -120,11 +133,7 @@ class JobLauncher(Launcher):
         super()._start(replace(order, task=replace(order.task, command=command)))
         container = self._containers[order.launch_uuid]
         self._jobs[order.launch_uuid] = copy
-        self.storage.began(copy, container)
-
-    @property
-    def _jobs(self) -> dict[LaunchUuid, Copy]:
-        return self.__dict__.setdefault("jobs", {})
+        self._storage.began(copy, container)
 
     def _copy(self, order: StartContainer) -> Copy:
         _, steps, step_s, interval, start_s = order.task.command.argv
@@ -139,7 +148,7 @@ class JobLauncher(Launcher):
             float(step_s),
             int(interval),
             float(start_s),
-            self.storage.saved.get(job_id, 0),
+            self._storage.saved.get(job_id, 0),
         )
 
     def _suspend(self, order: SuspendContainer) -> None:
@@ -150,7 +159,7 @@ class JobLauncher(Launcher):
 
     def _rest(self, container: Container, order: SuspendContainer) -> None:
         if (copy := self._jobs.get(container.launch_uuid)) is not None:
-            self.storage.save(copy, container)
+            self._storage.save(copy, container)
         super()._rest(container, order)
 
     def _deliver(self, container: Container, signum: int) -> None:
@@ -167,5 +176,5 @@ class JobLauncher(Launcher):
     ) -> None:
         copy = self._jobs.get(container.launch_uuid)
         if copy is not None and container.is_running:
-            self.storage.ended(copy, container, has_saved=exit_code in (0, SAVED_EXIT))
+            self._storage.ended(copy, container, has_saved=exit_code in (0, SAVED_EXIT))
         super()._end(container, exit_code, signum, told=told)

@@ -136,8 +136,8 @@ class TrainingWorld(World):
     # --- how its parts are made
 
     def _host(self, info: AgentInfo) -> AgentHost:
-        launcher = JobLauncher(info.name, self.clock, self._dice, self.auditor, self.journal)
-        launcher.storage = self.storage
+        shared = self.clock, self._dice, self.auditor, self.journal
+        launcher = JobLauncher(info.name, *shared, self.storage)
         offset = self._dice.uniform(0.0, 1000.0)
         return AgentHost(info, Disk(self.clock, self._dice), launcher, offset)
 

@@ -1,0 +1,45 @@
+"""What the end of a copy means: whose fault it was, and whether it would end so again."""
+
+import pytest
+
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
+from fairlead.common.values import Reason, TaskState, TaskStatus
+from fairlead.frameworks.training.endings import Meaning, judge
+
+
+def ended(
+    state: TaskState,
+    reason: Reason = Reason.COMMAND_EXITED,
+    exit_code: int | None = None,
+    signal: int | None = None,
+) -> TaskStatus:
+    names = FrameworkId("f"), TaskId("a.1"), LaunchUuid("u"), AgentId("g")
+    return TaskStatus(*names, state, reason=reason, exit_code=exit_code, signal=signal)
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning", "text"),
+    [
+        (ended(TaskState.FINISHED, exit_code=0), Meaning.DONE, "exit code 0"),
+        (ended(TaskState.FAILED, exit_code=75), Meaning.SAVED, "saved (exit code 75)"),
+        (
+            ended(TaskState.KILLED, Reason.KILL_REQUESTED, exit_code=75),
+            Meaning.SAVED,
+            "saved (exit code 75)",
+        ),
+        (ended(TaskState.FAILED, exit_code=1), Meaning.FAILED, "exit code 1"),
+        (ended(TaskState.FAILED, signal=11), Meaning.FAILED, "ended by SIGSEGV"),
+        (ended(TaskState.FAILED, Reason.MEMORY_LIMIT, signal=9), Meaning.FAILED, "signal 9"),
+        (ended(TaskState.FAILED, signal=9), Meaning.LOST, "signal 9"),
+        (ended(TaskState.KILLED, Reason.KILL_REQUESTED, signal=15), Meaning.LOST, "signal 15"),
+        (ended(TaskState.KILLED, Reason.KILL_REQUESTED, exit_code=0), Meaning.LOST, "exit code 0"),
+        (ended(TaskState.GONE, Reason.AGENT_GONE), Meaning.LOST, "GONE, AGENT_GONE"),
+        (ended(TaskState.DROPPED, Reason.INVALID_OFFERS), Meaning.LOST, "DROPPED"),
+        (ended(TaskState.ERROR, Reason.INVALID_TASK), Meaning.HOPELESS, "ERROR, INVALID_TASK"),
+        (ended(TaskState.FAILED, Reason.COMMAND_NOT_STARTED), Meaning.HOPELESS, "NOT_STARTED"),
+    ],
+)
+def test_an_end_and_what_it_means(status: TaskStatus, meaning: Meaning, text: str) -> None:
+    ending = judge(status)
+    assert ending.meaning is meaning
+    assert text in ending.text
