@@ -19,6 +19,7 @@ from fairlead.agent.containerizer import ContainerExit, LaunchSpec
 from fairlead.agent.launcher_client import find_launcher, shutdown_launcher
 from fairlead.agent.limits import Limits
 from fairlead.agent.process_containerizer import ProcessContainerizer
+from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 
 MIB = 2**20
@@ -56,6 +57,14 @@ class Guest:
         uuid = LaunchUuid(name)
         await self.containerizer.launch(LaunchSpec(uuid, argv, environment, sandbox, limits=limits))
         return Path(cgroups.find_groups(self.directory, uuid)["unified"])
+
+    async def refuses(self, uuid: LaunchUuid, limits: Limits) -> str:
+        """Why these are not to be had; empty if they are."""
+        try:
+            await self.containerizer.update(uuid, limits)
+        except ContainerError as error:
+            return error.message
+        return ""
 
     async def ended(self, name: str) -> ContainerExit:
         await until(f"the end of {name}", lambda: name in self.ends)
@@ -127,11 +136,57 @@ async def escape(guest: Guest) -> None:
     assert not [pid for pid in pids if Path("/proc", pid).exists()]
 
 
+async def other_limits(guest: Guest) -> None:
+    """What it uses is 32 MiB, and some of the files that it has read."""
+    uuid = LaunchUuid("other")
+    holding = f"x = bytearray({32 * MIB}); open('ready', 'w'); import time; time.sleep(600)"
+    group = await guest.launch("other", sys.executable, "-I", "-S", "-c", holding)
+    await until("its memory", (guest.directory / "sandboxes" / "other" / "ready").exists)
+
+    def said() -> list[str]:
+        files = ("cpu.weight", "cpu.max", "memory.high", "memory.max", "pids.max")
+        return [(group / name).read_text().strip() for name in files]
+
+    await guest.containerizer.update(uuid, Limits(1000, 2000, 128 * MIB, 70))
+    assert said() == ["100", "200000 100000", "max", str(128 * MIB), "70"]
+    refused = await guest.refuses(uuid, Limits(100, 100, 16 * MIB, 7))
+    assert "cannot hold it to 16 MiB of memory: it uses 3" in refused, refused
+    assert said() == ["100", "200000 100000", "max", str(128 * MIB), "70"]
+    await guest.containerizer.update(uuid, SMALL)
+    assert said() == ["50", "150000 100000", "max", str(64 * MIB), "50"]
+    await guest.containerizer.update(uuid, Limits())
+    assert said() == ["1", "max 100000", "max", "max", "max"]
+    assert (await guest.destroy("other")).is_out_of_memory is False
+
+
+async def suspended(guest: Guest) -> None:
+    uuid = LaunchUuid("rest")
+    group = await guest.launch("rest", "sh", "-c", BURN)
+
+    def used() -> str:
+        return (group / "cpu.stat").read_text().splitlines()[0]
+
+    async def goes_on() -> None:
+        before = used()
+        await until("it to go on", lambda: used() != before)
+
+    for _ in range(2):
+        await goes_on()
+        await guest.containerizer.suspend(uuid)
+        before = used()
+        await asyncio.sleep(1)
+        assert used() == before
+        await guest.containerizer.resume(uuid)
+    await guest.containerizer.suspend(uuid)
+    assert (await guest.destroy("rest")).signal == signal.SIGKILL
+    assert not group.exists()
+
+
 async def main(directory: Path) -> None:
     guest = Guest(directory)
     await guest.containerizer.recover()
     assert guest.containerizer.isolation == "cgroup v2", guest.containerizer.warnings
-    for each in (limits, memory, bomb, cpus, escape):
+    for each in (limits, memory, bomb, cpus, other_limits, suspended, escape):
         await each(guest)
         print(f"passed: {each.__name__}", flush=True)  # noqa: T201 - read by the test outside
     await guest.containerizer.close()
