@@ -150,13 +150,11 @@ class Swapper(Replayable):
             if dice < 0.1:
                 operations += [self._suspend(other), self._resume(one)]
             return Accept((), tuple(operations), (one, other))
-        if running and dice < 0.75:
+        if running and dice > 0.8:
             one = self._random.choice(running)
-            return Accept((), (self._resize(one),), (one,))
-        if running and dice < 0.85:
-            one = self._random.choice(running)
-            return Accept((), (self._suspend(one),), (one,))
-        if paused and dice < 0.95:  # mostly refused: nothing there for it
+            step = self._suspend(one) if dice > 0.9 else self._resize(one)
+            return Accept((), (step,), (one,))
+        if paused and dice > 0.7:  # mostly refused: nothing is there for it
             one = self._random.choice(paused)
             return Accept((), (self._resume(one),), (one,))
         return None

@@ -8,7 +8,12 @@ import pytest
 
 from fairlead.agent import link as agent_link
 from fairlead.agent import updates as agent_updates
+from fairlead.agent.accepts import Accepts
 from fairlead.agent.away import Absences
+from fairlead.agent.context import Context
+from fairlead.agent.events import ContainerSuspended
+from fairlead.agent.life import Life
+from fairlead.agent.steps import Steps
 from fairlead.common.messages import RegisterAgent, TaskUpdated
 from fairlead.common.resources import EMPTY
 from fairlead.common.values import TaskState
@@ -131,6 +136,59 @@ def unreachable_after_one_silence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(master_agents.Agents, "closed", condemn)
 
 
+def device_given_on_too_early(patch: pytest.MonkeyPatch) -> None:
+    """A task counts as suspended as soon as it has been asked to be."""
+    begin = Steps._begin_suspend
+
+    def hasty(self: Any, accept: Any, task: Any, step: Any) -> Any:
+        problem = begin(self, accept, task, step)
+        if task.state is TaskState.SUSPENDING:
+            self.answered(accept, task, ContainerSuspended(task.launch_uuid))
+        return problem
+
+    patch.setattr(Steps, "_begin_suspend", hasty)
+
+
+def steps_done_again(patch: pytest.MonkeyPatch) -> None:
+    """After a crash an accept begins anew, and a launch that was made is made again."""
+    restore, launch = Accepts.restore, Life.launch
+
+    def from_the_start(self: Any, accept: Any, reserved: Any) -> None:
+        accept.next_operation = 0
+        restore(self, accept, reserved)
+
+    def again(self: Any, run: Any, operation: Any) -> str:
+        task = self.make(run, operation)
+        known = self._context.tasks.pop(task.key, None)
+        if known is not None:
+            self._context.names[task.framework_id, task.info.task_id].remove(task.key)
+        return launch(self, run, operation)
+
+    patch.setattr(Accepts, "restore", from_the_start)
+    patch.setattr(Life, "launch", again)
+
+
+def remainder_doubled(patch: pytest.MonkeyPatch) -> None:
+    """After a crash an accept and its task both have what moved between them."""
+
+    def reserve(self: Any, accept: Any, resources: Any) -> None:
+        self._context.ledger.hold(accept.holder, resources)
+
+    patch.setattr(Accepts, "_reserve", reserve)
+    patch.setattr(Steps, "catch_up", lambda *_args: None)
+
+
+def remainder_lost(patch: pytest.MonkeyPatch) -> None:
+    """After a crash nobody knows any more what an accept still had."""
+    restore = Accepts.restore
+    patch.setattr(Accepts, "restore", lambda self, accept, _: restore(self, accept, EMPTY))
+
+
+def end_of_accept_unsaid(patch: pytest.MonkeyPatch) -> None:
+    """If it comes while the master is still taking in a registration."""
+    patch.setattr(Context, "say_ended", Context.say)
+
+
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 PLANTS: dict[Plant, tuple[str, ...]] = {
@@ -159,5 +217,10 @@ PLANTS: dict[Plant, tuple[str, ...]] = {
     ),
     absence_ends_tasks_at_once: ("no task is killed by a failover",),
     unreachable_after_one_silence: ("silence before a verdict",),
+    device_given_on_too_early: ("no resource twice",),
+    steps_done_again: ("updates come in order", "an update is kept until acknowledged"),
+    remainder_doubled: ("no resource twice",),
+    remainder_lost: ("offered and used never exceed capacity",),
+    end_of_accept_unsaid: ("books equal reality", "everything finishes"),
 }
 """Bug → the laws that may be the first to notice."""
