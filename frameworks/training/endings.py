@@ -57,5 +57,6 @@ def _words(status: TaskStatus) -> str:
     if status.exit_code is not None:
         return f"exit code {status.exit_code}{said}"
     if status.signal is not None:
-        return f"ended by {_NAMES.get(status.signal, f'signal {status.signal}')}{said}"
+        by_signal = f"ended by {_NAMES.get(status.signal, f'signal {status.signal}')}"
+        return by_signal if status.reason is Reason.COMMAND_EXITED else f"{by_signal}{said}"
     return f"{status.state.name}, {status.reason.name}{said}"

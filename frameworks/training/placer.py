@@ -103,18 +103,18 @@ class Placer:
         if source is here:
             room.take(job.resources)
             return
-        numbers = f"the load of {source.hostname} was {before:.2f}"
+        numbers = f"the load of {source.title} was {before:.2f}"
         if job.lives:
             room.reserve(job.resources)
             room.is_awaited = True
             job.target = room.agent_id
-            self._book.move(job, f"moves to {here.hostname}, where a GPU is free: {numbers}")
+            self._book.move(job, f"moves to {here.title}, where a GPU is free: {numbers}")
             job.migrations += 1
             return
         room.take(job.resources)
         self._settle(job, here)
         after = self._servers.load(source.agent_id)
-        self._book.note(job, f"goes to {here.hostname} instead: {numbers}, and is {after:.2f}")
+        self._book.note(job, f"goes to {here.title} instead: {numbers}, and is {after:.2f}")
 
     # --- the queue
 
@@ -140,7 +140,7 @@ class Placer:
             load = (chosen.wanted + job.size, chosen.gpus)
             self._book.note(
                 job,
-                f"placed on {server.hostname}, a server {way.value}: its jobs want"
+                f"placed on {server.title}, a server {way.value}: its jobs want"
                 f" {chosen.wanted} of {chosen.gpus} GPUs before, {load[0]} of {load[1]} with it",
             )
 
@@ -212,7 +212,7 @@ class Placer:
                 job.target = room.agent_id
                 affinity = self._servers.affinity(job.agent_id)
                 rate = f"{job.progress.rate:.3g} steps/s here"
-                why = f"moves to {server.hostname}: it runs among jobs of {affinity} GPUs, {rate}"
+                why = f"moves to {server.title}: it runs among jobs of {affinity} GPUs, {rate}"
                 self._book.move(job, why)
                 job.migrations += 1
                 return
@@ -230,7 +230,7 @@ class Placer:
                 if server.agent_id in rooms or job.target or not job.is_wanted:
                     continue
                 if job.is_suspended and not job.is_leaving:
-                    self._book.move(job, f"{server.hostname} has no GPU for it any more")
+                    self._book.move(job, f"{server.title} has no GPU for it any more")
                 elif not job.lives:
                     job.unplace()
                     job.state = JobState.QUEUED

@@ -44,6 +44,11 @@ class Server:
     retry_at: float = 0.0
 
     @property
+    def title(self) -> str:
+        """For people."""
+        return self.name or self.hostname
+
+    @property
     def constraints(self) -> Constraints:
         said = {"hostname": self.hostname, "name": self.name}
         predicates = tuple(
