@@ -1,8 +1,9 @@
 """What the scheduler knows of each agent that it uses, and whose turn it is on its GPUs.
 
 A server's devices are those that jobs hold there, those on offer, and for a moment those that a job
-has just left. Its clock strikes once a slice; in between, seats change only where one became free,
-or for a higher priority. How long a program takes to its next mini-batch boundary is therefore
+has just left. While somebody waits its clock strikes once a slice; in between, seats change only
+where one became free, or for a higher priority. Who lost its seat runs on until it can be stopped.
+How long a program takes to its next mini-batch boundary is therefore
 taken from the slice of the one that follows it.
 """
 
@@ -108,7 +109,7 @@ class Servers:
     # --- turns
 
     def take_turns(self, server: Server, on_offer: Sequence[GpuId]) -> None:
-        """Who is to run there now; at the stroke of its clock, who is for the next slice."""
+        """Who is to run there now; at a stroke of its clock, for the next slice."""
         now = self._book.now
         jobs = self._book.on(server.agent_id)
         server.hopes = {g: until for g, until in server.hopes.items() if until > now}
@@ -118,24 +119,27 @@ class Servers:
         holders = self._book.holders(server.agent_id)
         ours = [gpu_id for gpu_id, job in holders.items() if not job.is_leaving or job.is_stuck]
         devices = list(dict.fromkeys((*on_offer, *ours, *server.hopes)))
-        strikes = self._strikes(server)
         tolerance_s = self._book.settings.tolerance * self._book.settings.slice_s
-        seated = None if strikes else server.seats
-        seats = choose(contenders, devices, tolerance_s, seated)
-        if strikes and server.is_contended:
-            self._count_slices(jobs, seats)
+        seats = choose(contenders, devices, tolerance_s, server.seats)
         server.is_contended = len(seats) < len(contenders)
+        if not server.is_contended:
+            server.strikes_at = None
+        elif server.strikes_at is None or server.strikes_at <= now:
+            seats = choose(contenders, devices, tolerance_s)
+            self._strike(server, jobs, seats)
         needs_none = (job.job_id for job in jobs if not job.size and not job.lives)
         server.seats = seats | dict.fromkeys(needs_none, ())
 
-    def _strikes(self, server: Server) -> bool:
+    def _strike(self, server: Server, jobs: Sequence[Job], seats: Seats) -> None:
+        """A slice begins; the first as soon as somebody waits."""
         slice_s, now = self._book.settings.slice_s, self._book.now
         if server.strikes_at is None:
             server.strikes_at = now + slice_s
-        if server.strikes_at > now:
-            return False
+            return
         server.strikes_at += slice_s * (int((now - server.strikes_at) / slice_s) + 1)
-        return True
+        for job in jobs:
+            if job.held and job.job_id in seats:
+                begin_slice(self._book, job)
 
     def _contender(self, job: Job) -> Contender | None:
         if not job.size or not job.is_wanted or job.target:
@@ -146,7 +150,6 @@ class Servers:
                 return None
         elif not job.lives and job.ready_at > self._book.now:
             return None
-        holds = bool(job.held) and is_bound
         return Contender(
             job.job_id,
             job.size,
@@ -154,14 +157,8 @@ class Servers:
             job.virtual_at(self._book.now) + self._book.settings.slice_s / job.weight / 2,
             job.number,
             job.gpu_ids if is_bound else (),
-            is_running=holds,
-            is_pinned=holds and not job.may_be_stopped,
+            is_running=is_bound and bool(job.held),
         )
-
-    def _count_slices(self, jobs: Sequence[Job], seats: Seats) -> None:
-        for job in jobs:
-            if job.held and job.job_id in seats:
-                begin_slice(self._book, job)
 
     def _of(self, agent_id: AgentId) -> Server:
         return self.by_id.setdefault(agent_id, Server(agent_id))

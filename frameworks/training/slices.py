@@ -34,8 +34,6 @@ class Contender:
     bound: tuple[GpuId, ...] = ()
     """Where its copy is; empty: it has none, and may start anywhere."""
     is_running: bool = False
-    is_pinned: bool = False
-    """It runs, and cannot be stopped yet."""
 
 
 def choose(
@@ -67,7 +65,7 @@ def _rank(
     must_move = any(gpu_id in taken for gpu_id in each.bound)
     bonus = tolerance_s * (must_move - each.is_running)
     stays = each.job_id in seated
-    return (not each.is_pinned, -each.priority, not stays, each.virtual_s + bonus, each.number)
+    return (-each.priority, not stays, each.virtual_s + bonus, each.number)
 
 
 def _seat(

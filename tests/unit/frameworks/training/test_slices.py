@@ -103,13 +103,6 @@ def test_a_copy_of_a_higher_priority_moves_rather_than_let_a_lower_one_run() -> 
     assert choose([first, second, low], devices(2), TOLERANCE) == {"j0": on_0, "j1": on_1}
 
 
-def test_who_cannot_be_stopped_yet_stays_whatever_its_priority() -> None:
-    pinned = contender("j0", 9.0, bound=(GpuId("gpu-0"),), is_running=True, is_pinned=True)
-    assert choose([contender("j1", priority=5), pinned], devices(1), TOLERANCE) == {
-        "j0": ("gpu-0",)
-    }
-
-
 def test_in_the_midst_of_a_slice_only_what_is_free_is_given_or_taken_by_a_higher_priority() -> None:
     on_0: Seats = {"j0": (GpuId("gpu-0"),)}
     running = contender("j0", 9.0, bound=on_0["j0"], is_running=True)
