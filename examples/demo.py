@@ -1,23 +1,27 @@
-"""`make demo`: a cluster in one command, shell tasks, a map_reduce over real files, and tidy up.
+"""`make demo`: a cluster in one command, shell tasks, a map_reduce over real files, training jobs
+that share GPUs, and tidy up.
 
 Everything is done as a person would: with the `fairlead` command and the example programs, in a
 home of its own that is removed at the end.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 FAIRLEAD = str(Path(sys.executable).with_name("fairlead"))
 LIMIT_S = 240.0
 TAIL = 2000
+SLICE_S = "1.5"
 
 
 class DemoFailedError(Exception):
@@ -56,9 +60,9 @@ def fairlead(*words: str, expect: int = 0) -> str:
 def story(identifiers: Sequence[str]) -> None:
     """What there is to see; the words are options of that example."""
     say("A cluster on this machine: one master, two agents that share it, GPUs to play with.")
-    # Each agent has its share of the machine; less than one cpu would be too little for a worker.
-    share = [] if len(os.sched_getaffinity(0)) > 1 else ["--cpus", "1"]
-    fairlead("up", "--detach", "--agents", "2", *share, "--gpus", "fake:2")
+    # A worker wants a cpu, and there is to be one beside the jobs, however small the machine.
+    cpus = str(max(2, len(os.sched_getaffinity(0)) // 2))
+    fairlead("up", "--detach", "--agents", "2", "--cpus", cpus, "--gpus", "fake:1")
 
     say("A program as a task: its output, its resources, its exit code.")
     fairlead("run", "--", "echo", "hello from a task")
@@ -72,13 +76,59 @@ def story(identifiers: Sequence[str]) -> None:
     fairlead("tasks", "logs", sleeper)
     fairlead("tasks", "kill", sleeper)
 
+    ids = submit_jobs()
+
     say("Real work: an Executor counts the identifiers in Python's standard library, in parallel.")
     show(sys.executable, str(HERE / "identifiers.py"), *identifiers)
+
+    follow_jobs(ids)
 
     say("What the cluster knows of all this: the workers of the Executor were tasks too.")
     fairlead("agents", "list")
     fairlead("frameworks", "list")
     fairlead("tasks", "list", "--all")
+
+
+def submit_jobs() -> Sequence[str]:
+    """Three for two devices; their ids."""
+    say(f"Three training jobs share the two GPUs by slices of {SLICE_S} s, beside what follows.")
+    train = (sys.executable, str(HERE / "train_digits.py"), "--pause", "6")
+    small = ("--cpus", "0.2")
+    return [
+        fairlead("jobs", "submit", "--name", name, *small, "--", *train, "--seed", seed).strip()
+        for name, seed in (("red", "1"), ("green", "2"), ("blue", "3"))
+    ]
+
+
+def follow_jobs(ids: Sequence[str]) -> None:
+    """How they share, and what they have learnt."""
+    say("The training jobs: their progress, their slices, and which device each has.")
+    wait_until("each job has learnt something", lambda: all(job["step"] for job in jobs()))
+    fairlead("jobs", "list", "--all")
+    say("Waiting until all have ended ...")
+    wait_until("the jobs have ended", lambda: all(job["ended_at"] for job in jobs()))
+    fairlead("jobs", "list", "--all")
+    fairlead("jobs", "why", "blue")
+    for job_id in ids:
+        if "accuracy: " not in fairlead("jobs", "logs", job_id):
+            raise DemoFailedError(f"{job_id} has learnt nothing")
+
+
+def jobs() -> Sequence[Mapping[str, Any]]:
+    """All of them, as a program sees them."""
+    listing = [FAIRLEAD, "jobs", "list", "--all", "-o", "json"]
+    done = subprocess.run(listing, stdout=subprocess.PIPE, text=True, timeout=LIMIT_S, check=True)
+    found: Sequence[Mapping[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def wait_until(what: str, is_so: Callable[[], bool]) -> None:
+    """Not for ever."""
+    deadline = time.monotonic() + LIMIT_S
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise DemoFailedError(f"waited {LIMIT_S:g} s until {what}")
+        time.sleep(0.5)
 
 
 def left_over(home: str) -> Sequence[str]:
@@ -106,7 +156,7 @@ def play(home: str, identifiers: Sequence[str]) -> int:
     code = 0
     try:
         story(identifiers)
-    except (DemoFailedError, subprocess.TimeoutExpired) as error:
+    except (DemoFailedError, subprocess.SubprocessError) as error:
         explain(str(error), home)
         code = 1
     except KeyboardInterrupt:
@@ -117,7 +167,7 @@ def play(home: str, identifiers: Sequence[str]) -> int:
     try:
         say("The end: everything is stopped, and nothing is left behind.")
         fairlead("down")
-    except (DemoFailedError, subprocess.TimeoutExpired) as error:
+    except (DemoFailedError, subprocess.SubprocessError) as error:
         explain(str(error), home)
         code = 1
     if remains := left_over(home):
@@ -133,6 +183,7 @@ def main() -> int:
     started = time.monotonic()
     home = tempfile.mkdtemp(prefix="fairlead-demo-")
     os.environ["FAIRLEAD_HOME"] = home
+    os.environ["FAIRLEAD_TRAINING_SLICE_S"] = SLICE_S
     os.environ.pop("FAIRLEAD_MASTER", None)
     code = play(home, ["--check", *(["--files", files] if files else [])])
     shutil.rmtree(home)

@@ -51,12 +51,12 @@ def judge(status: TaskStatus) -> Ending:
 
 
 def _words(status: TaskStatus) -> str:
-    said = f": {status.message}" if status.message else ""
+    is_plain = status.reason in (Reason.COMMAND_EXITED, Reason.KILL_REQUESTED)
+    said = f": {status.message}" if status.message and not is_plain else ""
     if status.exit_code == SAVED_EXIT:
         return f"saved (exit code {SAVED_EXIT})"
     if status.exit_code is not None:
         return f"exit code {status.exit_code}{said}"
     if status.signal is not None:
-        by_signal = f"ended by {_NAMES.get(status.signal, f'signal {status.signal}')}"
-        return by_signal if status.reason is Reason.COMMAND_EXITED else f"{by_signal}{said}"
+        return f"ended by {_NAMES.get(status.signal, f'signal {status.signal}')}{said}"
     return f"{status.state.name}, {status.reason.name}{said}"

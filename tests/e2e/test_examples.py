@@ -61,9 +61,13 @@ def test_the_demo(environment: dict[str, str]) -> None:
         "the counts are equal",
         "batch worker",
         "signal 15",
+        "SLICES",
         "That was the demo",
     ):
         assert seen in printed
+    learnt = [float(each) for each in re.findall(r"^accuracy: ([\d.]+)%", printed, re.MULTILINE)]
+    assert len(learnt) == 3
+    assert min(learnt) > 90
 
 
 def test_a_demo_whose_reader_goes_leaves_nothing_either(environment: dict[str, str]) -> None:
