@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from .command import until
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+SUPPORT = Path(__file__).parent
 PATIENCE_S = 60.0
 
 
@@ -23,13 +23,15 @@ class TrainingProgram:
     """Of one job, whose copies follow one another. Use it in a `with`, or a copy may be left."""
 
     def __init__(
-        self, place: Path, *arguments: str, python: Sequence[str] = (sys.executable,)
+        self, place: Path, program: Path, *arguments: str, python: str = sys.executable
     ) -> None:
+        self.place = place
         self.directory = place / "job"
         self.sandbox = place / "sandbox"
         self.sandbox.mkdir(parents=True)
         self.curve = place / "curve"
-        self.argv = [*python, *arguments, "--curve", str(self.curve)]
+        held = SUPPORT / "held_program.py"
+        self.argv = [python, str(held), str(program), *arguments, "--curve", str(self.curve)]
         self.run = 0
         self.said = ""
         self.process: subprocess.Popen[str] | None = None
@@ -54,9 +56,10 @@ class TrainingProgram:
             "FAIRLEAD_SANDBOX": str(self.sandbox),
         }
 
-    def start(self, **environment: str) -> "subprocess.Popen[str]":
-        """The next copy."""
+    def start(self, *held_at: int, **environment: str) -> "subprocess.Popen[str]":
+        """The next copy, to be held in these steps; each is let go by `signal` or `let_go`."""
         self.run += 1
+        environment |= {"HOLD_AT": ",".join(map(str, held_at)), "HOLD_IN": str(self.place)}
         self.process = subprocess.Popen(
             self.argv,
             env={**self.environment(), **environment},
@@ -73,6 +76,15 @@ class TrainingProgram:
         self.said = "".join(said)
         return self.process.returncode
 
+    def until_held(self, step: int) -> None:
+        """It is in this step and stays there."""
+        held = self.place / f"held-{step}"
+        until(f"copy {self.run} is in step {step}", held.exists, PATIENCE_S)
+
+    def let_go(self) -> None:
+        for held in self.place.glob("held-*"):
+            held.unlink()
+
     def signal(self, signum: int) -> None:
         assert self.process is not None
         self.process.send_signal(signum)
@@ -80,14 +92,18 @@ class TrainingProgram:
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
         assert self.end() == -signal.SIGKILL
+        self.let_go()
 
     def save_and_end(self) -> None:
+        """After the step in which it is held."""
         self.signal(signal.SIGTERM)
+        self.let_go()
         assert self.end() == 75, self.said
 
     def rest(self) -> None:
-        """As before it is frozen."""
+        """After the step in which it is held; as before it is frozen."""
         self.signal(signal.SIGUSR1)
+        self.let_go()
         until("it is at rest", self.at_rest.exists, PATIENCE_S)
 
     def go_on(self) -> None:
@@ -100,18 +116,6 @@ class TrainingProgram:
     def progress(self) -> dict[str, Any]:
         path = self.directory / "progress.json"
         return json.loads(path.read_text()) if path.exists() else {}
-
-    def until_step(self, step: int) -> None:
-        """This copy has told that it got there."""
-
-        def is_there() -> bool:
-            said = self.progress()
-            return bool(said) and said["run"] == self.run and said["step"] >= step
-
-        until(f"copy {self.run} has done step {step}", is_there, PATIENCE_S)
-
-    def checkpoints(self) -> list[Path]:
-        return sorted(self.directory.glob("checkpoint-*"))
 
     def losses(self) -> list[tuple[int, str]]:
         """Of each step as it was done, to the last bit."""
