@@ -139,6 +139,18 @@ def amount(resources: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "nothing"
 
 
+def holding(task: Mapping[str, Any]) -> str:
+    """What it was given; of a suspended one also what of that it does not hold just now."""
+    held = task["held"]
+    if task["state"] != "SUSPENDED":
+        return amount(task)
+    quantities = ("cpus", "mem_bytes", "disk_bytes", "gpus")
+    given_up = {key: round(task[key] - held[key], 3) for key in quantities}
+    return (
+        f"{amount(held)}; {amount(given_up)} given up" if any(given_up.values()) else amount(held)
+    )
+
+
 def ending(row: Mapping[str, Any]) -> str:
     """How a task ended: its exit code, or the signal."""
     if row["signal"] is not None:
@@ -175,7 +187,7 @@ TASKS = (
     Column("EXIT", ending, is_number=True),
     Column("AGENT", lambda row: row["agent"] or row["agent_id"]),
     Column("FRAMEWORK", lambda row: row["framework"] or row["framework_id"]),
-    Column("RESOURCES", amount, may_wrap=True),
+    Column("RESOURCES", holding, may_wrap=True),
     Column("MESSAGE", field("message"), may_wrap=True),
 )
 OFFERS = (

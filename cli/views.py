@@ -85,6 +85,10 @@ def task(view: TaskView, state: StateReply) -> Plain:
         "pid": latest.pid or None,
         **quantities(view.resources),
         "gpu_ids": [gpu_id for gpu_id, _ in view.resources.gpus if gpu_id],
+        "held": {
+            **quantities(view.held),
+            "gpu_ids": [gpu_id for gpu_id, _ in view.held.gpus if gpu_id],
+        },
         "usage": _task_usage(view.usage),
         "max_rss_bytes": latest.max_rss_bytes or None,
         "argv": list(view.command.argv),

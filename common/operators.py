@@ -103,6 +103,8 @@ class TaskView:
     command: Command = Command(())
     labels: Mapping[str, str] = field(default_factory=dict)
     sandbox: str = ""
+    held: Resources = EMPTY
+    """Just now: a suspended one has given up some, one that has ended all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ def _task(books: Books, name: str) -> TaskView | None:
         Command(tuple(word[:SHOWN] for word in info.command.argv[:SHOWN])),
         info.labels,
         task.sandbox,
+        task.held,
     )
 
 

@@ -29,7 +29,7 @@ from fairlead.protos import sessions_pb2 as fairlead_dot_protos_dot_sessions__pb
 from fairlead.protos import tasks_pb2 as fairlead_dot_protos_dot_tasks__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66\x61irlead/protos/operator.proto\x12\x0b\x66\x61irlead.v1\x1a\x1b\x66\x61irlead/protos/agent.proto\x1a\x1f\x66\x61irlead/protos/framework.proto\x1a\x1f\x66\x61irlead/protos/resources.proto\x1a\x1e\x66\x61irlead/protos/sessions.proto\x1a\x1b\x66\x61irlead/protos/tasks.proto\"\xf7\x01\n\tAgentView\x12%\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x16.fairlead.v1.AgentInfo\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.fairlead.v1.AgentState\x12$\n\x04used\x18\x03 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\'\n\x07offered\x18\x04 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12%\n\x05usage\x18\x05 \x01(\x0b\x32\x16.fairlead.v1.HostUsage\x12\r\n\x05tasks\x18\x06 \x01(\x03\x12\x16\n\x0eunacknowledged\x18\x07 \x01(\x03\"\xa1\x02\n\rFrameworkView\x12-\n\tframework\x18\x01 \x01(\x0b\x32\x1a.fairlead.v1.FrameworkInfo\x12\x14\n\x0cis_connected\x18\x02 \x01(\x08\x12\x10\n\x08is_ended\x18\x03 \x01(\x08\x12$\n\x04used\x18\x04 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\'\n\x07offered\x18\x05 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\r\n\x05tasks\x18\x06 \x01(\x03\x12\x16\n\x0e\x64ominant_share\x18\x07 \x01(\x01\x12(\n\x07\x64\x65mands\x18\x08 \x03(\x0b\x32\x17.fairlead.v1.RoleDemand\x12\x19\n\x11\x64ominant_resource\x18\t \x01(\t\"\xf0\x02\n\x08TaskView\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\x12\x0c\n\x04role\x18\x05 \x01(\t\x12)\n\tresources\x18\x06 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\'\n\x06latest\x18\x07 \x01(\x0b\x32\x17.fairlead.v1.TaskStatus\x12!\n\x05usage\x18\x08 \x01(\x0b\x32\x12.fairlead.v1.Usage\x12%\n\x07\x63ommand\x18\t \x01(\x0b\x32\x14.fairlead.v1.Command\x12\x31\n\x06labels\x18\n \x03(\x0b\x32!.fairlead.v1.TaskView.LabelsEntry\x12\x0f\n\x07sandbox\x18\x0b \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8f\x01\n\x08RoleView\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x16\n\x0e\x64ominant_share\x18\x03 \x01(\x01\x12$\n\x04used\x18\x04 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\'\n\x07offered\x18\x05 \x01(\x0b\x32\x16.fairlead.v1.Resources\"\x1e\n\nStateQuery\x12\x10\n\x08\x61t_least\x18\x01 \x01(\x03\"\xd2\x02\n\nStateReply\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x12\n\ncluster_id\x18\x03 \x01(\t\x12\x10\n\x08is_whole\x18\x04 \x01(\x08\x12&\n\x06\x61gents\x18\x05 \x03(\x0b\x32\x16.fairlead.v1.AgentView\x12.\n\nframeworks\x18\x06 \x03(\x0b\x32\x1a.fairlead.v1.FrameworkView\x12$\n\x05tasks\x18\x07 \x03(\x0b\x32\x15.fairlead.v1.TaskView\x12$\n\x05roles\x18\x08 \x03(\x0b\x32\x15.fairlead.v1.RoleView\x12\"\n\x06offers\x18\t \x03(\x0b\x32\x12.fairlead.v1.Offer\x12\x0f\n\x07removed\x18\n \x03(\t\x12%\n\x07goodbye\x18\x0b \x01(\x0b\x32\x14.fairlead.v1.Goodbye\")\n\tSetWeight\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"V\n\x0bKillAnyTask\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x14\n\x07grace_s\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_grace_s\")\n\x11TeardownFramework\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\"(\n\x10\x45xplainFramework\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\"\x82\x02\n\x0cOperatorCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12,\n\nset_weight\x18\x02 \x01(\x0b\x32\x16.fairlead.v1.SetWeightH\x00\x12\x31\n\rkill_any_task\x18\x03 \x01(\x0b\x32\x18.fairlead.v1.KillAnyTaskH\x00\x12<\n\x12teardown_framework\x18\x04 \x01(\x0b\x32\x1e.fairlead.v1.TeardownFrameworkH\x00\x12:\n\x11\x65xplain_framework\x18\x05 \x01(\x0b\x32\x1d.fairlead.v1.ExplainFrameworkH\x00\x42\x06\n\x04\x62ody\"X\n\rOperatorReply\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.fairlead.v1.CallResult\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05lines\x18\x03 \x03(\t*\x9b\x01\n\nAgentState\x12\x1b\n\x17\x41GENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41GENT_STATE_CONNECTED\x10\x01\x12\x1c\n\x18\x41GENT_STATE_DISCONNECTED\x10\x02\x12\x1a\n\x16\x41GENT_STATE_RECOVERING\x10\x03\x12\x1b\n\x17\x41GENT_STATE_UNREACHABLE\x10\x04\x32\xf2\x02\n\x06Master\x12L\n\x0c\x41gentSession\x12\x17.fairlead.v1.AgentBatch\x1a\x1f.fairlead.v1.MasterToAgentBatch(\x01\x30\x01\x12X\n\x10\x46rameworkSession\x12\x1b.fairlead.v1.FrameworkBatch\x1a#.fairlead.v1.MasterToFrameworkBatch(\x01\x30\x01\x12@\n\x07Operate\x12\x19.fairlead.v1.OperatorCall\x1a\x1a.fairlead.v1.OperatorReply\x12<\n\x08GetState\x12\x17.fairlead.v1.StateQuery\x1a\x17.fairlead.v1.StateReply\x12@\n\nWatchState\x12\x17.fairlead.v1.StateQuery\x1a\x17.fairlead.v1.StateReply0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66\x61irlead/protos/operator.proto\x12\x0b\x66\x61irlead.v1\x1a\x1b\x66\x61irlead/protos/agent.proto\x1a\x1f\x66\x61irlead/protos/framework.proto\x1a\x1f\x66\x61irlead/protos/resources.proto\x1a\x1e\x66\x61irlead/protos/sessions.proto\x1a\x1b\x66\x61irlead/protos/tasks.proto\"\xf7\x01\n\tAgentView\x12%\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x16.fairlead.v1.AgentInfo\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.fairlead.v1.AgentState\x12$\n\x04used\x18\x03 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\'\n\x07offered\x18\x04 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12%\n\x05usage\x18\x05 \x01(\x0b\x32\x16.fairlead.v1.HostUsage\x12\r\n\x05tasks\x18\x06 \x01(\x03\x12\x16\n\x0eunacknowledged\x18\x07 \x01(\x03\"\xa1\x02\n\rFrameworkView\x12-\n\tframework\x18\x01 \x01(\x0b\x32\x1a.fairlead.v1.FrameworkInfo\x12\x14\n\x0cis_connected\x18\x02 \x01(\x08\x12\x10\n\x08is_ended\x18\x03 \x01(\x08\x12$\n\x04used\x18\x04 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\'\n\x07offered\x18\x05 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\r\n\x05tasks\x18\x06 \x01(\x03\x12\x16\n\x0e\x64ominant_share\x18\x07 \x01(\x01\x12(\n\x07\x64\x65mands\x18\x08 \x03(\x0b\x32\x17.fairlead.v1.RoleDemand\x12\x19\n\x11\x64ominant_resource\x18\t \x01(\t\"\x96\x03\n\x08TaskView\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\x12\x0c\n\x04role\x18\x05 \x01(\t\x12)\n\tresources\x18\x06 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\'\n\x06latest\x18\x07 \x01(\x0b\x32\x17.fairlead.v1.TaskStatus\x12!\n\x05usage\x18\x08 \x01(\x0b\x32\x12.fairlead.v1.Usage\x12%\n\x07\x63ommand\x18\t \x01(\x0b\x32\x14.fairlead.v1.Command\x12\x31\n\x06labels\x18\n \x03(\x0b\x32!.fairlead.v1.TaskView.LabelsEntry\x12\x0f\n\x07sandbox\x18\x0b \x01(\t\x12$\n\x04held\x18\x0c \x01(\x0b\x32\x16.fairlead.v1.Resources\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8f\x01\n\x08RoleView\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x16\n\x0e\x64ominant_share\x18\x03 \x01(\x01\x12$\n\x04used\x18\x04 \x01(\x0b\x32\x16.fairlead.v1.Resources\x12\'\n\x07offered\x18\x05 \x01(\x0b\x32\x16.fairlead.v1.Resources\"\x1e\n\nStateQuery\x12\x10\n\x08\x61t_least\x18\x01 \x01(\x03\"\xd2\x02\n\nStateReply\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x12\n\ncluster_id\x18\x03 \x01(\t\x12\x10\n\x08is_whole\x18\x04 \x01(\x08\x12&\n\x06\x61gents\x18\x05 \x03(\x0b\x32\x16.fairlead.v1.AgentView\x12.\n\nframeworks\x18\x06 \x03(\x0b\x32\x1a.fairlead.v1.FrameworkView\x12$\n\x05tasks\x18\x07 \x03(\x0b\x32\x15.fairlead.v1.TaskView\x12$\n\x05roles\x18\x08 \x03(\x0b\x32\x15.fairlead.v1.RoleView\x12\"\n\x06offers\x18\t \x03(\x0b\x32\x12.fairlead.v1.Offer\x12\x0f\n\x07removed\x18\n \x03(\t\x12%\n\x07goodbye\x18\x0b \x01(\x0b\x32\x14.fairlead.v1.Goodbye\")\n\tSetWeight\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"V\n\x0bKillAnyTask\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x14\n\x07grace_s\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_grace_s\")\n\x11TeardownFramework\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\"(\n\x10\x45xplainFramework\x12\x14\n\x0c\x66ramework_id\x18\x01 \x01(\t\"\x82\x02\n\x0cOperatorCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12,\n\nset_weight\x18\x02 \x01(\x0b\x32\x16.fairlead.v1.SetWeightH\x00\x12\x31\n\rkill_any_task\x18\x03 \x01(\x0b\x32\x18.fairlead.v1.KillAnyTaskH\x00\x12<\n\x12teardown_framework\x18\x04 \x01(\x0b\x32\x1e.fairlead.v1.TeardownFrameworkH\x00\x12:\n\x11\x65xplain_framework\x18\x05 \x01(\x0b\x32\x1d.fairlead.v1.ExplainFrameworkH\x00\x42\x06\n\x04\x62ody\"X\n\rOperatorReply\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.fairlead.v1.CallResult\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05lines\x18\x03 \x03(\t*\x9b\x01\n\nAgentState\x12\x1b\n\x17\x41GENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41GENT_STATE_CONNECTED\x10\x01\x12\x1c\n\x18\x41GENT_STATE_DISCONNECTED\x10\x02\x12\x1a\n\x16\x41GENT_STATE_RECOVERING\x10\x03\x12\x1b\n\x17\x41GENT_STATE_UNREACHABLE\x10\x04\x32\xf2\x02\n\x06Master\x12L\n\x0c\x41gentSession\x12\x17.fairlead.v1.AgentBatch\x1a\x1f.fairlead.v1.MasterToAgentBatch(\x01\x30\x01\x12X\n\x10\x46rameworkSession\x12\x1b.fairlead.v1.FrameworkBatch\x1a#.fairlead.v1.MasterToFrameworkBatch(\x01\x30\x01\x12@\n\x07Operate\x12\x19.fairlead.v1.OperatorCall\x1a\x1a.fairlead.v1.OperatorReply\x12<\n\x08GetState\x12\x17.fairlead.v1.StateQuery\x1a\x17.fairlead.v1.StateReply\x12@\n\nWatchState\x12\x17.fairlead.v1.StateQuery\x1a\x17.fairlead.v1.StateReply0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,34 +38,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TASKVIEW_LABELSENTRY']._loaded_options = None
   _globals['_TASKVIEW_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_AGENTSTATE']._serialized_start=2203
-  _globals['_AGENTSTATE']._serialized_end=2358
+  _globals['_AGENTSTATE']._serialized_start=2241
+  _globals['_AGENTSTATE']._serialized_end=2396
   _globals['_AGENTVIEW']._serialized_start=204
   _globals['_AGENTVIEW']._serialized_end=451
   _globals['_FRAMEWORKVIEW']._serialized_start=454
   _globals['_FRAMEWORKVIEW']._serialized_end=743
   _globals['_TASKVIEW']._serialized_start=746
-  _globals['_TASKVIEW']._serialized_end=1114
-  _globals['_TASKVIEW_LABELSENTRY']._serialized_start=1069
-  _globals['_TASKVIEW_LABELSENTRY']._serialized_end=1114
-  _globals['_ROLEVIEW']._serialized_start=1117
-  _globals['_ROLEVIEW']._serialized_end=1260
-  _globals['_STATEQUERY']._serialized_start=1262
-  _globals['_STATEQUERY']._serialized_end=1292
-  _globals['_STATEREPLY']._serialized_start=1295
-  _globals['_STATEREPLY']._serialized_end=1633
-  _globals['_SETWEIGHT']._serialized_start=1635
-  _globals['_SETWEIGHT']._serialized_end=1676
-  _globals['_KILLANYTASK']._serialized_start=1678
-  _globals['_KILLANYTASK']._serialized_end=1764
-  _globals['_TEARDOWNFRAMEWORK']._serialized_start=1766
-  _globals['_TEARDOWNFRAMEWORK']._serialized_end=1807
-  _globals['_EXPLAINFRAMEWORK']._serialized_start=1809
-  _globals['_EXPLAINFRAMEWORK']._serialized_end=1849
-  _globals['_OPERATORCALL']._serialized_start=1852
-  _globals['_OPERATORCALL']._serialized_end=2110
-  _globals['_OPERATORREPLY']._serialized_start=2112
-  _globals['_OPERATORREPLY']._serialized_end=2200
-  _globals['_MASTER']._serialized_start=2361
-  _globals['_MASTER']._serialized_end=2731
+  _globals['_TASKVIEW']._serialized_end=1152
+  _globals['_TASKVIEW_LABELSENTRY']._serialized_start=1107
+  _globals['_TASKVIEW_LABELSENTRY']._serialized_end=1152
+  _globals['_ROLEVIEW']._serialized_start=1155
+  _globals['_ROLEVIEW']._serialized_end=1298
+  _globals['_STATEQUERY']._serialized_start=1300
+  _globals['_STATEQUERY']._serialized_end=1330
+  _globals['_STATEREPLY']._serialized_start=1333
+  _globals['_STATEREPLY']._serialized_end=1671
+  _globals['_SETWEIGHT']._serialized_start=1673
+  _globals['_SETWEIGHT']._serialized_end=1714
+  _globals['_KILLANYTASK']._serialized_start=1716
+  _globals['_KILLANYTASK']._serialized_end=1802
+  _globals['_TEARDOWNFRAMEWORK']._serialized_start=1804
+  _globals['_TEARDOWNFRAMEWORK']._serialized_end=1845
+  _globals['_EXPLAINFRAMEWORK']._serialized_start=1847
+  _globals['_EXPLAINFRAMEWORK']._serialized_end=1887
+  _globals['_OPERATORCALL']._serialized_start=1890
+  _globals['_OPERATORCALL']._serialized_end=2148
+  _globals['_OPERATORREPLY']._serialized_start=2150
+  _globals['_OPERATORREPLY']._serialized_end=2238
+  _globals['_MASTER']._serialized_start=2399
+  _globals['_MASTER']._serialized_end=2769
 # @@protoc_insertion_point(module_scope)

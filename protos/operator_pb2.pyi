@@ -66,7 +66,7 @@ class FrameworkView(_message.Message):
     def __init__(self, framework: _Optional[_Union[_framework_pb2.FrameworkInfo, _Mapping]] = ..., is_connected: _Optional[bool] = ..., is_ended: _Optional[bool] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., tasks: _Optional[int] = ..., dominant_share: _Optional[float] = ..., demands: _Optional[_Iterable[_Union[_framework_pb2.RoleDemand, _Mapping]]] = ..., dominant_resource: _Optional[str] = ...) -> None: ...
 
 class TaskView(_message.Message):
-    __slots__ = ("framework_id", "task_id", "name", "agent_id", "role", "resources", "latest", "usage", "command", "labels", "sandbox")
+    __slots__ = ("framework_id", "task_id", "name", "agent_id", "role", "resources", "latest", "usage", "command", "labels", "sandbox", "held")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +85,7 @@ class TaskView(_message.Message):
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     framework_id: str
     task_id: str
     name: str
@@ -96,7 +97,8 @@ class TaskView(_message.Message):
     command: _tasks_pb2.Command
     labels: _containers.ScalarMap[str, str]
     sandbox: str
-    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., name: _Optional[str] = ..., agent_id: _Optional[str] = ..., role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.Usage, _Mapping]] = ..., command: _Optional[_Union[_tasks_pb2.Command, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., sandbox: _Optional[str] = ...) -> None: ...
+    held: _resources_pb2.Resources
+    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., name: _Optional[str] = ..., agent_id: _Optional[str] = ..., role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.Usage, _Mapping]] = ..., command: _Optional[_Union[_tasks_pb2.Command, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., sandbox: _Optional[str] = ..., held: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
 
 class RoleView(_message.Message):
     __slots__ = ("role", "weight", "dominant_share", "used", "offered")

@@ -6,9 +6,10 @@ from dataclasses import replace
 from tests.support.states import GIB, agent, framework, state, task
 
 from fairlead.cli import views
-from fairlead.common.ids import OfferId
+from fairlead.cli.tables import holding
+from fairlead.common.ids import GpuId, OfferId
 from fairlead.common.operators import AgentState
-from fairlead.common.resources import Resources
+from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand, Offer, RoleDemand, TaskState
 
 
@@ -43,6 +44,24 @@ def test_a_task_names_its_framework_and_agent_and_says_how_it_ended() -> None:
     assert (shown["exit_code"], shown["signal"]) == (7, None)
     assert (shown["cpus"], shown["mem_bytes"]) == (1, 128 * 2**20)
     assert shown["argv"] == ["sleep", "1"]
+
+
+def test_a_suspended_task_says_what_it_holds_and_what_it_gave_up() -> None:
+    runs = task("t", TaskState.RUNNING)
+    whole = runs.resources + Resources(gpus=((GpuId("fake-0"), 1000),))
+    cases = (
+        (TaskState.RUNNING, whole, "1 cpu, 128 MiB mem, 1 gpu"),
+        (TaskState.SUSPENDED, runs.resources, "1 cpu, 128 MiB mem; 1 gpu given up"),
+        (TaskState.SUSPENDED, Resources.of(mem=2**27), "128 MiB mem; 1 cpu, 1 gpu given up"),
+        (TaskState.SUSPENDED, whole, "1 cpu, 128 MiB mem, 1 gpu"),
+        (TaskState.KILLED, EMPTY, "1 cpu, 128 MiB mem, 1 gpu"),
+    )
+    for is_now, held, said in cases:
+        view = replace(task("t", is_now), resources=whole, held=held)
+        (shown,) = views.tasks(state(view), ended=True)
+        assert holding(shown) == said
+        assert shown["gpu_ids"] == ["fake-0"]
+        assert shown["held"]["gpu_ids"] == [gpu_id for gpu_id, _ in held.gpus]
 
 
 def test_exit_code_zero_is_not_null() -> None:
