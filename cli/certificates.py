@@ -46,17 +46,17 @@ def make(directory: Path, days: int) -> Iterator[Found]:
         raise ConfigError(f"cannot write into {directory}: {error.strerror}") from error
 
 
-def hand_out(directory: Path, party: Party, target: Path) -> Iterator[Path]:
-    """What that party needs, copied over what it had before: the authority's key is not in it."""
+def hand_out(directory: Path, party: Party, target: Path) -> None:
+    """What that party needs, in place of what it had before: the authority's key is not in it."""
     tls = Tls(directory, party)
     tls.read()  # says what is missing
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         for source in (tls.authority, tls.certificate, tls.key, tls.token):
-            path = target / source.name
-            path.unlink(missing_ok=True)
-            _write(path, source.read_bytes())
-            yield path
+            path, data = target / source.name, source.read_bytes()
+            if not path.exists() or path.read_bytes() != data:  # others may be reading it
+                path.unlink(missing_ok=True)
+                _write(path, data)
     except OSError as error:
         raise ConfigError(f"cannot write into {target}: {error.strerror}") from error
 

@@ -9,6 +9,7 @@ from fairlead.common.tls import Party
 from .options import debug_option
 
 LEAST_DAYS, USUAL_DAYS = 1, 825
+PARTIES = [party.value for party in Party]
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 
@@ -45,15 +46,18 @@ def init(directory: Path, days: int) -> None:
 
 @certs.command()
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
-@click.argument("party", type=click.Choice([party.value for party in Party]))
+@click.argument("party", type=click.Choice([*PARTIES, "all"]))
 @click.argument("target", metavar="TARGET", type=DIRECTORY)
 @debug_option
 def copy(directory: Path, party: str, target: Path) -> None:
     """Put what one party needs into TARGET: its certificate and key, the authority, the token.
 
-    TARGET then goes to that party's machine, and is named there: --tls TARGET.
+    TARGET then goes to that party's machine, and is named there: --tls TARGET. For all parties
+    there is a directory each in TARGET.
     """
     from .certificates import hand_out
 
-    for path in hand_out(directory.absolute(), Party(party), target.absolute()):
-        print(path)
+    targets = {each: target / each for each in PARTIES} if party == "all" else {party: target}
+    for each, own in targets.items():
+        hand_out(directory.absolute(), Party(each), own.absolute())
+        print(own)

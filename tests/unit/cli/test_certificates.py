@@ -76,3 +76,17 @@ def test_it_says_what_is_there_and_until_when(tmp_path: Path) -> None:
     again = CliRunner().invoke(certs, ["init", str(directory)])
     assert f"there  {directory}/agent.pem  has expired: remove it" in again.output
     assert again.output.count("there ") == 6
+
+
+def test_a_machine_is_given_what_is_its_own(tmp_path: Path) -> None:
+    directory, target = certificates(tmp_path / "tls"), tmp_path / "given"
+    for _ in range(2):
+        done = CliRunner().invoke(certs, ["copy", str(directory), "agent", str(target)])
+        assert done.exit_code == 0, done.output
+    assert set(contents(target)) == {"ca.pem", "agent.pem", "agent-key.pem", "token"}
+    assert {path.stat().st_mode & 0o777 for path in target.iterdir()} == {0o600}
+    check(Tls(target, Party.AGENT))
+    renewed(directory, Party.AGENT, 2)
+    CliRunner().invoke(certs, ["copy", str(directory), "all", str(target)])
+    assert (target / "agent" / "agent.pem").read_bytes() == (directory / "agent.pem").read_bytes()
+    assert {path.name for path in target.iterdir() if path.is_dir()} == set(Party)
