@@ -46,6 +46,7 @@ class Swapper(Replayable):
     ) -> None:
         super().__init__(info, jobs, memory, random)
         self.slice_s = slice_s
+        """Seconds between two looks at each device; 0: whoever runs goes on to its end."""
         self._swap_at: float | None = None
         self._waiting: dict[TaskId, float] = {}
 
@@ -76,7 +77,7 @@ class Swapper(Replayable):
     # --- offers: resumed on their own devices, launched beside or in place of others
 
     def _use(self, offer: Offer) -> SchedulerAction:
-        if self._random.random() < 0.5 and (swap := self._take_place(offer)):
+        if self.slice_s and self._random.random() < 0.5 and (swap := self._take_place(offer)):
             return swap
         operations: list[Operation] = []
         names: list[TaskId] = []
@@ -93,7 +94,8 @@ class Swapper(Replayable):
                 left -= picked
                 operations.append(self._launch_on(job, offer, picked))
         if not operations:
-            return self._take_place(offer) or Decline((offer.offer_id,), REFUSE_S)
+            swap = self._take_place(offer) if self.slice_s else None
+            return swap or Decline((offer.offer_id,), REFUSE_S)
         return Accept((offer.offer_id,), tuple(operations), tuple(names), refuse_s=REFUSE_S)
 
     def _take_place(self, offer: Offer) -> SchedulerAction | None:
@@ -126,8 +128,9 @@ class Swapper(Replayable):
         if self._swap_at is None:
             self._swap_at = now + self.slice_s
         elif now >= self._swap_at:
-            self._swap_at = now + self.slice_s * self._random.uniform(0.5, 1.5)
-            yield from self._swap()
+            self._swap_at = now + (self.slice_s or 1.0) * self._random.uniform(0.5, 1.5)
+            if self.slice_s:
+                yield from self._swap()
             yield from self._lose_patience(now)
 
     def _swap(self) -> Iterator[SchedulerAction]:

@@ -23,6 +23,7 @@ from .nodes import AgentNode, FrameworkNode, MasterNode
 from .plan import Plan, draw
 from .process import CHECK_EVERY, CoreFailedError, Process, Stage
 from .schedulers import LEAVE, Service
+from .swapping import Swapper
 
 REST_S = 8.0
 """All is settled once it has been for so long: longer than the longest that is under way."""
@@ -190,8 +191,8 @@ class World:
         for host in self._hosts.values():
             host.launcher.fails.clear()
         for framework in self._frameworks.values():
-            if framework.node is not None and isinstance(framework.node.scheduler, Service):
-                framework.node.scheduler.roll_s = 0.0
+            if framework.node is not None:
+                _soothe(framework.node.scheduler)
 
     def _settle(self) -> None:
         limit = self.now + self.plan.settle_s
@@ -312,8 +313,8 @@ class World:
     def _start_framework(self, host: FrameworkHost) -> None:
         host.lives += 1
         scheduler = host.make(host.memory)
-        if isinstance(scheduler, Service) and self._is_calm:
-            scheduler.roll_s = 0.0
+        if self._is_calm:
+            _soothe(scheduler)
         node = FrameworkNode(
             self._stage,
             f"{host.name}#{host.lives}",
@@ -347,6 +348,14 @@ class World:
             host.node.feed(Happened(LEAVE))
         else:
             self.kill(host.node, "vanishes", away_s=GUEST_AWAY_S)
+
+
+def _soothe(scheduler: object) -> None:
+    """It makes no trouble of its own any more."""
+    if isinstance(scheduler, Service):
+        scheduler.roll_s = 0.0
+    elif isinstance(scheduler, Swapper):
+        scheduler.slice_s = 0.0
 
 
 CONNECTED = AgentState.CONNECTED
