@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fairlead.agent import link as agent_link
+from fairlead.agent import steps as agent_steps
 from fairlead.agent import updates as agent_updates
 from fairlead.agent.accepts import Accepts
 from fairlead.agent.away import Absences
@@ -19,6 +20,8 @@ from fairlead.common.resources import EMPTY
 from fairlead.common.values import TaskState
 from fairlead.frameworks.kit.ledger import Ledger
 from fairlead.master import agents as master_agents
+from fairlead.master import books as master_books
+from fairlead.master import proof as master_proof
 from fairlead.master.offers import Offers
 from fairlead.master.tasks import Tasks
 
@@ -189,6 +192,21 @@ def end_of_accept_unsaid(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Context, "say_ended", Context.say)
 
 
+def accepts_have_nothing_of_their_own(patch: pytest.MonkeyPatch) -> None:
+    """What a suspended task gives up is offered before its accept has ended."""
+    for module in (master_books, master_proof):
+        patch.setattr(module, "own_part", lambda *_args: EMPTY)
+
+
+def launches_wait_for_their_own_word(patch: pytest.MonkeyPatch) -> None:
+    """Between the end of their accept and their first status nobody holds what they have."""
+    patch.setattr(Tasks, "begun", lambda *_args: None)
+
+
+def suspended_tasks_keep_their_devices(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(agent_steps, "_kept", lambda held, **_options: held)
+
+
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 PLANTS: dict[Plant, tuple[str, ...]] = {
@@ -217,6 +235,9 @@ PLANTS: dict[Plant, tuple[str, ...]] = {
     ),
     absence_ends_tasks_at_once: ("no task is killed by a failover",),
     unreachable_after_one_silence: ("silence before a verdict",),
+    accepts_have_nothing_of_their_own: ("offered and used never exceed capacity",),
+    launches_wait_for_their_own_word: ("offered and used never exceed capacity",),
+    suspended_tasks_keep_their_devices: ("what is suspended holds no device",),
     device_given_on_too_early: ("no resource twice",),
     steps_done_again: ("updates come in order", "an update is kept until acknowledged"),
     remainder_doubled: ("no resource twice",),

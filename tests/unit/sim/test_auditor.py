@@ -17,6 +17,8 @@ from fairlead.common.ids import (
 )
 from fairlead.common.messages import (
     Accept,
+    AcceptEnded,
+    AcceptProgress,
     Acknowledge,
     AcknowledgeUpdate,
     AgentHeartbeat,
@@ -44,7 +46,7 @@ from fairlead.common.messages import (
     Suppress,
     TaskUpdated,
 )
-from fairlead.common.resources import Resources
+from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (
     AgentInfo,
     AgentTask,
@@ -52,7 +54,10 @@ from fairlead.common.values import (
     FrameworkInfo,
     Launch,
     Offer,
+    Operation,
+    Resume,
     Source,
+    Suspend,
     TaskInfo,
     TaskState,
     TaskStatus,
@@ -106,11 +111,16 @@ class Court:
 
     # --- what they say
 
-    def agent_comes(self, epoch: int = 0, tasks: tuple[AgentTask, ...] = ()) -> None:
+    def agent_comes(
+        self,
+        epoch: int = 0,
+        tasks: tuple[AgentTask, ...] = (),
+        accepts: tuple[AcceptProgress, ...] = (),
+    ) -> None:
         for name in ("agent#1", self.server):
             self.auditor.opened(name, AGENT_LINK)
         info = AgentInfo(AgentId(""), "agent", CAPACITY)
-        call = RegisterAgent(HELLO, info, tasks, highest_epoch=epoch)
+        call = RegisterAgent(HELLO, info, tasks, accepts=accepts, highest_epoch=epoch)
         self.master_hears_agent(call)
         self.tell_agent(AgentRegistered(AGENT, "cluster", 2.0))
 
@@ -134,6 +144,21 @@ class Court:
         info = FrameworkInfo(FRAMEWORK, "f", roles=(ROLE,))
         launch = launch_of(uuid, resources)
         self.tell_agent(RunAccept(f"x-{uuid}", info, ROLE, (launch,), resources))
+
+    def order(self, *operations: Operation) -> None:
+        """An accept of own tasks alone, which the master passes on."""
+        named = [op.task_id for op in operations if isinstance(op, Suspend | Resume)]
+        self.call(Accept((), operations, tuple(named)), "order")
+        self.pass_on(*operations)
+
+    def pass_on(self, *operations: Operation) -> None:
+        info = FrameworkInfo(FRAMEWORK, "f", roles=(ROLE,))
+        self.tell_agent(RunAccept("x-order", info, ROLE, operations, EMPTY))
+
+    def holds(self, uuid: str, state: TaskState, sequence: int, resources: Resources) -> None:
+        status = status_of(uuid, state, sequence)
+        self.master_hears_agent(TaskUpdated(status, status, resources))
+        self.call(Acknowledge(status.task_id, AGENT, status.update_uuid))
 
     def start(self, uuid: str, resources: Resources) -> None:
         self.auditor.container_started("agent", LaunchUuid(uuid), resources)
@@ -272,6 +297,72 @@ def test_an_offer_that_nobody_answers_ends(court: Court) -> None:
     court.now = 40.0
     with pytest.raises(ViolationError, match="offers end"):
         court.auditor.finish(court.now, [court.client], court.server)
+
+
+# --- accepts that are under way
+
+TRAINS = Resources.of(cpus=1, gpus={"g0": 1.0})
+PAUSES = Resources.of(cpus=1)
+GPU = Resources.of(gpus={"g0": 1.0})
+
+
+def suspended(court: Court) -> None:
+    """By an accept that has not ended."""
+    court.offer("o1", TRAINS)
+    court.launch("u1", TRAINS, "o1")
+    court.holds("u1", TaskState.RUNNING, 1, TRAINS)
+    court.order(Suspend(TaskId("task-u1")))
+    court.holds("u1", TaskState.SUSPENDING, 2, TRAINS)
+    court.holds("u1", TaskState.SUSPENDED, 3, PAUSES)
+
+
+def test_what_is_given_up_is_free_when_the_accept_ends(court: Court) -> None:
+    suspended(court)
+    court.master_hears_agent(AcceptEnded("x-order", FRAMEWORK))
+    court.offer("o2", GPU)
+
+
+def test_what_is_given_up_is_the_accepts_until_then(court: Court) -> None:
+    suspended(court)
+    with pytest.raises(ViolationError, match="offered and used never exceed capacity"):
+        court.offer("o2", GPU)
+
+
+def test_what_is_given_up_is_the_accepts_for_a_new_leader_too(court: Court) -> None:
+    progress = AcceptProgress("x-order", FRAMEWORK, 1, GPU, ROLE, (TaskId("task-u1"),))
+    court.agent_comes(accepts=(progress,))
+    with pytest.raises(ViolationError, match="offered and used never exceed capacity"):
+        court.offer("o2", GPU)
+
+
+def test_what_was_launched_has_its_part_before_it_says_so(court: Court) -> None:
+    court.offer("o1", TRAINS)
+    court.launch("u1", TRAINS, "o1")
+    court.holds("u1", TaskState.RUNNING, 1, TRAINS)
+    court.order(Suspend(TaskId("task-u1")), launch_of("u2", GPU))
+    court.holds("u1", TaskState.SUSPENDING, 2, TRAINS)
+    court.holds("u1", TaskState.SUSPENDED, 3, PAUSES)
+    court.master_hears_agent(AcceptEnded("x-order", FRAMEWORK))
+    with pytest.raises(ViolationError, match="offered and used never exceed capacity"):
+        court.offer("o2", GPU)
+
+
+def test_nobody_but_its_framework_orders_a_task_about(court: Court) -> None:
+    court.offer("o1", TRAINS)
+    court.launch("u1", TRAINS, "o1")
+    with pytest.raises(ViolationError, match="tasks are moved by their framework"):
+        court.pass_on(Suspend(TaskId("task-u1")))
+
+
+def test_what_is_suspended_holds_no_device(court: Court) -> None:
+    with pytest.raises(ViolationError, match="what is suspended holds no device"):
+        court.holds("u1", TaskState.SUSPENDED, 3, TRAINS)
+
+
+def test_an_agent_tells_every_passage(court: Court) -> None:
+    court.holds("u1", TaskState.SUSPENDED, 3, PAUSES)
+    with pytest.raises(ViolationError, match="states follow the table"):
+        court.holds("u1", TaskState.RUNNING, 4, TRAINS)
 
 
 # --- containers
