@@ -8,6 +8,10 @@ from fairlead.common.values import Reason, TaskState, TaskStatus
 from .events import SAVED_EXIT
 
 SIGKILL, SIGTERM = 9, 15
+OVERTAKEN = "resources:"
+"""What the scheduler asks for is there when it asks; then a task that was to make room had ended by
+itself, and what it had held was the master's before the accept came.
+"""
 _NAMES = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 10: "SIGUSR1", 11: "SIGSEGV"}
 
 
@@ -40,6 +44,8 @@ def judge(status: TaskStatus) -> Ending:
         return Ending(Meaning.DONE, text)
     if status.exit_code == SAVED_EXIT:
         return Ending(Meaning.SAVED, text)
+    if status.state is TaskState.ERROR and status.message.startswith(OVERTAKEN):
+        return Ending(Meaning.LOST, text)
     if status.state is TaskState.ERROR or status.reason is Reason.COMMAND_NOT_STARTED:
         return Ending(Meaning.HOPELESS, text)
     if status.state is not TaskState.FAILED:
