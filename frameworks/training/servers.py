@@ -165,7 +165,8 @@ class Servers:
 
     def forget_empty(self, keep: Sequence[AgentId]) -> None:
         """Those without jobs and offers; a hope there is nobody's."""
-        used = {job.agent_id for job in self._book.live()} | set(keep)
+        live = list(self._book.live())
+        used = {each for job in live for each in (job.agent_id, job.target)} | set(keep)
         self.by_id = {each: server for each, server in self.by_id.items() if each in used}
 
 
