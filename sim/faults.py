@@ -400,7 +400,7 @@ KINDS: Mapping[str, tuple[int, Fault]] = {
     "container not started": (4, _fails("start")),
     "freeze stuck": (2, _fails("freeze")),
     "gpu not released": (2, _fails("release")),
-    "container not resumed": (2, _fails("resume")),
+    "container not resumed": (4, _fails("resume")),
     "container not updated": (2, _fails("update")),
     "launcher dies": (2, _launcher_dies),
     "operator kills": (4, _operator_kills),

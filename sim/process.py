@@ -76,7 +76,7 @@ class Process:
         self.fuse: int | None = None
         """Set: the process dies before the action after so many others."""
         self.trap: Callable[[object], bool] | None = None
-        """Set: its fuse burns from the first action that this says yes to."""
+        """Set: its fuse burns from the first action that this says yes to; a Record is mined."""
         self.is_mined = False
         """Set: it dies while its next commit is on its way to the disk, or just there."""
         self.on_death: Callable[[str], None] = lambda _why: None
@@ -235,6 +235,8 @@ class Process:
 
     def _act(self, actions: Sequence[object]) -> None:
         stage = self.stage
+        if self.trap is not None and any(isinstance(a, Record) and self.trap(a) for a in actions):
+            self.trap, self.is_mined = None, True
         if self.is_mined and any(isinstance(action, Record) for action in actions):
             self.is_mined = False
             delay = stage.random.uniform(0.0, 0.012)

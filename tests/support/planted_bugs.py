@@ -16,7 +16,7 @@ from fairlead.agent.events import ContainerSuspended
 from fairlead.agent.life import Life
 from fairlead.agent.steps import Steps
 from fairlead.common.messages import RegisterAgent, TaskUpdated
-from fairlead.common.resources import EMPTY
+from fairlead.common.resources import EMPTY, total
 from fairlead.common.values import TaskState
 from fairlead.frameworks.kit.ledger import Ledger
 from fairlead.master import agents as master_agents
@@ -172,19 +172,25 @@ def steps_done_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def remainder_doubled(patch: pytest.MonkeyPatch) -> None:
-    """After a crash an accept and its task both have what moved between them."""
+    """What is on disk and told of an accept counts what its tasks hold once more."""
+    progress = Context.progress
 
-    def reserve(self: Any, accept: Any, resources: Any) -> None:
-        self._context.ledger.hold(accept.holder, resources)
+    def twice(self: Any, accept: Any) -> Any:
+        true = progress(self, accept)
+        held = [
+            self.ledger.of(key) for key, owner in self.claims.items() if owner == true.accept_id
+        ]
+        return replace(true, resources=total([true.resources, *held]))
 
-    patch.setattr(Accepts, "_reserve", reserve)
-    patch.setattr(Steps, "catch_up", lambda *_args: None)
+    patch.setattr(Context, "progress", twice)
 
 
 def remainder_lost(patch: pytest.MonkeyPatch) -> None:
-    """After a crash nobody knows any more what an accept still had."""
-    restore = Accepts.restore
-    patch.setattr(Accepts, "restore", lambda self, accept, _: restore(self, accept, EMPTY))
+    """Neither on disk nor told: what an accept has that no task holds."""
+    progress = Context.progress
+    patch.setattr(
+        Context, "progress", lambda self, accept: replace(progress(self, accept), resources=EMPTY)
+    )
 
 
 def end_of_accept_unsaid(patch: pytest.MonkeyPatch) -> None:
@@ -239,9 +245,13 @@ PLANTS: dict[Plant, tuple[str, ...]] = {
     launches_wait_for_their_own_word: ("offered and used never exceed capacity",),
     suspended_tasks_keep_their_devices: ("what is suspended holds no device",),
     device_given_on_too_early: ("no resource twice",),
-    steps_done_again: ("updates come in order", "an update is kept until acknowledged"),
-    remainder_doubled: ("no resource twice",),
-    remainder_lost: ("offered and used never exceed capacity",),
+    steps_done_again: (
+        "an end is an end",
+        "no task is killed by a failover",
+        "updates come in order",
+    ),
+    remainder_doubled: ("offered and used never exceed capacity", "books equal reality"),
+    remainder_lost: ("offered and used never exceed capacity", "books equal reality"),
     end_of_accept_unsaid: ("books equal reality", "everything finishes"),
 }
 """Bug → the laws that may be the first to notice."""
