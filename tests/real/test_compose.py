@@ -1,0 +1,126 @@
+"""The cluster of containers that docs/compose.md describes: brought up, used, scaled and killed."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.command import until
+from tests.support.compose import STEP_S, UP_S, Compose, Shell, compose_of
+from tests.support.docker_engine import Engine, NoEngineError
+
+pytestmark = pytest.mark.timeout(900)
+
+BATCH = """
+import time
+from fairlead.frameworks.batch import Executor
+
+def slow_square(number):
+    time.sleep(0.25)
+    return number * number
+
+with Executor(2) as executor:
+    print("begun", flush=True)
+    print(sum(executor.map(slow_square, range(150))))
+"""
+JOB = """
+import time
+from fairlead.frameworks.training import steps
+
+state = {"total": 0}
+for batch in steps(range(300), state=state):
+    state["total"] += batch
+    time.sleep(0.1)
+print("total", state["total"])
+"""
+
+
+@pytest.fixture(scope="module")
+def compose(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
+    try:
+        with compose_of(docker_engine, tmp_path_factory.mktemp("compose")) as found:
+            yield found
+    except NoEngineError as error:
+        pytest.skip(f"no compose cluster: {error}")
+
+
+@pytest.fixture(scope="module")
+def shell(compose: Compose) -> Iterator[Shell]:
+    """Beside a cluster that is up."""
+    compose("up", "--detach", timeout_s=UP_S)
+    with compose.shell() as found:
+        yield found
+
+
+def agents(shell: Shell) -> set[str]:
+    rows = shell.rows("agents", "list")
+    return {row["name"] for row in rows if row["state"] == "CONNECTED"}
+
+
+def test_up_then_run_prints_hi(compose: Compose) -> None:
+    compose("up", "--detach", timeout_s=UP_S)
+    assert compose("run", "--rm", "-T", "cli", "run", "--", "echo", "hi") == "hi\n"
+    for service in ("master", "agent", "frameworks"):
+        (container,) = compose.containers(service)
+        until(f"{service} is healthy", lambda it=container: compose.is_healthy(it), STEP_S)  # type: ignore[misc]
+        assert compose.inspect(container)["Config"]["User"] == "fairlead"
+
+
+def test_no_container_holds_the_key_of_another_party(compose: Compose, shell: Shell) -> None:
+    (agent,) = compose.containers("agent")
+    found = compose.engine.docker("exec", agent, "ls", "/etc/fairlead").split()
+    assert sorted(found) == ["agent-key.pem", "agent.pem", "ca.pem", "token"]
+    assert "client.pem" in shell("ls", "/etc/fairlead")
+
+
+def test_agents_scale_and_each_has_its_own_directory(compose: Compose, shell: Shell) -> None:
+    compose("up", "--detach", "--scale", "agent=3", timeout_s=UP_S)
+    until("three agents are there", lambda: len(agents(shell)) == 3, STEP_S)
+    directories = {path.name for path in (compose.data / "agents" / "agents").iterdir()}
+    assert directories == agents(shell)
+    compose("up", "--detach", "--scale", "agent=2", timeout_s=UP_S)
+    until("two agents are left", lambda: len(agents(shell)) == 2, STEP_S)
+
+
+def test_an_example_runs_inside(shell: Shell) -> None:
+    said = shell("python", "/opt/fairlead/examples/identifiers.py", "--files", "40", "--check")
+    assert "identifiers" in said
+
+
+def test_all_is_finished_though_everybody_is_killed(compose: Compose, shell: Shell) -> None:
+    """Each agent, and the master in between: what ran in a dead container is GONE, and run again
+    by those who asked for it.
+    """
+    lost = shell("fairlead", "run", "-d", "--", "sleep", "1000").strip()
+    shell("sh", "-c", "cat >job.py", stdin=JOB)
+    job = shell("fairlead", "jobs", "submit", "--", "python", "job.py").strip()
+    calls = shell.begin("python", "-")
+    assert calls.stdin is not None
+    assert calls.stdout is not None
+    calls.stdin.write(BATCH)
+    calls.stdin.close()
+    assert calls.stdout.readline() == "begun\n"
+
+    def running() -> set[str]:
+        return {row["name"] for row in shell.rows("tasks", "list") if row["state"] == "RUNNING"}
+
+    until("all run", lambda: {"sleep", "batch worker", "job"} <= running(), STEP_S)
+    first, second = compose.containers("agent")
+    compose.kill(first)
+    (master,) = compose.containers("master")
+    compose.kill(master)
+    until("the master has its agents again", lambda: len(agents(shell)) == 2, STEP_S)
+    compose.kill(second)
+
+    states = {row["task_id"]: row["state"] for row in shell.rows("tasks", "list", "--all")}
+    assert states[lost] == "GONE"
+    with calls:
+        assert calls.stdout.read() == f"{sum(n * n for n in range(150))}\n"
+    assert calls.returncode == 0
+    assert calls.stderr is not None
+
+    def is_finished() -> bool:
+        (row,) = [row for row in shell.rows("jobs", "list", "--all") if row["job_id"] == job]
+        assert row["state"] not in ("FAILED", "CANCELLED"), row
+        return bool(row["state"] == "FINISHED")
+
+    until("the job is finished", is_finished, STEP_S)
+    assert shell("fairlead", "jobs", "logs", job).endswith(f"total {sum(range(300))}\n")
