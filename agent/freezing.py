@@ -5,10 +5,15 @@ a launch whose launcher is gone is like any other. Where no group can be frozen,
 stopped with SIGSTOP; then whoever is beyond the reach of a kill is beyond that of a freeze too.
 """
 
+import asyncio
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
+from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.processes import ProcessIdentity, is_alive
 
@@ -17,7 +22,29 @@ from .launcher import cgroup
 from .launcher.tree import deliver, mark_of, read_file, session_of, tree_of
 
 ROUNDS = 5
+FREEZE_S = 5.0
+PAUSE_S = 0.005
+Answer = TypeVar("Answer")
+Asked = ParamSpec("Asked")
 _STILL = frozenset((b"T", b"t", b"Z", b"X"))
+
+
+async def hold_still(
+    work_dir: Path, uuid: LaunchUuid, running: Callable[[LaunchUuid], ProcessIdentity | None]
+) -> None:
+    """Until all of it stands still, or has ended; ContainerError after a while, and it goes on."""
+    until = time.monotonic() + FREEZE_S
+    while (main := running(uuid)) is not None:
+        if await in_a_thread(freeze, work_dir, uuid, main):
+            return
+        if time.monotonic() > until:
+            await in_a_thread(thaw, work_dir, uuid, main)
+            raise ContainerError(
+                f"not all of its processes stand still after {FREEZE_S:g} s: one waits for a disk"
+                " or a device",
+                temporary=True,
+            )
+        await asyncio.sleep(PAUSE_S)
 
 
 def freeze(work_dir: Path, uuid: LaunchUuid, main: ProcessIdentity) -> bool:
@@ -59,6 +86,18 @@ def pids(work_dir: Path, uuid: LaunchUuid, main: ProcessIdentity) -> list[int]:
         if pid not in found and (session_of(pid) == main.pid or mark_of(pid, directory) == uuid):
             found.update(dict.fromkeys(tree_of(pid)))
     return list(found)
+
+
+async def in_a_thread(
+    work: Callable[Asked, Answer], *asked: Asked.args, **named: Asked.kwargs
+) -> Answer:
+    """A thread cannot be called off: who does not want its work any more waits for its end."""
+    working = asyncio.create_task(asyncio.to_thread(work, *asked, **named))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
 
 
 def _is_still(pid: int) -> bool:

@@ -10,10 +10,9 @@ import asyncio
 import logging
 import os
 import pwd
-import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
@@ -30,7 +29,7 @@ from .containerizer import (
     Started,
     write_files,
 )
-from .freezing import freeze, pids, thaw
+from .freezing import hold_still, in_a_thread, pids, thaw
 from .gpus import GpuBackend
 from .launch_errors import explain
 from .launcher_client import (
@@ -49,10 +48,7 @@ logger = logging.getLogger(__name__)
 RETRY_S = 1.0
 LAUNCH_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
 """Between attempts to launch, as long as what is in the way may go away."""
-FREEZE_S = 5.0
-FREEZE_PAUSE_S = 0.005
 Answer = TypeVar("Answer")
-Asked = ParamSpec("Asked")
 
 
 class ProcessContainerizer:
@@ -174,27 +170,16 @@ class ProcessContainerizer:
             signal_orphan(self._work_dir, uuid, self._running[uuid], signum)
 
     async def suspend(self, uuid: LaunchUuid) -> None:
-        until = time.monotonic() + FREEZE_S
-        while (main := self._running.get(uuid)) is not None:
-            if await _wholly(freeze, self._work_dir, uuid, main):
-                return
-            if time.monotonic() > until:
-                await self.resume(uuid)
-                raise ContainerError(
-                    f"not all of its processes stand still after {FREEZE_S:g} s: one waits for a"
-                    " disk or a device",
-                    temporary=True,
-                )
-            await asyncio.sleep(FREEZE_PAUSE_S)
+        if uuid in self._running:
+            await hold_still(self._work_dir, uuid, self._running.get)
 
     async def resume(self, uuid: LaunchUuid) -> None:
-        main = self._running.get(uuid)
-        if main is not None:
-            await _wholly(thaw, self._work_dir, uuid, main)
+        if uuid in self._running:
+            await in_a_thread(thaw, self._work_dir, uuid, self._running[uuid])
 
     async def update(self, uuid: LaunchUuid, limits: Limits) -> None:
         if self._cgroups is not None and uuid in self._running:
-            await _wholly(self._cgroups.update, self._work_dir, uuid, limits)
+            await in_a_thread(self._cgroups.update, self._work_dir, uuid, limits)
 
     async def destroy(self, uuid: LaunchUuid) -> None:
         if uuid not in self._orphans:
@@ -211,7 +196,7 @@ class ProcessContainerizer:
         main = self._running.get(uuid)
         if main is None:
             return frozenset()
-        return frozenset(await asyncio.to_thread(pids, self._work_dir, uuid, main))
+        return frozenset(await in_a_thread(pids, self._work_dir, uuid, main))
 
     def usage(self, uuid: LaunchUuid) -> Usage | None:
         return self._usage.get(uuid)
@@ -399,18 +384,6 @@ class ProcessContainerizer:
                 await asyncio.sleep(RETRY_S)
             else:
                 return
-
-
-async def _wholly(
-    work: Callable[Asked, Answer], *asked: Asked.args, **named: Asked.kwargs
-) -> Answer:
-    """In a thread, which cannot be called off: who does not want it any more waits for its end."""
-    working = asyncio.create_task(asyncio.to_thread(work, *asked, **named))
-    try:
-        return await asyncio.shield(working)
-    except asyncio.CancelledError:
-        await asyncio.wait([working])
-        raise
 
 
 def _container_exit(ended: Exit) -> ContainerExit:
