@@ -185,14 +185,6 @@ def remainder_doubled(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Context, "progress", twice)
 
 
-def remainder_lost(patch: pytest.MonkeyPatch) -> None:
-    """Neither on disk nor told: what an accept has that no task holds."""
-    progress = Context.progress
-    patch.setattr(
-        Context, "progress", lambda self, accept: replace(progress(self, accept), resources=EMPTY)
-    )
-
-
 def end_of_accept_unsaid(patch: pytest.MonkeyPatch) -> None:
     """If it comes while the master is still taking in a registration."""
     patch.setattr(Context, "say_ended", Context.say)
@@ -251,7 +243,6 @@ PLANTS: dict[Plant, tuple[str, ...]] = {
         "updates come in order",
     ),
     remainder_doubled: ("offered and used never exceed capacity", "books equal reality"),
-    remainder_lost: ("offered and used never exceed capacity", "books equal reality"),
     end_of_accept_unsaid: ("books equal reality", "everything finishes"),
 }
 """Bug → the laws that may be the first to notice."""

@@ -83,10 +83,16 @@ def test_a_device_is_nobodys_before_it_is_given_up() -> None:
     assert (h.held("a"), h.held("b")) == (AT_REST, ONE), "held as soon as it may be used"
 
 
-def test_what_was_given_up_belongs_to_the_accept_and_is_free_at_its_end() -> None:
+@pytest.mark.parametrize("crashes", [False, True])
+def test_what_was_given_up_belongs_to_the_accept_and_is_free_at_its_end(*, crashes: bool) -> None:
+    """Over a crash as well: what an accept had left then is neither lost nor doubled."""
     h = started("a").launch("b")
     h.steps_answer = False
     h.run([Suspend(A), Resize(B, Resources.of(cpus=0.5))]).answers()
+    if crashes:
+        h.crash().registered()
+        (progress,) = h.registrations()[-1].accepts
+        assert (progress.next_operation, progress.resources) == (1, Resources.of(gpus={"gpu-1": 1}))
     assert h.held("a") == AT_REST
     h.run([launch("c", resources=Resources.of(gpus=1))])
     assert h.last("c").status.reason is Reason.AGENT_REFUSED, "not while the accept is under way"
