@@ -177,7 +177,8 @@ class Containers:
 
     def _adopt(self, task: AgentTask, pid: int) -> None:
         """It may have been suspended before this agent began, or have come to rest too late."""
-        self._attach(pid, task.resources, Path(task.sandbox))
+        resources = task.resources if task.resources.gpus else task.task.resources  # to be again
+        self._attach(pid, resources, Path(task.sandbox))
         if task.latest.state is TaskState.SUSPENDED:
             self._gpus.suspend(pid)
         elif task.latest.state is TaskState.RUNNING and task.latest.reason in WAS_SUSPENDED:

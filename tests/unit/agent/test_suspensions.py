@@ -146,7 +146,7 @@ def play(path: Path, story: Callable[[Agent], Awaitable[None]]) -> None:
 
 
 def known(agent: Agent, state: TaskState, reason: Reason) -> AgentTask:
-    """As the core had it on disk; what it does not hold just now is not among its resources."""
+    """As the core had it on disk; what it does not hold just now is among those of its info."""
     info = TaskInfo(TaskId("t"), "t", Command(("job",)), ONE_GPU)
     latest = TaskStatus(F1, TaskId("t"), A, AgentId("agent"), state, reason=reason)
     return AgentTask(F1, info, A, latest, sandbox=str(agent.sandbox(A)))
@@ -233,8 +233,11 @@ def test_an_order_that_an_agent_before_began_is_finished(tmp_path: Path) -> None
         assert agent.machine.tasks[A].signals == [ASK], "who is at rest is not asked again"
         agent.sandbox(A).joinpath(FAKE_DIRECTORY, "fake-0.4711").unlink()
         await agent.restart(known(agent, TaskState.SUSPENDED, Reason.TASK_SUSPENDED))
-        assert agent.gpus.usage().processes == ()
+        assert agent.gpus.usage().devices[0].memory_bytes == 0
         assert agent.is_at_rest(A)
+        agent.resume(A)
+        assert await agent.hears() == ContainerResumed(A)
+        assert agent.gpus.usage().devices[0].memory_bytes == GIB
 
     play(tmp_path, story)
 
