@@ -62,7 +62,7 @@ class Suspensions:
     def perform(self, containerizer: Containerizer, order: Order) -> None:
         """One that is under way already is not begun again: it will be told of."""
         jobs = self._jobs.setdefault(order.launch_uuid, [])
-        if jobs and jobs[-1].order == order:
+        if jobs and jobs[-1].order == order and not jobs[-1].task.done():
             return
         if isinstance(order, ResumeContainer):
             for job in jobs:
