@@ -34,6 +34,7 @@ from tests.fuzz.kinds import (
 )
 from tests.fuzz.masters import AgentWorld, FrameworkWorld
 from tests.fuzz.outcome import Door, Outcome, World
+from tests.fuzz.trainers import ANSWERS, OrderWorld, SubmitWorld
 from tests.fuzz.walk import Spot, is_repeated, parent_of, spots
 
 from fairlead.common import wire
@@ -61,10 +62,12 @@ DOORS: Mapping[str, Door] = {
         ),
         Door("submit-command", wire._proto_class("SubmitCommand"), CommandsWorld),
         Door("withdraw-command", wire._proto_class("WithdrawCommand"), WithdrawWorld),
+        Door("submit-job", wire._proto_class("SubmitJob"), SubmitWorld),
+        Door("order-job", wire._proto_class("OrderJob"), OrderWorld),
         Door("read-log", agent_pb2.LogQuery, LogWorld),
         *(
             Door(type(each).__name__, wire._proto_class(type(each).__name__), reader_of(each))
-            for each in SAMPLES
+            for each in (*SAMPLES, *ANSWERS)
         ),
     )
 }

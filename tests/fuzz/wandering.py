@@ -27,6 +27,7 @@ WALKED = (
     "master-to-agent",
     "master-to-framework",
     "submit-command",
+    "submit-job",
 )
 
 
