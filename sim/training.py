@@ -10,7 +10,7 @@ from typing import cast
 from fairlead.common.ids import AgentId, GpuId, TaskId
 from fairlead.common.jobs import JobVerb, JobView, OrderJob, SubmitJob
 from fairlead.common.resources import Resources
-from fairlead.common.values import AgentInfo, Command, Gpu, TaskInfo
+from fairlead.common.values import AgentInfo, Command, Gpu, TaskInfo, TaskState
 from fairlead.frameworks.kit.events import DriverSettings, Happened, Perform
 from fairlead.frameworks.kit.scheduler import SchedulerEvent, Subscribed
 from fairlead.frameworks.training.events import (
@@ -47,7 +47,9 @@ class Trainer(TrainingScheduler):
 
     @property
     def is_satisfied(self) -> bool:
-        return all(view.state.is_terminal for view in self.views(0.0))
+        """An agent that lost its id before it was durable never comes back under it."""
+        lost = TaskState.UNREACHABLE
+        return all(job.heard is lost for job in self._book.live())
 
 
 class TrainingNode(FrameworkNode):
@@ -132,6 +134,14 @@ class TrainingWorld(World):
         node = self.trainer_node
         assert node is not None
         return {view.job_id: view for view in node.trainer.views(node.time())}
+
+    def begin(self) -> None:
+        """Everybody is there at once, and nothing goes wrong."""
+        self._start_master()
+        for machine in self._hosts.values():
+            self._start_agent(machine)
+        for host in self._frameworks.values():
+            self._start_framework(host)
 
     # --- how its parts are made
 

@@ -81,7 +81,7 @@ class TrainingSettings:
     max_backoff_s: float = 30.0
     relocate_s: float = 300.0
     """A job has run so long where it does not belong before it is moved to where it does."""
-    tolerance: float = 0.3
+    tolerance: float = 0.2
     """Of a slice: to be so little behind another is no reason to take its turn, or to move."""
     hold_s: float = 10.0
     """So long an offer is kept for a job that is on its way to it."""

@@ -119,13 +119,13 @@ class Servers:
         holders = self._book.holders(server.agent_id)
         ours = [gpu_id for gpu_id, job in holders.items() if not job.is_leaving or job.is_stuck]
         devices = list(dict.fromkeys((*on_offer, *ours, *server.hopes)))
-        tolerance_s = self._book.settings.tolerance * self._book.settings.slice_s
-        seats = choose(contenders, devices, tolerance_s, server.seats)
+        tolerance = self._book.settings.tolerance
+        seats = choose(contenders, devices, tolerance, server.seats)
         server.is_contended = len(seats) < len(contenders)
         if not server.is_contended:
             server.strikes_at = None
         elif server.strikes_at is None or server.strikes_at <= now:
-            seats = choose(contenders, devices, tolerance_s)
+            seats = choose(contenders, devices, tolerance)
             self._strike(server, jobs, seats)
         needs_none = (job.job_id for job in jobs if not job.size and not job.lives)
         server.seats = seats | dict.fromkeys(needs_none, ())
@@ -154,7 +154,8 @@ class Servers:
             job.job_id,
             job.size,
             job.priority,
-            job.virtual_at(self._book.now) + self._book.settings.slice_s / job.weight / 2,
+            job.virtual_at(self._book.now),
+            self._book.settings.slice_s / job.weight,
             job.number,
             job.gpu_ids if is_bound else (),
             is_running=is_bound and bool(job.held),

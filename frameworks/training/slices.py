@@ -1,15 +1,16 @@
 """Who runs on a server for the next slice, and on which of its devices: a pure function.
 
 The rule is stride scheduling: each job has a virtual time, its GPU time ÷ its weight, and those run
-whose virtual time is lowest in the middle of the slice to come (so that of equals the weightiest
-begins). Priorities are strict: a job runs only if no job of a higher priority on its
-server waits for devices that it could have.
+whose virtual time will be lowest in the middle of the slice to come, so that of equals the
+weightiest begins. Of others those come first that have waited: jobs of one weight go round.
+Priorities are strict: a job runs only if no job of a higher priority on its server waits for
+devices that it could have.
 
 A suspended copy goes on only on its own devices. If those are taken by another that is chosen, it
 must *move*: end, and start anew on other devices of the server. Six jobs of one GPU on four need
 this (with two on each of two devices and one on each of the others nobody has 4/6), but seldom:
-who runs stays, and who could go on where it is comes before who must move, unless it is behind by
-more than `tolerance`.
+who could go on where it is comes before who must move, unless that one is further behind by more
+than a part of a slice (`tolerance`). To have waited counts for as much.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,8 @@ class Contender:
     size: int
     priority: int
     virtual_s: float
-    """In the middle of the slice to come, if it runs."""
+    slice_s: float
+    """What a slice adds to it."""
     number: int
     bound: tuple[GpuId, ...] = ()
     """Where its copy is; empty: it has none, and may start anywhere."""
@@ -39,7 +41,7 @@ class Contender:
 def choose(
     contenders: Iterable[Contender],
     devices: Sequence[GpuId],
-    tolerance_s: float,
+    tolerance: float,
     seated: Mapping[str, tuple[GpuId, ...]] | None = None,
 ) -> Seats:
     """Those that run, in order of rank. `seated`: in the midst of a slice they stay."""
@@ -47,7 +49,7 @@ def choose(
     room, taken = len(devices), set[GpuId]()
     chosen: list[Contender] = []
     while left:
-        best = min(left, key=lambda each: _rank(each, taken, tolerance_s, seated or {}))
+        best = min(left, key=lambda each: _rank(each, taken, tolerance, seated or {}))
         left.remove(best)
         if best.size <= room:
             chosen.append(best)
@@ -59,13 +61,13 @@ def choose(
 def _rank(
     each: Contender,
     taken: set[GpuId],
-    tolerance_s: float,
+    tolerance: float,
     seated: Mapping[str, tuple[GpuId, ...]],
 ) -> tuple[object, ...]:
     must_move = any(gpu_id in taken for gpu_id in each.bound)
-    bonus = tolerance_s * (must_move - each.is_running)
+    middle = 0.5 + tolerance * (must_move + each.is_running)
     stays = each.job_id in seated
-    return (-each.priority, not stays, each.virtual_s + bonus, each.number)
+    return (-each.priority, not stays, each.virtual_s + middle * each.slice_s, each.number)
 
 
 def _seat(

@@ -18,7 +18,7 @@ def devices(count: int) -> list[GpuId]:
 
 
 def contender(job_id: str, virtual_s: float = 0.0, **said: object) -> Contender:
-    known = {"size": 1, "priority": 0, "number": int(job_id.lstrip("j")), **said}
+    known = {"size": 1, "priority": 0, "number": int(job_id.lstrip("j")), "slice_s": 1.0, **said}
     return Contender(job_id=job_id, virtual_s=virtual_s, **known)  # type: ignore[arg-type]
 
 
@@ -45,9 +45,9 @@ class Turns:
         self.running = {int(job_id[1:]) for job_id in seats}
 
     def _contender(self, index: int) -> Contender:
-        middle = (self.got[index] + 0.5) / self.weights[index]
-        is_running = index in self.running
-        return contender(f"j{index}", middle, bound=self.bound[index], is_running=is_running)
+        virtual_s, slice_s = self.got[index] / self.weights[index], 1 / self.weights[index]
+        said = {"bound": self.bound[index], "is_running": index in self.running}
+        return contender(f"j{index}", virtual_s, slice_s=slice_s, **said)
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,24 @@ def test_over_twelve_slices_each_gets_its_weight(
     assert turns.moves <= 8  # of 12 slices on each device: seldom
 
 
-def test_who_runs_goes_on_while_nobody_is_behind() -> None:
-    running = [contender(f"j{n}", 1.0, bound=(f"gpu-{n}",), is_running=True) for n in (0, 1)]
-    waiting = contender("j2", 0.9)
-    seats = choose([*running, waiting], devices(2), TOLERANCE)
-    assert list(seats) == ["j0", "j1"]
+def test_of_equals_those_come_first_that_have_waited() -> None:
+    on_0 = (GpuId("gpu-0"),)
+    running = contender("j0", 1.0, bound=on_0, is_running=True)
+    assert list(choose([running, contender("j1", 1.2, bound=on_0)], devices(1), TOLERANCE)) == [
+        "j1"
+    ]
+    assert list(choose([running, contender("j1", 1.4, bound=on_0)], devices(1), TOLERANCE)) == [
+        "j0"
+    ]
+
+
+def test_two_equals_on_one_device_take_turns() -> None:
+    turns = Turns([1, 1], 1)
+    ran = []
+    for _ in range(6):
+        turns.pass_slice()
+        ran += turns.running
+    assert ran == [0, 1, 0, 1, 0, 1]
 
 
 def test_who_could_go_on_where_it_is_comes_before_who_must_move() -> None:
