@@ -122,7 +122,7 @@ class Steps(Generic[Batch]):
         return {
             "epoch": self.epoch,
             "position": self._position,
-            "metrics": self._numbers(),
+            "metrics": dict(self._numbers()),
             "batches": self._batches.take(),
             "state": stateful.take(self._state),
         }
@@ -181,7 +181,9 @@ class Steps(Generic[Batch]):
         return min(counts, default=0)
 
     def _numbers(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self._metrics.items()}
+        """From here on they are no tensors any more."""
+        self._metrics = {name: float(value) for name, value in self._metrics.items()}
+        return self._metrics
 
 
 _current: Steps[Any] | None = None

@@ -26,7 +26,11 @@ from .wishes import Wishes
 CHECKPOINT_EVERY_S = 60.0
 """Unless anybody says otherwise."""
 LOOK_S = 0.5
-"""How often progress is told."""
+"""How often progress is told; less often where the disk is slow:"""
+LOOK_SHARE = 1 / 2000
+"""of the time, at most, goes to telling it,"""
+LATEST_LOOK_S = 2.0
+"""but so often it is told anyway."""
 POLL_S = 0.003
 """How often a program at rest looks whether it may go on."""
 AT_REST = "at-rest"
@@ -124,12 +128,11 @@ class JobCopy:
         """Do what is wished, and what it is time for. SystemExit if this copy ends here."""
         with _ending_well():
             self._files.check()
+            if self._wishes.is_rest and not self._wishes.is_end:
+                self._rest()
             if self._wishes.is_end:
                 self._end()
-            if self._wishes.is_rest:
-                self._wishes.is_rest = False
-                self._rest()
-            elif time.monotonic() >= self._save_at:
+            if time.monotonic() >= self._save_at:
                 self._save()
             self._look()
 
@@ -197,7 +200,9 @@ class JobCopy:
     def _rest(self) -> None:
         """Give up the devices until the agent takes away the file that says so."""
         began = time.monotonic()
+        self._wishes.is_rest = False
         self._save()
+        self._look()  # what was reported may still be on a device
         self._devices.leave()
         came_to_rest = time.monotonic()
         self._switch_s += came_to_rest - began
@@ -205,12 +210,23 @@ class JobCopy:
         self._wait()
         went_on = time.monotonic()
         self._files.check()
-        self._devices.come_back()
+        self._come_back()
         now = time.monotonic()
         self._switch_s += now - went_on
         passed = now - began  # without steps
         self._looked = (self._looked[0] + passed, self._looked[1])
         self._save_at += passed
+
+    def _come_back(self) -> None:
+        """If others hold the device's memory now, another copy goes on elsewhere."""
+        try:
+            self._devices.come_back()
+        except RuntimeError as error:
+            if self._checkpoint_step != self._program.step:
+                raise
+            reason = " ".join(str(error).split())
+            say(f"ends, to be started again: the device's memory cannot be had back: {reason}")
+            raise SystemExit(SAVED) from None
 
     def _wait(self) -> None:
         try:
@@ -218,9 +234,7 @@ class JobCopy:
         except OSError as error:
             self._warn(f"cannot come to rest: {error}")
             return
-        while self._at_rest.exists():
-            if self._wishes.is_end:
-                self._end()
+        while self._at_rest.exists() and not self._wishes.is_end:
             time.sleep(POLL_S)
 
     def _look(self) -> None:
@@ -232,7 +246,9 @@ class JobCopy:
             self._rate += (rate - self._rate) * (SMOOTHING if self._rate else 1.0)
             self._looked = (now, self._program.step)
         self._tell()
-        self._look_at = min(now + LOOK_S, self._save_at)
+        took = time.monotonic() - now
+        pause = min(max(LOOK_S, took / LOOK_SHARE), LATEST_LOOK_S)
+        self._look_at = min(now + pause, self._save_at)
 
     def _tell(self, name: str = PROGRESS) -> None:
         try:
