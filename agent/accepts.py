@@ -95,7 +95,8 @@ class Accepts:
                 return
             if not isinstance(operation, Step):
                 kind = type(operation).__name__
-                self._fail(accept, (Reason.OPERATION_FAILED, f"{kind} is not supported here"))
+                why = f"operations[{accept.next_operation}]: {kind} is not supported here"
+                self._fail(accept, (Reason.OPERATION_FAILED, why))
                 return
             problem = self._steps.begin(accept, operation)
             if problem is not None:

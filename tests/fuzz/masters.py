@@ -248,7 +248,9 @@ class FrameworkWorld(MasterWorld):
                 (RoleWish(own, constraints=constraints, minimum_offers=(one.each,)),),
                 (RoleDemand(own, (one,)),),
             ),
-            "accept": Accept((offer.offer_id,), (Launch(task("t2"), LaunchUuid("u-t2")),)),
+            "accept": Accept(
+                (offer.offer_id,), (Launch(task("t2"), LaunchUuid("u-t2")),), (TaskId("t1"),)
+            ),
             "decline": Decline((offer.offer_id,)),
             "revive": Revive((role,)),
             "suppress": Suppress((role,)),

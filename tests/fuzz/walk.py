@@ -60,8 +60,7 @@ def parent_of(message: Message, spot: Spot) -> Any:
         if is_repeated(field):
             here = inner[0] if inner else filled(inner.add())
         else:
-            inner.SetInParent()
-            here = inner
+            here = inner if here.HasField(step) else filled(inner)
     return here
 
 
@@ -81,5 +80,6 @@ LEAST: Mapping[str, Mapping[str, Any]] = {
     "RoleDemand": {"role": "dl"},
     "RoleView": {"role": "dl"},
     "RoleWish": {"role": "dl"},
+    "Suspend": {"task_id": "t1"},
     "TaskView": {"role": "dl"},
 }

@@ -262,7 +262,10 @@ def test_an_operation_that_is_not_known_drops_the_rest() -> None:
     assert sorted(h.updates()) == ["t1 RUNNING", "t2 DROPPED"]
     assert h.last("t2").status.reason is Reason.OPERATION_FAILED
     (ended,) = h.ended_accepts()
-    assert (ended.failed_operation, ended.message) == (1, "Reserve is not supported here")
+    assert (ended.failed_operation, ended.message) == (
+        1,
+        "operations[1]: Reserve is not supported here",
+    )
 
 
 # --- updates
