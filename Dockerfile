@@ -17,8 +17,8 @@ RUN if ls wheels/*.whl >/dev/null 2>&1; then \
 FROM ${BASE}
 COPY --from=build /opt/fairlead /opt/fairlead
 COPY examples /opt/fairlead/examples
-RUN useradd --uid 1000 --create-home fairlead
+RUN useradd --uid 1000 --home-dir /srv/fairlead --create-home fairlead
 ENV PATH=/opt/fairlead/bin:$PATH PYTHONUNBUFFERED=1
 USER fairlead
-WORKDIR /home/fairlead
+WORKDIR /srv/fairlead
 ENTRYPOINT ["fairlead"]
