@@ -6,10 +6,11 @@ import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, task
 
 from fairlead.common.events import Received, Tick
-from fairlead.common.ids import SessionId
+from fairlead.common.ids import SessionId, TaskId
 from fairlead.common.messages import AgentHeartbeat, AgentMessage
 from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.values import Suspend
 from fairlead.master.books import anonymous
 from fairlead.master.proof import check_touched
 from fairlead.master.settings import MasterSettings
@@ -25,6 +26,11 @@ def running() -> tuple[MasterHarness, AgentDouble, FrameworkDouble]:
     f.accept(f.offers[0], task("t1", gpus=1), refuse_s=0)
     a.runs("t1")
     h.advance(1.1)
+    f.accept(f.offers[0], task("t2", cpus=0.5), refuse_s=0)
+    a.runs("t2")
+    f.orders(Suspend(TaskId("t2"), free_cpus=True))
+    a.programs.step()
+    h.advance(1.1)
     assert f.offers
     return h, a, f
 
@@ -32,8 +38,8 @@ def running() -> tuple[MasterHarness, AgentDouble, FrameworkDouble]:
 def test_used_offered_and_free_make_the_whole() -> None:
     h, a, _ = running()
     agent = h.master.books.agents[a.id]
-    assert agent.used.cpus == 1000
-    assert agent.offered.cpus == 3000
+    assert agent.used.cpus == 1500, "half of it is an accept's"
+    assert agent.offered.cpus == 2500
     assert agent.free == EMPTY
     assert agent.used + agent.offered == a.info.resources
 
@@ -83,6 +89,15 @@ def corrupt_ended(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
     h.framework_books(f).ended[h.believes(f, "t1").task_id] = h.believes(f, "t1")
 
 
+def corrupt_part(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    (accept,) = h.framework_books(f).accepts.values()
+    accept.held = EMPTY
+
+
+def corrupt_accepts(h: MasterHarness, a: AgentDouble, f: FrameworkDouble) -> None:
+    h.framework_books(f).accepts.clear()
+
+
 CORRUPTIONS = (
     corrupt_used,
     corrupt_offered,
@@ -92,6 +107,8 @@ CORRUPTIONS = (
     corrupt_session,
     corrupt_promise,
     corrupt_ended,
+    corrupt_part,
+    corrupt_accepts,
 )
 
 
