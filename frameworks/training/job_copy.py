@@ -38,6 +38,9 @@ AT_REST = "at-rest"
 SMOOTHING = 0.3
 """Weight of the latest look in the rate that is told."""
 
+_begun: set[tuple[str, str]] = set()
+"""The copies that this process has been; one, but for tests."""
+
 
 class Program(Protocol):
     """What a copy is a copy of."""
@@ -62,6 +65,13 @@ def copy_of(
     directory = environment.get("FAIRLEAD_JOB_DIR")
     if not directory:
         return None
+    copy = (directory, environment.get("FAIRLEAD_JOB_RUN", ""))
+    if copy in _begun:
+        raise RuntimeError(
+            "this job has gone through steps() already, and would go on from there: it can have one"
+            " such loop; iterate over whatever else you read, such as test data, without steps()"
+        )
+    _begun.add(copy)
     with _ending_well():
         files = JobFiles(Path(directory), int(environment.get("FAIRLEAD_JOB_RUN") or 0))
         sandbox = Path(environment.get("FAIRLEAD_SANDBOX") or directory)

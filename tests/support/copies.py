@@ -22,9 +22,9 @@ class Copies:
         self.run = 0
         self._monkeypatch = monkeypatch
 
-    def begin(self, run: int | None = None) -> None:
-        """What is called after this is the next copy, or the one of that number."""
-        self.run = self.run + 1 if run is None else run
+    def begin(self) -> None:
+        """What is called after this is the next copy."""
+        self.run += 1
         self._monkeypatch.setenv("FAIRLEAD_JOB_DIR", str(self.directory))
         self._monkeypatch.setenv("FAIRLEAD_JOB_RUN", str(self.run))
 

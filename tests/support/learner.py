@@ -41,8 +41,8 @@ def main() -> None:
     chance = np.random.default_rng(1)
     rows = chance.normal(size=(ROWS, 8))
     aims = rows @ np.arange(8.0)
-    state = {"weights": np.zeros(8), "speed": np.zeros(8), "chance": chance}
-    weights, speed = state["weights"], state["speed"]
+    weights, speed = np.zeros(8), np.zeros(8)
+    state = {"weights": weights, "speed": speed, "chance": chance}
     loader = Shuffled(np.column_stack((rows, aims)), chance)
     for batch in (training := steps(loader, state=state, epochs=options.epochs)):
         inputs, wanted = batch[:, :8], batch[:, 8]

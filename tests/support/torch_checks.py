@@ -104,8 +104,9 @@ def loaders(directory: Path) -> None:
         undisturbed, _ = trained(make())
         for length in (3, 7, 9):
             os.environ["FAIRLEAD_JOB_DIR"] = str(directory / f"{name} {length}")
-            curve, is_ended = [], True
+            curve, is_ended, run = [], True, 0
             while is_ended:
+                os.environ["FAIRLEAD_JOB_RUN"] = str(run := run + 1)
                 torch.manual_seed(1)
                 steps_of, is_ended = trained(make(), length)
                 curve += steps_of
@@ -116,6 +117,7 @@ def skipping(directory: Path) -> None:
     """What would be thrown away is not loaded."""
     os.environ["FAIRLEAD_JOB_DIR"] = str(directory)
     assert trained(LOADERS["shuffled"](), 5)[1]
+    os.environ["FAIRLEAD_JOB_RUN"] = "2"
     Noisy.loaded = 0
     trained(LOADERS["shuffled"]())
     assert Noisy.loaded == EPOCHS * ROWS - 5 * 3, Noisy.loaded

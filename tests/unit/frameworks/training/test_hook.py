@@ -239,6 +239,16 @@ def test_what_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         list(training)
 
 
+def test_a_job_has_one_loop(copies: Copies) -> None:
+    """A second one would take the checkpoints of the first for its own."""
+    copies.begin()
+    for _ in steps(range(3)):
+        with pytest.raises(RuntimeError, match="one such loop; iterate over whatever else"):
+            list(steps(range(3)))
+    with pytest.raises(RuntimeError, match="one such loop"):
+        list(steps(range(3)))
+
+
 def test_in_a_thread_no_signal_would_be_heard(copies: Copies) -> None:
     copies.begin()
     with ThreadPoolExecutor() as pool, pytest.raises(RuntimeError, match="in the main one"):
