@@ -220,7 +220,9 @@ def run_framework(ctx: click.Context, name: str, keep_id: bool) -> int:
 @listening_options
 @cluster_options
 @click.pass_context
-def host_frameworks(ctx: click.Context, *, names: tuple[str, ...], **training: str | None) -> int:
+def host_frameworks(
+    ctx: click.Context, /, *, names: tuple[str, ...], **training: str | None
+) -> int:
     """Run built-in frameworks for others to use, several in one process. `fairlead up` does."""
     from fairlead.common.tls import Party
     from fairlead.frameworks.host import serve
