@@ -294,10 +294,13 @@ def _fails(kind: str) -> Fault:
 
     def strike(target: Target) -> bool:
         process = _agent(target)
-        if process is not None:
-            fails = target.launcher(process.host).fails
-            fails[kind] = fails.get(kind, 0) + 1
-        return process is not None
+        if process is None:
+            return False
+        launcher = target.launcher(process.host)
+        if kind != "start" and not launcher.has_devices_in_use():
+            return False
+        launcher.fails[kind] = launcher.fails.get(kind, 0) + 1
+        return True
 
     return strike
 

@@ -93,6 +93,10 @@ class Launcher:
     def running(self) -> list[LaunchUuid]:
         return [c.launch_uuid for c in self._containers.values() if c.is_running]
 
+    def has_devices_in_use(self) -> bool:
+        """Or had, by somebody who is suspended."""
+        return any(c.gpu_ids for c in self._containers.values() if c.is_running)
+
     def container(self, launch_uuid: LaunchUuid) -> Container | None:
         """To be looked at."""
         return self._containers.get(launch_uuid)
