@@ -39,6 +39,10 @@ class Clock:
     def after(self, delay: float, call: Call) -> Timer:
         return self.at(self.now + delay, call)
 
+    def next_at(self) -> float:
+        """When something may happen next."""
+        return self._queue[0][0]
+
     def run_until(self, end: float) -> None:
         """Everything up to and including `end` happens; then it is `end`."""
         queue = self._queue

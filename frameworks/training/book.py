@@ -24,6 +24,7 @@ class Book:
         self.settings = settings
         self.checkpoints = checkpoints
         self.jobs: dict[str, Job] = {}
+        self._live: dict[str, Job] = {}
         self.now = 0.0
         self._wall_offset_s = wall_offset_s
         self._instance_uuid = instance_uuid
@@ -40,7 +41,7 @@ class Book:
 
     def live(self) -> Iterator[Job]:
         """Those that are not over."""
-        return (job for job in self.jobs.values() if not job.is_over)
+        return (job for job in self._live.values() if not job.is_over)
 
     def on(self, agent_id: AgentId) -> list[Job]:
         """Those whose copy is there, or whose next one will be."""
@@ -58,7 +59,8 @@ class Book:
 
     def add(self, job: Job) -> None:
         self.jobs[job.job_id] = job
-        self.touch(job)
+        if not job.is_over:
+            self._live[job.job_id] = job
 
     def touch(self, job: Job) -> None:
         """It is recorded at the end of the step."""
@@ -95,6 +97,9 @@ class Book:
     def take_orders(self) -> list[object]:
         """Records first; then what was ordered, in its order."""
         records = [Record(KEY + each, self.jobs[each].record(self.now)) for each in self._changed]
+        for job_id in self._changed:
+            if self.jobs[job_id].is_over:
+                self._live.pop(job_id, None)
         orders, self._orders = self._orders, []
         self._changed.clear()
         return [*records, *orders]

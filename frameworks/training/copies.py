@@ -87,20 +87,24 @@ class Copies:
 
     # --- progress
 
-    def progressed(self, event: Progressed) -> None:
+    def progressed(self, event: Progressed) -> bool:
+        """Whether anything follows from it: from most of a program's words nothing does."""
         job = self._book.jobs.get(event.job_id)
         if job is None:
-            return
+            return False
         is_first = not job.has_called_hook
         if event.progress is not None:
             job.progress = event.progress
-        if is_first and job.has_called_hook:
+        is_news = is_first and job.has_called_hook
+        if is_news:
             job.losses = 0
             if job.heard is TaskState.RUNNING and job.state is JobState.STARTING:
                 job.state = JobState.RUNNING
             self._book.touch(job)
         if job.ending and not job.lives and not job.is_over:
             self._done(job)
+            return True
+        return is_news
 
     def look_again(self) -> None:
         """At those whose copy had ended when the last life of this scheduler did."""

@@ -47,6 +47,8 @@ class Placer:
                 continue
             if not job.lives:
                 self._arrive(job, self._servers.by_id.get(job.target))
+                if room is not None:
+                    room.take(job.resources)
             elif room is not None and room.reserve(job.resources) is not None:
                 room.is_awaited = True
 

@@ -74,6 +74,7 @@ class TrainingScheduler(SchedulerBase):
         self._orders = Orders(self._book)
         self._placer = Placer(self._book, self._servers)
         self._is_connected = self._has_asked = False
+        self._planned_at = 0.0
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             Subscribed: self._subscribed,
             Disconnected: self._disconnected,
@@ -82,7 +83,6 @@ class TrainingScheduler(SchedulerBase):
             StatusReceived: lambda event: self._copies.followed(event.status),
             CallRefused: self._refused,
             Asked: self._orders.asked,
-            Progressed: self._copies.progressed,
             Forget: self._forget,
         }
         self._want()
@@ -114,7 +114,7 @@ class TrainingScheduler(SchedulerBase):
         found = [item for item in records.values() if isinstance(item, JobRecord)]
         for record in sorted(found, key=lambda each: each.number):
             job = Job.restore(record)
-            scheduler._book.jobs[job.job_id] = job
+            scheduler._book.add(job)
             if job.lives and not is_successor:
                 scheduler._copies.orphaned(job)
             scheduler._servers.remembered(job)
@@ -145,17 +145,25 @@ class TrainingScheduler(SchedulerBase):
     def step(self, event: SchedulerEvent, now: float) -> Sequence[object]:
         """Take in what has happened, then plan anew."""
         self._book.now = now
-        if (handler := self._handlers.get(type(event))) is not None:
-            handler(event)
+        if isinstance(event, Progressed):
+            if self._copies.progressed(event):
+                self._go_on()
+        else:
+            if (handler := self._handlers.get(type(event))) is not None:
+                handler(event)
+            self._go_on()
+        return self._book.take_orders()
+
+    def _go_on(self) -> None:
+        self._planned_at = self._book.now
         self._copies.expire()
         if self._is_connected:
             self._plan()
         self._want()
-        return self._book.take_orders()
 
     def next_deadline(self) -> float | None:
-        now = self._book.now
-        return min((at for at in self._deadlines() if at is not None and at > now), default=None)
+        due = (at for at in self._deadlines() if at is not None and at > self._planned_at)
+        return min(due, default=None)
 
     def _deadlines(self) -> Iterator[float | None]:
         settings = self.settings

@@ -83,7 +83,7 @@ def test_of_equals_those_come_first_that_have_waited() -> None:
 
 def test_two_equals_on_one_device_take_turns() -> None:
     turns = Turns([1, 1], 1)
-    ran = []
+    ran: list[int] = []
     for _ in range(6):
         turns.pass_slice()
         ran += turns.running
