@@ -54,7 +54,10 @@ class Swapper(Replayable):
 
     @property
     def demands(self) -> Sequence[RoleDemand] | None:
-        wanted = [Demand(job.resources, 1) for job in self.open_jobs()]
+        jobs = self.open_jobs()
+        wanted = [Demand(job.resources, 1) for job in jobs]
+        if self.slice_s:  # where a device is in use already
+            wanted += [Demand(_rest(job), 1) for job in jobs[:2]]
         paused = [a for a in self.memory.attempts.values() if _is(a, TaskState.SUSPENDED)]
         wanted += [Demand(self._resumption(attempt), 1) for attempt in paused]
         return (RoleDemand(self._role, tuple(wanted)),)
@@ -102,7 +105,7 @@ class Swapper(Replayable):
         """A new task on the device of one that runs: the offer need only have the rest."""
         for task_id, attempt in self._on(offer):
             for job in self.open_jobs():
-                rest = Resources(job.resources.cpus, job.resources.mem)
+                rest = _rest(job)
                 if _is(attempt, TaskState.RUNNING) and offer.resources.contains(rest):
                     device = ((GpuId(attempt.device), job.resources.gpu_millis),)
                     named = Resources(rest.cpus, rest.mem, gpus=device)
@@ -186,6 +189,11 @@ class Swapper(Replayable):
             if now - since > PATIENCE_S:
                 attempts[task_id].is_killed = True
                 yield Kill(task_id, attempts[task_id].agent_id, 3.0)
+
+
+def _rest(job: Job) -> Resources:
+    """What it needs beside a device."""
+    return Resources(job.resources.cpus, job.resources.mem)
 
 
 def _is(attempt: Attempt, state: TaskState) -> bool:
