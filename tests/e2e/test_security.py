@@ -190,6 +190,7 @@ def address_of(fairlead: Command, service: str) -> str:
         "Master": leader.address,
         "Agent": found.agents[0].agent.address,
         "Commands": views["commands"],
+        "Jobs": views["training"],
     }[service]
 
 
@@ -244,8 +245,9 @@ def test_another_interface_than_loopback_is_refused(tmp_path: Path, host: str) -
     tmp_path.chmod(0o700)
     done = Command(tmp_path)("master", "--host", host)
     assert done.returncode == 78
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(f"fairlead: refusing to listen on {host}: ")
+    line, hint = done.stderr.splitlines()
+    assert line == f"fairlead: refusing to listen on {host} without TLS"
+    assert "fairlead certs init" in hint
     assert not (tmp_path / "leader.json").exists()
 
 

@@ -217,7 +217,7 @@ def test_what_cannot_be_hosted_is_said_in_one_line(home: Home, tmp_path: Path) -
     async def scenario() -> None:
         with pytest.raises(NotFoundError, match="no built-in framework is called 'x'") as caught:
             await host_all(["x"], home, "", asyncio.Event())
-        assert caught.value.hint == "there are: batch, commands"
+        assert caught.value.hint == "there are: batch, commands, training"
         with pytest.raises(ConfigError, match="there is no cluster in"):
             await host_all(["commands"], Home(tmp_path / "none"), "", asyncio.Event())
 
