@@ -208,6 +208,12 @@ OUTCOMES: Sequence[Outcome] = (
         Exit.CONFIG,
     ),
     Outcome(
+        "health frameworks",
+        "one of them is not there",
+        "not connected to the master: …",
+        Exit.UNAVAILABLE,
+    ),
+    Outcome(
         "certs init",
         "the authority was made elsewhere",
         "… has ca.pem and no ca-key.pem",

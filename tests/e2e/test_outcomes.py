@@ -321,6 +321,7 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("master, agent, frameworks host", "its certificate has expired, or is not its own"): (
         "e2e/test_tls.py"
     ),
+    ("health frameworks", "one of them is not there"): "e2e/test_tls.py",
     ("certs init", "the authority was made elsewhere"): "unit/cli/test_certificates.py",
 }
 """Where a row has a test of its own, because it takes a cluster of its own or no process at all."""

@@ -24,7 +24,7 @@ from fairlead.common.rpc import AGENT_SESSION, FRAMEWORK_SESSION, GET_STATE, Ses
 from fairlead.common.session import Callbacks
 from fairlead.common.tls import Party, Tls
 
-REFUSED, CONFIG = 76, 78
+UNAVAILABLE, REFUSED, CONFIG = 69, 76, 78
 AGENT = ("--cpus", "4", "--mem", "2GB", "--gpus", "none")
 BATCH = """
 from fairlead.frameworks.batch import Executor
@@ -102,6 +102,28 @@ def test_nothing_travels_in_the_clear(cluster: Daemons) -> None:
         assert len(tap.heard) > 1000
         for secret in (token, "of-the-task", "authorization"):
             assert secret.encode() not in tap.heard
+
+
+@pytest.mark.parametrize("party", [Party.MASTER, Party.AGENT, Party.FRAMEWORK])
+def test_a_daemon_is_asked_for_its_health_with_its_own_certificate(
+    cluster: Daemons, tls: Path, tmp_path: Path, party: Party
+) -> None:
+    command = Command(tmp_path, FAIRLEAD_MASTER=cluster.address(), FAIRLEAD_TLS=str(tmp_path))
+    command.ok("certs", "copy", str(tls), party, str(tmp_path))
+    words_of = {
+        Party.MASTER: ("master",),
+        Party.AGENT: ("agent", cluster.agents()["a1"].agent.address),
+        Party.FRAMEWORK: ("frameworks", "commands", "batch"),
+    }
+    assert command.ok("health", *words_of[party]) == "ok\n"
+
+
+def test_who_is_not_healthy_is_named(cluster: Daemons) -> None:
+    nobody = cluster.command("health", "agent", "127.0.0.1:1")
+    assert nobody.returncode == UNAVAILABLE
+    code, said = words(cluster.command, "health", "frameworks", "batch", "x", "y")
+    assert code == UNAVAILABLE
+    assert said == "fairlead: not connected to the master: x, y"
 
 
 # --- who is kept out
