@@ -85,7 +85,7 @@ class Steps:
             case Suspend():
                 return self._begin_suspend(accept, task, step)
             case Resume():
-                return self._begin_resume(accept, task)
+                return self._begin_resume(accept, task, step)
             case Resize():
                 return self._begin_resize(accept, task, step)
 
@@ -112,7 +112,7 @@ class Steps:
             )
         return None
 
-    def _begin_resume(self, accept: Accept, task: Task) -> Problem | None:
+    def _begin_resume(self, accept: Accept, task: Task, step: Resume) -> Problem | None:
         if task.state in (TaskState.RUNNING, TaskState.KILLING):
             self.conclude(accept)
             return None
@@ -125,9 +125,7 @@ class Steps:
             self._enter(task, Seen.RESUME, Reason.TASK_RESUMED)
         else:
             self._context.record_task(task)
-        resume = accept.run.operations[accept.next_operation]
-        assert isinstance(resume, Resume)
-        self._await(accept, task, resume.deadline_s)
+        self._await(accept, task, step.deadline_s)
         self._context.do(ResumeContainer(task.launch_uuid, task.sandbox))
         return None
 
@@ -220,7 +218,7 @@ class Steps:
         """Whose step has nothing to wait for any more: its task has ended, or need not resume."""
         return [
             accept
-            for key, accept in list(self._under_way.items())
+            for key, accept in self._under_way.items()
             if (task := self._context.tasks.get(key)) is None
             or task.is_ended
             or (task.state is TaskState.KILLING and isinstance(_current(accept), Resume))
@@ -248,7 +246,7 @@ class Steps:
                 return True, None
             case ContainerNotSuspended() if state is TaskState.SUSPENDING:
                 task.state = after(state, Seen.NOT_SUSPENDED)
-                return True, (answer.reason or Reason.OPERATION_FAILED, answer.message)
+                return True, (answer.reason, answer.message)
             case ContainerResumed() if state is TaskState.RESUMING:
                 self.conclude(accept)
                 self._enter(task, Seen.RESUMED, Reason.TASK_RESUMED)
