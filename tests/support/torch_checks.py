@@ -130,18 +130,24 @@ def device(directory: Path) -> None:
     optimizer = torch.optim.Adam(model.parameters())
     model(torch.rand(8, 64)).sum().backward()
     optimizer.step()
+    untouched = nn.Linear(4, 4)
+    untouched(torch.rand(2, 4)).sum().backward()  # no Python object has its gradients yet
     table = torch.arange(1000)
     view = table[10:20]
-    everything = [*model.parameters(), *(each.grad for each in model.parameters()), table, view]
+    gradients = [each.grad.tolist() for each in model.parameters()]
+    everything = [*model.parameters(), table, view]
     everything += [value for state in optimizer.state.values() for value in state.values()]
     before = [each.tolist() for each in everything]
     addresses = [id(each) for each in everything]
     left = ours.leave("cpu")
     assert all(not ours._storage_of(each).nbytes() for each in everything)
+    for each in (*model.parameters(), *untouched.parameters()):
+        assert not ours._storage_of(each.grad).nbytes()
     assert sum(content.nbytes() for _, content in left) >= 3 * 64 * 64 * 4
     ours.come_back(left)
     assert not left
     assert [each.tolist() for each in everything] == before
+    assert [each.grad.tolist() for each in model.parameters()] == gradients
     assert [id(each) for each in everything] == addresses
     table[10] = -1
     assert view[0] == -1
