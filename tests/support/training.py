@@ -1,137 +1,122 @@
-"""Training jobs that bear witness: each copy writes when it begins, each step, and when it ends.
+"""The training scheduler with a fake master, in no time: `Shop` says in short words what happens."""
 
-A copy that begins looks at once whether a former one still lives.
-"""
+from fairlead.common.events import Record
+from fairlead.common.ids import TaskId
+from fairlead.common.jobs import (
+    JobProgress,
+    JobRecord,
+    JobState,
+    JobVerb,
+    JobView,
+    OrderJob,
+    SubmitJob,
+)
+from fairlead.common.messages import Accept, Kill
+from fairlead.common.resources import Resources
+from fairlead.common.values import Command, Demand, TaskInfo, TaskState
+from fairlead.frameworks.kit.testing import Harness
+from fairlead.frameworks.training.events import Answered, Asked, Progressed, TrainingSettings
+from fairlead.frameworks.training.scheduler import TrainingScheduler
 
-import json
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
-
-from tests.support.command import Command, until
-
-PROGRAM = """
-import os, sys, time
-from fairlead.frameworks.training import report, steps
-
-path, count, step_s = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-run = os.environ["FAIRLEAD_JOB_RUN"]
-
-def alive(pid):
-    try:
-        return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-file = open(path, "a+", buffering=1)
-file.seek(0)
-former = {int(line.split()[2]) for line in file} - {os.getpid()}
-lives = any(alive(pid) for pid in former)
-file.write(f"begin {run} {os.getpid()} {int(lives)}\\n")
-state = {"done": []}
-for batch in steps(range(count), state=state):
-    time.sleep(step_s)
-    state["done"].append(batch)
-    report(loss=1 / (1 + batch))
-    file.write(f"step {run} {os.getpid()} {batch}\\n")
-file.write(f"end {run} {os.getpid()} {len(state['done'])}\\n")
-assert state["done"] == list(range(count)), state
-print("done", count)
-"""
+GIB = 2**30
+SETTINGS = TrainingSettings(slice_s=60.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One line of a copy's own."""
-
-    word: str
-    run: int
-    pid: int
-    number: int
-
-
-class TrainingWitness:
-    """The directory that they write to, and the script that they run."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir(mode=0o700)
-        self.script = path / "count.py"
-        self.script.write_text(PROGRAM)
-
-    def submit(
-        self, fairlead: Command, name: str, *options: str, steps: int = 100, step_s: float = 0.02
-    ) -> str:
-        """A job of so many steps; its id."""
-        program = (sys.executable, str(self.script), str(self.path / name), str(steps), str(step_s))
-        words = ("--name", name, "--cpus", "0.1", "--mem", "64MiB", *options, "--", *program)
-        return fairlead.ok("jobs", "submit", *words).strip()
-
-    def marks(self, name: str) -> list[Mark]:
-        """What all copies of this job did, in order."""
-        try:
-            lines = (self.path / name).read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        return [Mark(word, *map(int, rest)) for word, *rest in map(str.split, lines)]
-
-    def step(self, name: str) -> int:
-        """How many it has done; 0 before the first."""
-        return max((mark.number + 1 for mark in self.marks(name) if mark.word == "step"), default=0)
-
-    def until_step(self, name: str, step: int, patience_s: float = 60) -> None:
-        until(f"{name} has done {step} steps", lambda: self.step(name) >= step, patience_s)
-
-    def check(self, name: str, steps: int, *, most_lost: int) -> list[int]:
-        """It was trained as if nothing had happened; the runs that it took.
-
-        One copy after the other, never two at once, each from no earlier than its checkpoint.
-        """
-        marks = self.marks(name)
-        begun = [mark for mark in marks if mark.word == "begin"]
-        assert not any(mark.number for mark in begun), f"{name}: a former copy lived: {begun}"
-        runs = [mark.run for mark in marks]
-        assert runs == sorted(runs), f"{name}: an older copy went on: {runs}"
-        assert len({(mark.run, mark.pid) for mark in marks}) == len(begun), begun
-        done = [mark.number for mark in marks if mark.word == "step"]
-        assert set(done) == set(range(steps)), f"{name}: steps are missing"
-        for before, after in pairwise(done):
-            assert before - most_lost < after <= before + 1, f"{name}: from {before} to {after}"
-        ends = [mark for mark in marks if mark.word == "end"]
-        assert [mark.number for mark in ends] == [steps], ends
-        return [mark.run for mark in begun]
+def submission(
+    job_id: str, gpus: int = 1, *, priority: int = 0, weight: float = 0.0, max_restarts: int = 0
+) -> SubmitJob:
+    resources = Resources.of(cpus=1, mem=GIB, gpus=gpus)
+    command = Command(("python", "train.py"), {"A": "b"})
+    task = TaskInfo(TaskId(job_id), job_id, command, resources, priority=priority)
+    return SubmitJob(task, weight, max_restarts=max_restarts)
 
 
-def job_of(fairlead: Command, job_id: str) -> dict[str, Any]:
-    shown: dict[str, Any] = fairlead.json("jobs", "show", job_id)
-    return shown
+class Shop:
+    """One scheduler, a harness around it, and what its store and its clients hold."""
 
-
-def until_job(
-    fairlead: Command, job_id: str, *states: str, patience_s: float = 60
-) -> dict[str, Any]:
-    """The job, once it is in one of these states; whoever is asked may be starting again."""
-    seen: list[dict[str, Any]] = []
-
-    def is_there() -> bool:
-        done = fairlead("jobs", "show", job_id, "-o", "json")
-        seen[:] = [json.loads(done.stdout)] if done.returncode == 0 else []
-        return bool(seen) and seen[0]["state"] in states
-
-    try:
-        until(f"job {job_id} is {states}", is_there, patience_s)
-    except AssertionError as error:
-        error.add_note(f"{seen}\n{fairlead('jobs', 'why', job_id)}")
-        raise
-    return seen[0]
-
-
-def all_finish(fairlead: Command, job_ids: Sequence[str], patience_s: float = 120) -> None:
-    for job_id in job_ids:
-        found = until_job(
-            fairlead, job_id, "FINISHED", "FAILED", "CANCELLED", patience_s=patience_s
+    def __init__(self, before: "Shop | None" = None, *, is_successor: bool = True) -> None:
+        """`before`: a life that has ended; this is the next, from what that one left on disk."""
+        if before is None:
+            self.scheduler = TrainingScheduler("life-1", "/jobs", SETTINGS)
+            self.harness = Harness(self.scheduler)
+            return
+        self.scheduler = TrainingScheduler.restore(
+            "life-2", "/jobs", dict(before.durable()), SETTINGS, is_successor=is_successor
         )
-        assert found["state"] == "FINISHED", found
+        self.harness = Harness(self.scheduler, framework_id="f-1-1", is_reachable=False)
+        if is_successor:
+            self.harness.master.tasks = before.harness.master.tasks
+
+    # --- what happens
+
+    def submit(self, job_id: str, gpus: int = 1, **said: float) -> None:
+        self.ask(submission(job_id, gpus, **said))  # type: ignore[arg-type]
+
+    def order(self, job_id: str, verb: JobVerb) -> Answered:
+        return self.ask(OrderJob(job_id, verb))
+
+    def ask(self, call: SubmitJob | OrderJob) -> Answered:
+        number = len(self.harness.performed)
+        self.harness.happen(Asked(number, call))
+        found = [each for each in self.harness.performed if isinstance(each, Answered)]
+        assert found[-1].number == number
+        return found[-1]
+
+    def runs(self, task_id: str, *, step: int = 10, checkpoint_step: int = 0) -> None:
+        """The copy runs, and its program has called the hook."""
+        self.harness.status(task_id, TaskState.RUNNING)
+        job_id, _, run = task_id.rpartition(".")
+        self.says(job_id, int(run), step, checkpoint_step)
+
+    def says(self, job_id: str, run: int, step: int = 10, checkpoint_step: int = 0) -> None:
+        progress = JobProgress(run, step, 100, rate=5.0, checkpoint_step=checkpoint_step)
+        self.harness.happen(Progressed(job_id, progress))
+
+    def trains(self, job_id: str, agent: str = "agent-1", gpus: int = 1) -> None:
+        """Submitted, launched on an offer, and running."""
+        self.submit(job_id, gpus)
+        self.harness.offer(cpus=1, gpus=gpus, agent=agent)
+        self.runs(f"{job_id}.1")
+
+    def shares(self, job_id: str, agent: str = "agent-1") -> None:
+        """Submitted where no GPU is free: it takes the turn of another."""
+        self.submit(job_id)
+        self.harness.pass_time(2)
+        self.harness.offer(cpus=0, agent=agent)
+        self.runs(f"{job_id}.1")
+
+    # --- what is seen
+
+    def view(self, job_id: str) -> JobView:
+        view = self.scheduler.view(job_id, self.harness.now)
+        assert view is not None
+        return view
+
+    def state(self, job_id: str) -> JobState:
+        return self.view(job_id).state
+
+    def why(self, job_id: str) -> str:
+        return "\n".join(decision.text for decision in self.view(job_id).decisions)
+
+    def demands(self) -> tuple[Demand, ...]:
+        assert self.scheduler.demands is not None
+        (wanted,) = self.scheduler.demands
+        return wanted.demands
+
+    def accepts(self) -> list[Accept]:
+        """Since the last time anything was taken."""
+        return [call for call in self.harness.take_calls() if isinstance(call, Accept)]
+
+    def killed(self) -> list[str]:
+        return [call.task_id for call in self.harness.take_calls() if isinstance(call, Kill)]
+
+    def durable(self) -> dict[str, JobRecord]:
+        """What the store holds after all that was ordered."""
+        store: dict[str, JobRecord] = {}
+        for order in self.harness.performed:
+            if isinstance(order, Record) and order.value is None:
+                del store[order.key]
+            elif isinstance(order, Record):
+                assert isinstance(order.value, JobRecord)
+                store[order.key] = order.value
+        return store
