@@ -1,4 +1,4 @@
-"""The training scheduler with a fake master, in no time: `Shop` says in short words what happens."""
+"""The training scheduler with a fake master, in no time; `Shop` says what happens in few words."""
 
 from fairlead.common.events import Record
 from fairlead.common.ids import TaskId
