@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.support.command import Command, running_cluster, until
-from tests.support.training import TrainingWitness, all_finish, job_of, until_job
+from tests.support.training_jobs import TrainingWitness, all_finish, job_of, until_job
 
 SLICE_S = 1.0
 INTERVAL_S = 0.5
