@@ -72,6 +72,7 @@ class Containers:
         self._containerizer: Containerizer | None = None
         self._pids: dict[LaunchUuid, int] = {}
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._docker_starts = asyncio.Semaphore(STARTS_AT_ONCE)
         self._orders: set[asyncio.Task[None]] = set()
         self._suspensions = Suspensions(gpus, self._pids, tell, fail)
 
@@ -82,7 +83,7 @@ class Containers:
         self._containerizer = containerizer
         tasks = {task.launch_uuid: task for task in known}
         recovered = []
-        for each in await containerizer.recover():
+        for each in await containerizer.recover(_started_in_docker(known)):
             pid = each.started.pid if each.started else 0
             start_time = each.started.start_time if each.started else 0
             ended = None if each.exit is None else _exited(each.exit)
@@ -158,8 +159,12 @@ class Containers:
             sandbox,
             start.task.files,
             limits_of(start.task, self._processes),
+            start.task.container,
+            tuple(gpu_id for gpu_id, _ in start.resources.gpus),
+            start.resources.ports,
+            start.task.user,
         )
-        async with self._starts:
+        async with self._starts if start.task.container is None else self._docker_starts:
             try:
                 check_inside(self._sandboxes, sandbox)
                 started = await containerizer.launch(spec)
@@ -189,6 +194,17 @@ class Containers:
         gpus = [gpu_id for gpu_id, _ in resources.gpus if gpu_id in known]
         if known:
             self._gpus.attach(pid, gpus, sandbox)
+
+
+def _started_in_docker(known: Sequence[AgentTask]) -> list[LaunchUuid]:
+    """Those whose engine may be away, and which run until it says otherwise."""
+    return [
+        each.latest.launch_uuid
+        for each in known
+        if each.task.container is not None
+        and each.latest.state is not TaskState.STAGING
+        and not each.latest.state.is_terminal
+    ]
 
 
 async def _patiently(order: Coroutine[Any, Any, None], what: str) -> None:

@@ -69,6 +69,7 @@ class DockerContainerizer:
         self._ended: dict[LaunchUuid, Started] = {}
         self._out_of_memory: set[LaunchUuid] = set()
         self._unwatched: set[LaunchUuid] = set()
+        self._dying: set[LaunchUuid] = set()
         self.warnings: tuple[str, ...] = ()
 
     async def recover(self, known: Collection[LaunchUuid] = ()) -> list[Recovered]:
@@ -137,8 +138,8 @@ class DockerContainerizer:
         used = await self._usage.memory_of(uuid)
         if limits.memory_bytes and used > limits.memory_bytes:
             raise ContainerError(
-                f"it uses {format_bytes(used)} of memory, which is more than "
-                f"{format_bytes(limits.memory_bytes)}"
+                f"cannot hold it to {format_bytes(limits.memory_bytes)} of memory: "
+                f"it uses {format_bytes(used)}"
             )
         former = former_of(await self._engine.ask(lambda client: client.inspect_container(name)))
         try:
@@ -243,9 +244,11 @@ class DockerContainerizer:
     def _heard(self, event: Event | None) -> None:
         if event is None:
             self._unwatched |= self._running.keys() | self._launching
-        elif event.get("status") == "oom":
-            attributes = event["Actor"]["Attributes"]
-            self._watch(self._end_for_memory(LaunchUuid(attributes[UUID_LABEL])))
+        else:
+            uuid = LaunchUuid(event["Actor"]["Attributes"][UUID_LABEL])
+            if event["Action"] == "oom":
+                self._watch(self._end_for_memory(uuid))
+            self._dying.add(uuid)
         self._wake.set()
 
     async def _end_for_memory(self, uuid: LaunchUuid) -> None:
@@ -272,6 +275,11 @@ class DockerContainerizer:
             self._wake.clear()
 
     async def _look(self) -> None:
+        """A list is behind: whose end has been told is asked for by name."""
+        for uuid in sorted(self._dying & self._running.keys()):
+            self._dying.discard(uuid)
+            await self._conclude(uuid)
+        self._dying &= self._launching | self._running.keys()
         before = self._running.keys() | self._ended.keys() | self._launching
         running = set(self._running)
         listed = await self._listed()

@@ -5,9 +5,10 @@ the containerizer's affair.
 """
 
 import asyncio
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -15,17 +16,19 @@ from typing import Any, TypeVar
 from docker.api.client import APIClient
 from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
+from fairlead.common import clock
 from fairlead.common.errors import ContainerError
 
-DEFAULT_HOST = "unix:///var/run/docker.sock"
+from .docker_start import SCHEME
+
 CALL_S = 20.0
 """A silence of so long is no answer."""
 PATIENCE_S = 15.0
 """An engine that is started again comes back within it."""
 PAUSE_S = 0.25
-SILENCE_S = 3600
-"""Of an engine without news; then it is asked for them again."""
+LISTEN_S = 2
 Answer = TypeVar("Answer")
 Event = dict[str, Any]
 
@@ -54,7 +57,6 @@ class DockerEngine:
         self._call_s = call_s
         self._client: APIClient | None = None
         self._making = threading.Lock()
-        self._stream: Any = None
         self._is_closed = False
 
     async def ask(
@@ -76,10 +78,9 @@ class DockerEngine:
             await asyncio.sleep(PAUSE_S)
 
     def listen(self, filters: dict[str, Any], told: Callable[[Event | None], None]) -> None:
-        """Every event from now on, from the loop, until `close`.
+        """Every event from now on, from the loop, until `close`; None after a gap.
 
-        An empty one says that it listens: what happened before is to be looked for. None says that
-        it does not any more.
+        In portions of `LISTEN_S`: an engine that is to end waits for whoever listens.
         """
         loop = asyncio.get_running_loop()
 
@@ -88,22 +89,30 @@ class DockerEngine:
                 loop.call_soon_threadsafe(told, event)
 
         def run() -> None:
+            since = int(clock.wall())
             while not self._is_closed:
-                with suppress(DockerException, RequestException, OSError, ValueError):
-                    self._follow(filters, tell)
-                tell(None)
-                time.sleep(PAUSE_S)
+                until = int(clock.wall()) + LISTEN_S
+                try:
+                    for event in self._events(filters, since, until):
+                        tell(event)
+                    since = until
+                except Exception:  # noqa: BLE001 - whatever it is, there is a gap, and no more
+                    tell(None)
+                    time.sleep(PAUSE_S)
+
+            self._hang_up()
 
         threading.Thread(target=run, name="docker-events", daemon=True).start()
 
     def close(self) -> None:
+        """Questions that are still open are left to end by themselves."""
         self._is_closed = True
-        stream, client = self._stream, self._client
-        with suppress(DockerException, OSError):
-            if stream is not None:
-                stream.close()
-        if client is not None:
-            client.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Also after the last answer: an engine that is to end waits for open connections."""
+        if self._client is not None:
+            self._client.close()
 
     def _put(self, question: Callable[[APIClient], Answer]) -> Answer:
         try:
@@ -111,26 +120,28 @@ class DockerEngine:
         except APIError as error:
             status = 404 if isinstance(error, NotFound) else int(error.status_code or 500)
             raise EngineRefusedError(status, _reason(error)) from None
-        except (DockerException, RequestException, OSError) as error:
+        except (DockerException, RequestException, HTTPError, OSError) as error:
             raise EngineAwayError(self.host) from error
+        finally:
+            if self._is_closed:
+                self._hang_up()
 
     def _connected(self) -> APIClient:
+        """The SDK leaves a socket open that nobody answers: so it is tried here first."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(self._call_s)
+            probe.connect(self.host.removeprefix(SCHEME))
         with self._making:
             if self._client is None:
                 self._client = _client(self.host, self._call_s)
             return self._client
 
-    def _follow(self, filters: dict[str, Any], tell: Callable[[Event | None], None]) -> None:
-        client = _client(self.host, self._call_s)
+    def _events(self, filters: dict[str, Any], since: int, until: int) -> Iterator[Event]:
+        stream = self._connected().events(since=since, until=until, filters=filters, decode=True)
         try:
-            client.timeout = SILENCE_S
-            self._stream = client.events(filters=filters, decode=True)
-            tell({})
-            for event in self._stream:
-                tell(event)
+            yield from stream
         finally:
-            self._stream = None
-            client.close()
+            stream.close()
 
 
 def _client(host: str, timeout_s: float) -> APIClient:

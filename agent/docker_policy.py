@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from docker.types import DeviceRequest, LogConfig, Mount
 
 from fairlead.common.dataclass import dataclass
@@ -118,8 +119,11 @@ def describe(spec: LaunchSpec, work_dir: Path, policy: DockerPolicy) -> dict[str
 
 
 def held_to(limits: Limits) -> dict[str, Any]:
-    """The limits that can be changed later as well. No swap, as for processes."""
-    memory = max(limits.memory_bytes, LEAST_MEMORY_BYTES) if limits.memory_bytes else -1
+    """The limits that can be changed later as well. No swap, as for processes.
+
+    The engine cannot take a limit of memory back: as much as there is has to be a number.
+    """
+    memory = max(limits.memory_bytes or psutil.virtual_memory().total, LEAST_MEMORY_BYTES)
     least, most = SHARES["cpu.shares"]
     shares = limits.cpus_request * SHARES_PER_CPU["cpu.shares"] // 1000
     return {

@@ -16,10 +16,10 @@ def environment_of(start: StartContainer, own: Mapping[str, str] = os.environ) -
     """A few variables of our own, those of the task, and above both what it was given to use."""
     gpus = [gpu_id for gpu_id, _ in start.resources.gpus]
     has_fakes = any(each.startswith(FAKE_NAME) for each in gpus)
+    ours = {"PATH": own.get("PATH", os.defpath), "LANG": own.get("LANG", "C.UTF-8")}
     return {
-        "PATH": own.get("PATH", os.defpath),
+        **(ours if start.task.container is None else {}),  # an image brings its own
         "HOME": start.sandbox,
-        "LANG": own.get("LANG", "C.UTF-8"),
         **start.task.command.env,
         "FAIRLEAD_TASK_ID": start.task.task_id,
         "FAIRLEAD_FRAMEWORK_ID": start.framework_id,

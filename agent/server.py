@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +34,7 @@ from .containers import PROCESSES, Containers
 from .core import Agent
 from .dialer import Dialer
 from .discovery import Host, Overrides, discover
+from .docker_start import DockerOptions, DockerPlace, open_docker
 from .events import (
     Confirm,
     Confirmed,
@@ -53,6 +54,7 @@ from .events import (
 )
 from .housekeeping import Housekeeping
 from .logs import Logs
+from .mixed_containerizer import MixedContainerizer
 from .process_containerizer import ProcessContainerizer
 from .rotation_files import weaknesses_of
 from .settings import AgentSettings
@@ -75,6 +77,7 @@ class AgentOptions:
     port: int = 0
     isolation: str = "auto"
     processes: int = PROCESSES
+    docker: DockerOptions = DockerOptions()
     settings: AgentSettings = AgentSettings()
 
 
@@ -134,15 +137,9 @@ class AgentServer:
         containers = Containers(
             self._sandboxes, host.gpu_backend, self._loop.put, self._fail, processes
         )
-        containerizer = ProcessContainerizer(
-            self._work_dir,
-            containers.exited,
-            gpus=host.gpu_backend,
-            isolation=self._options.isolation,
-            cpus=host.resources.cpus,
-        )
-        self._containers = containers
         tasks = [value for value in known.values() if isinstance(value, AgentTask)]
+        containerizer = await self._containerizer(containers, host, tasks)
+        self._containers = containers
         found = await containers.recover(containerizer, tasks)
         self._server.add_stream(READ_LOG, self._logs.read)
         address = await self._server.start()
@@ -169,6 +166,26 @@ class AgentServer:
             len(found),
         )
         return host
+
+    async def _containerizer(
+        self, containers: Containers, host: Host, tasks: Sequence[AgentTask]
+    ) -> MixedContainerizer:
+        options = self._options
+        processes = ProcessContainerizer(
+            self._work_dir,
+            containers.exited,
+            gpus=host.gpu_backend,
+            isolation=options.isolation,
+            cpus=host.resources.cpus,
+        )
+        place = DockerPlace(self._work_dir, options.home.reach.host, host.gpu_backend)
+        is_needed = any(task.task.container and not task.latest.state.is_terminal for task in tasks)
+        docker, reason = await open_docker(
+            options.docker, place, containers.exited, is_needed=is_needed
+        )
+        if reason:
+            _log.info("no-docker: %s", reason)
+        return MixedContainerizer(processes, docker, reason)
 
     async def _end(self, background: list[asyncio.Task[None]]) -> None:
         for task in background:
@@ -280,12 +297,12 @@ def _prepare(path: Path, name: str) -> None:
         raise ConfigError(f"cannot use {path} as work directory: {error.strerror}") from error
 
 
-def _info(name: str, host: Host, address: str, containerizer: ProcessContainerizer) -> AgentInfo:
+def _info(name: str, host: Host, address: str, containerizer: MixedContainerizer) -> AgentInfo:
     return AgentInfo(
         AgentId(""),
         host.hostname,
         host.resources,
-        host.attributes,
+        {**containerizer.attributes, **host.attributes},
         host.zone,
         host.rack,
         host.gpus,

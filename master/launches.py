@@ -1,14 +1,21 @@
 """What is wrong with a task by itself, before anybody asks whether there is room for it."""
 
 from fairlead.common.sizes import MAX_TASK_BYTES, task_bytes
-from fairlead.common.values import Launch, TaskInfo
+from fairlead.common.values import AgentInfo, Launch, TaskInfo
 
 from .books import Framework
 
+DOCKER = "docker"
+"""The attribute of an agent that runs Docker tasks; its value is then "true"."""
 
-def trouble_of(framework: Framework, launch: Launch) -> str:
+
+def trouble_of(framework: Framework, agent: AgentInfo, launch: Launch) -> str:
     """Empty: nothing."""
-    return "launch_uuid is empty" if not launch.launch_uuid else _trouble(framework, launch.task)
+    if not launch.launch_uuid:
+        return "launch_uuid is empty"
+    if launch.task.container is not None and agent.attributes.get(DOCKER) != "true":
+        return f"container: agent {agent.name} runs no Docker tasks; ask for one whose docker=true"
+    return _trouble(framework, launch.task)
 
 
 def _trouble(framework: Framework, info: TaskInfo) -> str:
@@ -20,11 +27,15 @@ def _trouble(framework: Framework, info: TaskInfo) -> str:
         return "command.argv is empty"
     if not info.resources:
         return "resources: asks for nothing"
-    if info.container is not None:
-        return "container: this version runs plain processes only"
+    if info.container is not None and not info.container.image:
+        return "container.image is empty"
+    if info.container is not None and info.container.privileged:
+        return "container.privileged: would be root of the machine; that is not run"
     if (size := task_bytes(info)) > MAX_TASK_BYTES:
         what = f"command, labels and files have about {size} bytes"
         return f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
-    ignored = ("gang", "uris", "health_check", "max_completion_s", "user")
+    ignored = ["gang", "uris", "health_check", "max_completion_s"]
+    if info.container is None:
+        ignored.append("user")
     unknown = next((name for name in ignored if getattr(info, name)), "")
     return f"{unknown}: not in this version" if unknown else ""

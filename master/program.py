@@ -74,7 +74,7 @@ class Program:
 
     def launch(self, launch: Launch) -> str:
         info = launch.task
-        trouble = trouble_of(self.framework, launch)
+        trouble = trouble_of(self.framework, self.agent.info, launch)
         if not trouble and info.task_id in self.launches:
             trouble = f"task_id {info.task_id!r} is taken: task ids are used once"
         size = task_bytes(info)
