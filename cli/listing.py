@@ -81,7 +81,9 @@ def _changes(place: Place) -> Iterator[StateReply]:
             yield state
 
 
-def _table(name: str, empty: str) -> Printer:
+def table_of(name: str, empty: str) -> Printer:
+    """Prints rows as that table, or that there are none."""
+
     def printer(rows: Any) -> None:
         from . import tables
 
@@ -111,9 +113,9 @@ def _print_status(cluster: Any) -> None:
         f"master {cluster['address']}, epoch {cluster['epoch']},"
         f" state version {cluster['version']}, cluster {cluster['cluster_id']}\n"
     )
-    _table("AGENTS", "no agents")(cluster["agents"])
+    table_of("AGENTS", "no agents")(cluster["agents"])
     print()
-    _table("FRAMEWORKS", "no frameworks")(cluster["frameworks"])
+    table_of("FRAMEWORKS", "no frameworks")(cluster["frameworks"])
     counts = ", ".join(f"{count} {state}" for state, count in cluster["tasks"].items())
     print(f"\ntasks: {counts or 'none'}")
     for warning in dict.fromkeys(text for each in cluster["agents"] for text in each["warnings"]):
@@ -137,7 +139,7 @@ def list_agents(ctx: click.Context, output: str, watch: bool) -> None:
     """All agents that the master knows."""
     from . import views
 
-    show(ctx, output, watch, views.agents, _table("AGENTS", "no agents"))
+    show(ctx, output, watch, views.agents, table_of("AGENTS", "no agents"))
 
 
 @click.group()
@@ -154,7 +156,7 @@ def list_offers(ctx: click.Context, output: str, watch: bool) -> None:
     """Offers that no framework has answered yet."""
     from . import views
 
-    show(ctx, output, watch, views.offers, _table("OFFERS", "no offers"))
+    show(ctx, output, watch, views.offers, table_of("OFFERS", "no offers"))
 
 
 @click.group()
@@ -177,7 +179,7 @@ def list_frameworks(ctx: click.Context, output: str, watch: bool, ended: bool) -
         output,
         watch,
         lambda state: views.frameworks(state, ended=ended),
-        _table("FRAMEWORKS", "no frameworks"),
+        table_of("FRAMEWORKS", "no frameworks"),
     )
 
 
@@ -197,7 +199,9 @@ def list_tasks(ctx: click.Context, output: str, watch: bool, ended: bool) -> Non
     from . import views
 
     empty = "no tasks" if ended else "no tasks run; see those that ended with --all"
-    show(ctx, output, watch, lambda state: views.tasks(state, ended=ended), _table("TASKS", empty))
+    show(
+        ctx, output, watch, lambda state: views.tasks(state, ended=ended), table_of("TASKS", empty)
+    )
 
 
 def _add_verbs() -> None:

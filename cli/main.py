@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "agents": ("listing", "list: the machines and what they have."),
     "frameworks": ("listing", "list, run: who runs tasks, and running one."),
     "offers": ("listing", "list: resources held out to frameworks now."),
+    "weights": ("weights", "list, set: how much of the cluster each role is to have."),
     "master": ("daemons", "The master daemon."),
     "agent": ("daemons", "The agent daemon."),
     "health": ("health", "Whether one daemon does its work."),

@@ -180,6 +180,12 @@ FRAMEWORKS = (
     Column("WANTS", field("wanted"), is_number=True),
     Column("ID", field("framework_id")),
 )
+ROLES = (
+    Column("ROLE", field("role")),
+    Column("WEIGHT", lambda row: f"{row['weight']:g}", is_number=True),
+    Column("SHARE", lambda row: f"{100 * row['dominant_share']:.0f}%", is_number=True),
+    Column("HOLDS", lambda row: amount(row["held"]), may_wrap=True),
+)
 TASKS = (
     Column("TASK", field("task_id")),
     Column("NAME", field("name")),

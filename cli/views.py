@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fairlead.common.operators import AgentView, FrameworkView, StateReply, TaskView
+from fairlead.common.operators import AgentView, FrameworkView, RoleView, StateReply, TaskView
 from fairlead.common.resources import MILLIS, Resources
 from fairlead.common.values import HostUsage, Offer, TaskState, Usage
 
@@ -96,6 +96,21 @@ def task(view: TaskView, state: StateReply) -> Plain:
         "launch_uuid": latest.launch_uuid,
         "sandbox": view.sandbox or None,
         "changed_at": latest.wall_time or None,
+    }
+
+
+def roles(state: StateReply) -> list[Plain]:
+    """The roles that frameworks are in, or that have a weight."""
+    return [_role(view) for view in sorted(state.roles, key=lambda view: view.role)]
+
+
+def _role(view: RoleView) -> Plain:
+    return {
+        "role": view.role,
+        "weight": view.weight,
+        "dominant_share": view.dominant_share * view.weight,
+        "held": quantities(view.used),
+        "offered": quantities(view.offered),
     }
 
 

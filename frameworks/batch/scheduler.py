@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import FrameworkId, TaskId
+from fairlead.common.ids import FrameworkId, Role, TaskId
 from fairlead.common.resources import Resources
 from fairlead.common.values import (
     Demand,
@@ -153,7 +153,13 @@ class BatchScheduler(SchedulerBase):
 
     @property
     def framework(self) -> FrameworkInfo:
-        return FrameworkInfo(FrameworkId(""), NAME, failover_timeout_s=AWAY_S, address=self.address)
+        return FrameworkInfo(
+            FrameworkId(""),
+            NAME,
+            roles=(Role(NAME),),
+            failover_timeout_s=AWAY_S,
+            address=self.address,
+        )
 
     @property
     def demands(self) -> Sequence[RoleDemand]:  # type: ignore[override]

@@ -48,6 +48,7 @@ async def _life(
         TrainingSettings(slice_s=options.slice_s),
         address=await service.start(),
         wall_offset_s=time.time() - clock.monotonic(),
+        role=NAME,
         is_successor=is_successor,
     )
     runner = FrameworkRunner(

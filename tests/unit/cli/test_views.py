@@ -7,8 +7,8 @@ from tests.support.states import GIB, agent, framework, state, task
 
 from fairlead.cli import views
 from fairlead.cli.tables import holding
-from fairlead.common.ids import GpuId, OfferId
-from fairlead.common.operators import AgentState
+from fairlead.common.ids import GpuId, OfferId, Role
+from fairlead.common.operators import AgentState, RoleView
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand, Offer, RoleDemand, TaskState
 
@@ -23,6 +23,15 @@ def test_quantities_are_numbers_with_their_unit_in_the_key() -> None:
     }
     whole = views.quantities(Resources.of(cpus=2))
     assert json.dumps(whole["cpus"]) == "2"
+
+
+def test_a_role_has_its_share_before_the_weight_counts() -> None:
+    held = Resources.of(cpus=2)
+    halved = RoleView(Role("training"), 2.0, 0.25, held, EMPTY)
+    shown = views.roles(replace(state(), roles=(halved, RoleView(Role("batch")))))
+    assert [(row["role"], row["weight"]) for row in shown] == [("batch", 1.0), ("training", 2.0)]
+    assert shown[1]["dominant_share"] == 0.5
+    assert shown[1]["held"] == views.quantities(held)
 
 
 def test_agents_by_name() -> None:
