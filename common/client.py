@@ -12,18 +12,18 @@ from typing import Any, Self, TypeVar, cast
 import grpc
 
 from . import rpc, wire
-from .errors import FairleadError, TlsError, UnavailableError
+from .errors import FairleadError, TlsError
 from .loopback import check_address
 from .messages import Code
 from .rpc import CallMethod, Codec, SessionMethod
 from .session import DEFAULT_LIMITS, FLUSH_S, Callbacks, Limits, Session
-from .status import code_of, error_of
+from .status import Failed, code_of, error_of
 from .tls import Party, Tls
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 
-Judge = Callable[[FairleadError], Awaitable[FairleadError]]
+Judge = Callable[[Failed], Awaitable[FairleadError]]
 _BROKEN = (grpc.aio.AioRpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
 _FAREWELL_S = 2.0
 """How long a server may take to answer the end of a session with its own."""
@@ -73,7 +73,7 @@ class Client:
         try:
             data = await ask(wire.encode(request), timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise await self._judge(method.server, error_of(error, self.address)) from error
+            raise await self._judge(method.server, error) from error
         return method.decode_reply(data)
 
     async def stream(
@@ -86,7 +86,7 @@ class Client:
             async for data in call:
                 yield method.decode_reply(data)
         except grpc.aio.AioRpcError as error:
-            raise await self._judge(method.server, error_of(error, self.address)) from error
+            raise await self._judge(method.server, error) from error
         finally:
             call.cancel()
 
@@ -112,8 +112,8 @@ class Client:
             )
         return self._channels[server]
 
-    async def _judge(self, server: Party, error: FairleadError) -> FairleadError:
-        return await asyncio.to_thread(_explain, error, self.address, self._tls, server)
+    async def _judge(self, server: Party, failed: Failed) -> FairleadError:
+        return await asyncio.to_thread(_explain, failed, self.address, self._tls, server)
 
     async def __aenter__(self) -> Self:
         return self
@@ -199,7 +199,7 @@ class SyncClient:
         return self._channels[server]
 
     def _error(self, error: grpc.RpcError, server: Party) -> FairleadError:
-        return _explain(error_of(cast(Any, error), self.address), self.address, self._tls, server)
+        return _explain(cast(Any, error), self.address, self._tls, server)
 
     def __enter__(self) -> Self:
         return self
@@ -220,6 +220,7 @@ class _ClientStream:
         self._call = call
         self._judge = judge
         self._address = address
+        self._has_heard = False
         self._at_end = asyncio.Event()
 
     async def read(self) -> bytes | None:
@@ -233,6 +234,7 @@ class _ClientStream:
         if batch is grpc.aio.EOF:
             self._at_end.set()
             return None
+        self._has_heard = True
         return cast(bytes, batch)
 
     async def write(self, batch: bytes) -> bool:
@@ -258,9 +260,10 @@ class _ClientStream:
             _raise_if_ours()
 
     async def outcome(self) -> tuple[Code, str]:
-        code, message = code_of(await _Ended.of(self._call), self._address)
-        if code is Code.SILENT:
-            message = (await self._judge(UnavailableError(message))).message
+        ended = await _Ended.of(self._call)
+        code, message = code_of(ended, self._address)
+        if code is Code.SILENT and not self._has_heard:
+            message = (await self._judge(ended)).message
         return code, message
 
 
@@ -304,9 +307,10 @@ def _secrets(tls: Tls) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(pem.authority, pem.key, pem.certificate)
 
 
-def _explain(error: FairleadError, address: str, tls: Tls | None, server: Party) -> FairleadError:
-    """The same, or what is wrong with TLS there, of which gRPC says next to nothing."""
-    if not isinstance(error, UnavailableError):
+def _explain(failed: Failed, address: str, tls: Tls | None, server: Party) -> FairleadError:
+    """The error of a call; or what is wrong with TLS there, of which gRPC says next to nothing."""
+    error = error_of(failed, address)
+    if failed.code() is not grpc.StatusCode.UNAVAILABLE or error.code is not Code.SILENT:
         return error
     from .handshakes import why_not  # noqa: PLC0415 - imports ssl
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from .errors import ConfigError
 from .tls import Party, Tls
 
-_WAIT_S = 2.0
+_WAIT_S = 5.0
 _REFUSAL_S = 1.0
 """A refusal of our own certificate comes after our side of the handshake."""
 
