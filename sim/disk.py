@@ -108,14 +108,19 @@ class Outbox:
         self._is_performing = False
 
     def die(self, random: Random) -> None:
-        """The process is no more; of what it had ordered, the disk may have done a first part."""
+        """The process is no more; of what it had ordered, the disk may have done a first part,
+        even of one commit: no core relies on more than the order of its Records.
+        """
         self.is_dead = True
         self._waiting.clear()
         done = random.randint(0, len(self._commits))
         for index, (commit, timer) in enumerate(self._commits):
             timer.cancel()
-            if index < done and self._may_write():
-                self._disk.write(commit.changes)
+            if index <= done and self._may_write():
+                whole = len(commit.changes)
+                self._disk.write(
+                    commit.changes[: random.randint(0, whole) if index == done else whole]
+                )
         self._commits.clear()
 
     def _order(self, commit: Commit) -> None:
