@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from .containers import docker_of, docker_options
 from .exits import Exit
 from .keeping import keeping_of, keeping_options
 from .options import (
@@ -107,6 +108,7 @@ def master(ctx: click.Context, port: int) -> int:
 )
 @listening_options
 @isolation_option
+@docker_options
 @keeping_options
 @cluster_options
 @click.pass_context
@@ -160,6 +162,7 @@ def agent(
         settings=AgentSettings(**keeping_of(ctx)),
         isolation=isolation,
         processes=processes,
+        docker=docker_of(ctx),
     )
     return _run(serve(options))
 

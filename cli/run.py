@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from getpass import getuser
 
 import click
@@ -13,9 +14,10 @@ from fairlead.common.errors import UnavailableError
 from fairlead.common.ids import ANY_GPU, TaskId
 from fairlead.common.operators import AgentState, AgentView, StateReply, SubmitCommand
 from fairlead.common.resources import MILLIS, Resources
-from fairlead.common.values import Command, TaskInfo
+from fairlead.common.values import Command, TaskInfo, Volume
 
 from .client import Client, connected, locate
+from .containers import container_of, read_volumes, who_runs
 from .exits import Exit
 from .options import cluster_options, home_of, master_of
 from .problems import CommandError
@@ -40,6 +42,15 @@ LONGEST_NAME = 200
     metavar="KEY[=VALUE]",
     help="For its environment; a bare KEY takes the value it has here. Repeat for more.",
 )
+@click.option("--image", type=TEXT, default="", help="Run it in a container of this image.")
+@click.option(
+    "--volume",
+    "volumes",
+    multiple=True,
+    callback=read_volumes,
+    metavar="PATH[:INSIDE][:ro]",
+    help="With --image: what it sees of its agent's machine, as far as allowed there.",
+)
 @click.option("--name", type=TEXT, default="", help="What to call it [the program].")
 @click.option("-d", "--detach", is_flag=True, help="Print the task id and leave it to the cluster.")
 @cluster_options
@@ -52,6 +63,8 @@ def run(
     mem: int | None,
     gpus: int | None,
     env: Mapping[str, str],
+    image: str,
+    volumes: tuple[Volume, ...],
     name: str,
     detach: bool,
 ) -> int:
@@ -62,16 +75,18 @@ def run(
     With -d it stays, see `fairlead tasks`.
     """
     check_words(command, name)
+    container = container_of(image, volumes)
     place = locate(home_of(ctx), master_of(ctx))
     with connected(place) as client:
         asked = client.begin_state()
         from .terminal import run_here  # meanwhile
 
         state = asked()
-        resources = _resources(cpus, mem, gpus, state.agents)
-        check_size(resources, state.agents)
-        tell_of_those_away(resources, state.agents)
-        task = make_task(command, resources, env, name)
+        agents = who_runs(container, state.agents)
+        resources = _resources(cpus, mem, gpus, agents)
+        check_size(resources, agents)
+        tell_of_those_away(resources, agents)
+        task = replace(make_task(command, resources, env, name), container=container)
         if detach:
             print(submit(client, state, task), flush=True)
             _await_launch(client, task.task_id)

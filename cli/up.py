@@ -2,6 +2,7 @@
 
 import click
 
+from .containers import docker_flags, docker_options
 from .keeping import keeping_flags, keeping_options
 from .options import debug_option, home_of, home_option, isolation_option
 from .quantities import BYTES, CPUS, GPU_SOURCE
@@ -20,6 +21,7 @@ from .quantities import BYTES, CPUS, GPU_SOURCE
     "--port", type=click.IntRange(0, 65535), default=0, help="Of the master [any free one]."
 )
 @isolation_option
+@docker_options
 @keeping_options
 @click.option("--embedded", is_flag=True, hidden=True)
 @home_option
@@ -47,7 +49,9 @@ def up(
     from . import start
     from .plan import Wanted, choose_port, machine_for, make_plan
 
-    wanted = Wanted(agents, cpus, mem, disk, gpus, isolation, keeping_flags(ctx))
+    wanted = Wanted(
+        agents, cpus, mem, disk, gpus, isolation, (*keeping_flags(ctx), *docker_flags(ctx))
+    )
     if embedded:
         home = start.temporary_home()
         lock, _ = start.take_home(home)

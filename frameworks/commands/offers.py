@@ -7,7 +7,21 @@ from collections.abc import Sequence
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import Resources, total
-from fairlead.common.values import Offer, Reason, TaskState, TaskStatus
+from fairlead.common.values import (
+    AllOf,
+    Comparison,
+    Constraints,
+    Offer,
+    Predicate,
+    Reason,
+    TaskInfo,
+    TaskState,
+    TaskStatus,
+)
+from fairlead.frameworks.kit.scheduler import ANYWHERE
+
+IN_DOCKER = Constraints((AllOf((Predicate("docker", Comparison.EQUALS, ("true",)),)),))
+"""What an agent says of itself that runs tasks with an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +36,11 @@ class Room:
     def resources(self) -> Resources:
         return total(offer.resources for offer in self.offers)
 
+    def suits(self, task: TaskInfo) -> bool:
+        """Whether its agent runs such tasks, wherever there is room."""
+        is_docker = self.offers[0].attributes.get("docker") == "true"
+        return task.container is None or is_docker
+
 
 def rooms(offers: Sequence[Offer]) -> list[Room]:
     """One for each agent and role, in the order in which they were offered."""
@@ -32,6 +51,11 @@ def rooms(offers: Sequence[Offer]) -> list[Room]:
         Room(agent_id, held[0].agent_address, tuple(held))
         for (agent_id, _), held in grouped.items()
     ]
+
+
+def constraints_of(task: TaskInfo) -> Constraints:
+    """On the agents that are to be asked."""
+    return ANYWHERE if task.container is None else IN_DOCKER
 
 
 NEVER_RAN = (

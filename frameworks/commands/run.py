@@ -26,7 +26,7 @@ from fairlead.frameworks.kit.scheduler import (
     wanting,
 )
 
-from .offers import never_ran, rooms
+from .offers import Room, constraints_of, never_ran, rooms
 
 FAILOVER_S = 5.0
 PATIENCE_S = 3.0
@@ -100,7 +100,7 @@ class RunScheduler(SchedulerBase):
             FrameworkId(""), task.name, user, (Role(role),), failover_timeout_s=FAILOVER_S
         )
         self.task = task
-        self.demands = wanting(task.resources, 1, role)
+        self.demands = wanting(task.resources, 1, role, constraints_of(task))
         self._role = role
         self._launches = 0
         self._is_launched = False
@@ -142,12 +142,15 @@ class RunScheduler(SchedulerBase):
     def _offered(self, event: OffersReceived) -> Sequence[object]:
         actions: list[object] = []
         for room in rooms(event.offers):
-            if not self._is_launched and room.resources.contains(self.task.resources):
+            if not self._is_launched and room.suits(self.task) and self._fits(room):
                 self._agent_address = room.address
                 actions.append(accept(room.offers, self._next_launch()))
             else:
                 actions.append(decline(room.offers))
         return actions
+
+    def _fits(self, room: Room) -> bool:
+        return room.resources.contains(self.task.resources)
 
     def _next_launch(self) -> TaskInfo:
         """A task id is used once, also by a launch that was dropped."""
@@ -162,7 +165,7 @@ class RunScheduler(SchedulerBase):
     def _followed(self, status: TaskStatus) -> Sequence[object]:
         if never_ran(status) and not self._signal and self._launches < MOST_LAUNCHES:
             self._is_launched = False
-            self.demands = wanting(self.task.resources, 1, self._role)
+            self.demands = wanting(self.task.resources, 1, self._role, constraints_of(self.task))
             return ()
         if status.state.is_terminal:
             return self._ended(status)

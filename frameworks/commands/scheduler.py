@@ -39,7 +39,7 @@ from fairlead.frameworks.kit.scheduler import (
     fitting,
 )
 
-from .offers import Room, never_ran, rooms
+from .offers import Room, constraints_of, never_ran, rooms
 
 NAME = "commands"
 FAILOVER_S = 86400.0
@@ -176,7 +176,8 @@ class CommandsScheduler(SchedulerBase):
     def _offered(self, event: OffersReceived) -> list[object]:
         actions: list[object] = []
         for room in rooms(event.offers):
-            queue = [self._commands[task_id].task for task_id in self._waiting]
+            waiting = (self._commands[task_id].task for task_id in self._waiting)
+            queue = [task for task in waiting if room.suits(task)]
             chosen = _in_one_message(fitting(room.resources, queue))
             actions += self._launch(room, chosen) if chosen else [decline(room.offers)]
         return actions
@@ -241,9 +242,12 @@ class CommandsScheduler(SchedulerBase):
         self._is_queue_changed = False
         counts: dict[Any, int] = {}
         for task_id in self._waiting:
-            each = self._commands[task_id].task.resources
+            task = self._commands[task_id].task
+            each = (task.resources, constraints_of(task))
             counts[each] = counts.get(each, 0) + 1
-        demands = tuple(Demand(each, count) for each, count in counts.items())
+        demands = tuple(
+            Demand(each, count, constraints) for (each, constraints), count in counts.items()
+        )
         self.demands = (RoleDemand(ROLE, demands),)
         self.wishes = (RoleWish(ROLE, suppressed=not self._waiting),)
 

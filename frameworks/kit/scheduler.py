@@ -24,6 +24,7 @@ from fairlead.common.messages import (
 from fairlead.common.resources import Resources
 from fairlead.common.values import (
     Command,
+    Constraints,
     Demand,
     FrameworkInfo,
     Launch,
@@ -38,6 +39,8 @@ from fairlead.common.values import (
     TaskState,
     TaskStatus,
 )
+
+ANYWHERE = Constraints()
 
 # --- events: what has happened
 
@@ -226,9 +229,15 @@ def decline(offers: Sequence[Offer], refuse_s: float = 5.0) -> Decline:
     return Decline(tuple(offer.offer_id for offer in offers), refuse_s)
 
 
-def wanting(resources: Resources, count: int, role: str = "default") -> tuple[RoleDemand, ...]:
+def wanting(
+    resources: Resources,
+    count: int,
+    role: str = "default",
+    constraints: Constraints = ANYWHERE,
+) -> tuple[RoleDemand, ...]:
     """The demand of `count` tasks that are all alike."""
-    return (RoleDemand(Role(role), (Demand(resources, count),) if count else ()),)
+    demands = (Demand(resources, count, constraints),) if count else ()
+    return (RoleDemand(Role(role), demands),)
 
 
 def fitting(resources: Resources, tasks: Sequence[TaskInfo]) -> tuple[TaskInfo, ...]:
