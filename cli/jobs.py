@@ -90,24 +90,22 @@ def find_job(views: Sequence[JobView], name: str) -> JobView:
 def list_jobs(ctx: click.Context, output: str, watch: bool, ended: bool) -> None:
     """Jobs that have not ended: their progress, slices and places."""
     with connected(place_of(ctx)) as client:
-        framework = Framework(client)
-        _print_list(framework, output, ended=ended)
-        last = None
-        with suppress(KeyboardInterrupt):
+        shown = _print_list(Framework(client), output, ended=ended, is_watched=watch)
+        with suppress(KeyboardInterrupt):  # that is how one ends watching
             while watch:
-                last = _print_list(framework, output, ended=ended, last=last, is_watched=True)
                 time.sleep(REFRESH_S)
                 framework = Framework(client)
+                shown = _print_list(framework, output, ended=ended, last=shown, is_watched=True)
 
 
 def _print_list(
-    framework: Framework, output: str, *, ended: bool, last: Any = None, is_watched: bool = False
+    framework: Framework, output: str, *, ended: bool, is_watched: bool, last: Any = None
 ) -> Any:
-    """What was printed, if it differs from what was printed last."""
+    """All rows; they are printed unless they are what was printed last."""
     from . import job_views, tables
 
     rows = job_views.jobs(framework.all(), framework.names, ended=ended)
-    if is_watched and rows == last:
+    if rows == last:
         return rows
     if output == "json":
         print(json.dumps(rows, indent=None if is_watched else 2))

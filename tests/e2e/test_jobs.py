@@ -2,6 +2,7 @@
 killed, each is trained as if nothing had happened, by one copy at a time.
 """
 
+import json
 import os
 import signal
 import sys
@@ -80,6 +81,13 @@ def test_a_job_from_submission_to_its_end(fairlead: Command, witness: TrainingWi
     assert row["agent"] in {"a1", "a2"}
     assert row["gpu_ids"] == ["fake-0"]
     assert f"{row['agent']}:fake-0" in fairlead.ok("jobs", "list")
+
+    with fairlead.started("jobs", "list", "--watch", "-o", "json") as watching:
+        assert watching.stdout is not None
+        first, second = (json.loads(watching.stdout.readline()) for _ in range(2))
+        assert first[0]["step"] < second[0]["step"], "it is shown again when it has changed"
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(15) == 0
 
     witness.finish("plain")
     said = fairlead.ok("jobs", "logs", "-f", "plain")
