@@ -74,7 +74,7 @@ def docker_options(command: Command) -> Command:
     for option in (
         click.option(
             "--volume-allowed",
-            "volumes",
+            "volumes_allowed",
             multiple=True,
             type=TEXT,
             metavar="PATH[:ro]",
@@ -84,7 +84,6 @@ def docker_options(command: Command) -> Command:
         ),
         click.option(
             "--docker",
-            "host",
             type=TEXT,
             metavar="auto|none|unix://PATH",
             expose_value=False,
@@ -98,19 +97,18 @@ def docker_options(command: Command) -> Command:
 
 def docker_of(ctx: click.Context) -> "DockerOptions":
     """What was said."""
-    from fairlead.agent.docker_start import DockerOptions
+    from fairlead.agent.docker_start import AUTO, DockerOptions
 
-    return DockerOptions(**ctx.meta.get(_KEY, {}))
+    said = ctx.meta.get(_KEY, {})
+    return DockerOptions(said.get("docker", AUTO), tuple(said.get("volumes_allowed", ())))
 
 
 def docker_flags(ctx: click.Context) -> tuple[str, ...]:
     """The same for the command line of an agent."""
     said = ctx.meta.get(_KEY, {})
-    host = ("--docker", said["host"]) if "host" in said else ()
-    return (
-        *host,
-        *(word for path in said.get("volumes", ()) for word in ("--volume-allowed", path)),
-    )
+    host = ("--docker", said["docker"]) if "docker" in said else ()
+    allowed = said.get("volumes_allowed", ())
+    return (*host, *(word for path in allowed for word in ("--volume-allowed", path)))
 
 
 def _note(ctx: click.Context, param: click.Parameter, value: Any) -> None:
