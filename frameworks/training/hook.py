@@ -160,7 +160,15 @@ class Steps(Generic[Batch]):
     def _epoch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         if self.step == self._total:
             return
-        for batch in batches:
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except Exception:
+                if self._copy is not None:
+                    self._copy.end_if_wished()  # then so were those who load
+                raise
             yield batch
             self.step += 1
             self._position += 1

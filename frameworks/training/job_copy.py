@@ -146,6 +146,11 @@ class JobCopy:
                 self._save()
             self._look()
 
+    def end_if_wished(self) -> None:
+        """There is no next batch any more. SystemExit if this copy ends here."""
+        if self._wishes.is_end:
+            self.attend()
+
     def finish(self) -> None:
         """All steps are done: a copy that is started after this one has nothing to repeat."""
         with _ending_well():

@@ -37,7 +37,11 @@ class Wishes:
         self.is_rest = True
 
     def _hear_end(self, _signum: int, _frame: FrameType | None) -> None:
+        """Those that it forked end of the same signal, which is no failure of theirs: torch's
+        loaders would raise an exception at once, in the middle of a step.
+        """
         self.is_end = True
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _leave_to_parent() -> None:

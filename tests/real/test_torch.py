@@ -95,7 +95,7 @@ def test_saved_killed_and_started_again(undisturbed: Losses, program: TrainingPr
     assert set(program.losses()) == set(undisturbed)
 
 
-@pytest.mark.parametrize("name", ["loaders", "skipping", "device"])
+@pytest.mark.parametrize("name", ["loaders", "skipping", "workers", "device"])
 def test_beside_pytorch(python: str, name: str, tmp_path: Path) -> None:
     check(python, name, tmp_path, CUDA_VISIBLE_DEVICES="")
 

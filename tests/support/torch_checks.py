@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ ROWS = 20
 EPOCHS = 2
 MIB = 1 << 20
 CONTEXT_MIB = 600
+SAVED = 75
 SWITCH_S = 1.0
 
 
@@ -71,7 +73,9 @@ LOADERS: dict[str, Callable[[], DataLoader]] = {
 }
 
 
-def trained(loader: DataLoader, ended_after: int = 0) -> tuple[list[Any], bool]:
+def trained(
+    loader: DataLoader, ended_after: int = 0, end: Callable[[int], None] = signal.raise_signal
+) -> tuple[list[Any], bool]:
     """What the steps were, and whether it was ended."""
     model = nn.Sequential(nn.Linear(2, 4), nn.Dropout(0.5))
     optimizer = torch.optim.Adam(model.parameters())
@@ -89,10 +93,10 @@ def trained(loader: DataLoader, ended_after: int = 0) -> tuple[list[Any], bool]:
                 report(loss=loss)
                 curve.append((inputs.tolist(), loss.item(), scheduler.get_last_lr()))
                 if len(curve) == ended_after:
-                    os.kill(os.getpid(), signal.SIGTERM)
+                    end(signal.SIGTERM)
             scheduler.step()
-    except SystemExit:
-        return curve, True
+    except SystemExit as ended:
+        return curve, ended.code == SAVED
     return curve, False
 
 
@@ -154,6 +158,39 @@ def device(directory: Path) -> None:
     assert model[1].weight is model[0].weight
     model(torch.rand(8, 64)).sum().backward()
     optimizer.step()
+
+
+class Slow(Noisy):
+    """So that the program mostly waits for its workers."""
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        time.sleep(0.1)
+        return super().__getitem__(index)
+
+
+def workers(directory: Path) -> None:
+    """SIGTERM reaches a loader's workers too, which end at once; the program saves all the same."""
+    os.setsid()
+
+    def made() -> DataLoader:
+        torch.manual_seed(1)
+        return DataLoader(Slow(), 2, shuffle=True, num_workers=2)
+
+    undisturbed, _ = trained(made())
+    os.environ["FAIRLEAD_JOB_DIR"] = str(directory)
+    curve, is_ended, run = [], True, 0
+    for end in (partial(os.killpg, 0), soon, partial(os.killpg, 0)):
+        assert is_ended, f"copy {run} was to be saved"
+        os.environ["FAIRLEAD_JOB_RUN"] = str(run := run + 1)
+        more, is_ended = trained(made(), 9, end)
+        curve += more
+    assert not is_ended
+    assert curve == undisturbed
+
+
+def soon(signum: int) -> None:
+    """When the program waits for the next batch."""
+    Timer(0.05, os.killpg, (0, signum)).start()
 
 
 class Agent(Thread):
