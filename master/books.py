@@ -365,6 +365,11 @@ class Books:
     def touch_framework(self, framework_id: FrameworkId) -> None:
         self.touched[f"frameworks/{framework_id}"] = None
 
+    def touch_roles(self, framework: Framework) -> None:
+        """It has come, or is forgotten."""
+        for role in framework.info.roles:
+            self.touched[f"roles/{role}"] = None
+
     def touch_task(self, task: Task) -> None:
         self.touched[f"tasks/{task.framework_id}/{task.task_id}"] = None
 

@@ -155,6 +155,7 @@ class Frameworks:
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
         framework.demands = {wanted.role: open_part(wanted) for wanted in call.demands}
         context.sessions[session] = framework
+        context.books.touch_roles(framework)
         if framework.away_since is not None:
             framework.away_since = None
             self._tell_agents(framework, FrameworkAway(framework_id, back=True))
@@ -340,6 +341,7 @@ class Frameworks:
             context.books.drop_task(task)
         del context.books.frameworks[framework.framework_id]
         context.books.touch_framework(framework.framework_id)
+        context.books.touch_roles(framework)
         return True
 
     # --- liveness

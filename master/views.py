@@ -28,7 +28,8 @@ def all_keys(books: Books) -> Iterator[str]:
     for framework_id, framework in books.frameworks.items():
         yield f"frameworks/{framework_id}"
         yield from (f"tasks/{framework_id}/{task_id}" for task_id in framework.tasks)
-    roles = dict.fromkeys((*books.weights, *books.held))
+    named = (role for framework in books.frameworks.values() for role in framework.info.roles)
+    roles = dict.fromkeys((*books.weights, *books.held, *named))
     yield from (f"roles/{role}" for role in roles)
     yield from (f"offers/{offer_id}" for offer_id in books.offers)
 

@@ -13,7 +13,7 @@ from fairlead.common.operators import (
     SetWeight,
     TaskView,
 )
-from fairlead.common.resources import Resources
+from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import HostUsage, Offer, TaskState, Usage
 from fairlead.master.views import all_keys, view
 
@@ -126,3 +126,13 @@ def test_m36_every_thing_in_the_books_has_a_key_and_every_key_a_view() -> None:
         "offers": len(h.master.books.offers),
     }
     assert all(view(h.master.books, key) is not None for key in keys)
+
+
+def test_a_role_is_shown_as_soon_as_a_framework_is_in_it() -> None:
+    h = MasterHarness()
+    h.framework(role="dl")
+    assert "roles/dl" in h.master.take_touched()
+    assert "roles/dl" in all_keys(h.master.books)
+    shown = view(h.master.books, "roles/dl")
+    assert isinstance(shown, RoleView)
+    assert (shown.weight, shown.used) == (1.0, EMPTY)
