@@ -185,26 +185,6 @@ def remainder_doubled(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Context, "progress", twice)
 
 
-def end_of_accept_unsaid(patch: pytest.MonkeyPatch) -> None:
-    """If it comes while the master is still taking in a registration."""
-    patch.setattr(Context, "say_ended", Context.say)
-
-
-def accepts_have_nothing_of_their_own(patch: pytest.MonkeyPatch) -> None:
-    """What a suspended task gives up is offered before its accept has ended."""
-    for module in (master_books, master_proof):
-        patch.setattr(module, "own_part", lambda *_args: EMPTY)
-
-
-def launches_wait_for_their_own_word(patch: pytest.MonkeyPatch) -> None:
-    """Between the end of their accept and their first status nobody holds what they have."""
-    patch.setattr(Tasks, "begun", lambda *_args: None)
-
-
-def suspended_tasks_keep_their_devices(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(agent_steps, "_kept", lambda held, **_options: held)
-
-
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 PLANTS: dict[Plant, tuple[str, ...]] = {
@@ -243,6 +223,5 @@ PLANTS: dict[Plant, tuple[str, ...]] = {
         "updates come in order",
     ),
     remainder_doubled: ("offered and used never exceed capacity", "books equal reality"),
-    end_of_accept_unsaid: ("books equal reality", "everything finishes"),
 }
 """Bug → the laws that may be the first to notice."""
