@@ -1,11 +1,12 @@
 """The cluster of containers that docs/compose.md describes: brought up, used, scaled and killed."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from tests.support.command import until
 from tests.support.compose import STEP_S, UP_S, Compose, Shell, compose_of
-from tests.support.docker_engine import Engine, NoEngineError
+from tests.support.docker_engine import IMAGE, Engine, NoEngineError
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -83,6 +84,33 @@ def test_agents_scale_and_each_has_its_own_directory(compose: Compose, shell: Sh
 def test_an_example_runs_inside(shell: Shell) -> None:
     said = shell("python", "/opt/fairlead/examples/identifiers.py", "--files", "40", "--check")
     assert "identifiers" in said
+
+
+def test_a_docker_task_outlives_its_agents_container(compose: Compose, shell: Shell) -> None:
+    """It is a sibling of that container, and finds its sandbox at the same path."""
+    compose("--profile", "docker", "up", "--detach", "agent-docker", timeout_s=UP_S)
+    (agent,) = compose.containers("agent-docker")
+    name = compose.inspect(agent)["Config"]["Hostname"]
+    until("its agent is there", lambda: name in agents(shell), STEP_S)
+    assert shell("fairlead", "run", "--image", IMAGE, "--", "echo", "hi") == "hi\n"
+
+    wait = "echo begun; while [ ! -e go ]; do sleep 0.1; done; exit 7"
+    argv = ("fairlead", "run", "-d", "--image", IMAGE, "--", "sh", "-c", wait)
+    task = shell(*argv).strip()
+    until("it runs", lambda: state_of(shell, task) == "RUNNING", STEP_S)
+    compose.kill(agent)
+    until("its agent is back", lambda: name in agents(shell), STEP_S)
+    assert state_of(shell, task) == "RUNNING"
+    assert shell("fairlead", "tasks", "logs", task) == "begun\n"
+    sandbox = json.loads(shell("fairlead", "tasks", "show", task, "-o", "json"))["sandbox"]
+    compose.engine.docker("exec", agent, "touch", f"{sandbox}/go")
+    until("it has ended", lambda: state_of(shell, task) == "FAILED", STEP_S)
+    compose("--profile", "docker", "rm", "--stop", "--force", "agent-docker")
+
+
+def state_of(shell: Shell, task: str) -> str:
+    (row,) = [row for row in shell.rows("tasks", "list", "--all") if row["task_id"] == task]
+    return str(row["state"])
 
 
 def test_all_is_finished_though_everybody_is_killed(compose: Compose, shell: Shell) -> None:

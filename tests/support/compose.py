@@ -38,6 +38,8 @@ class Compose:
             "COMPOSE_HTTP_TIMEOUT": "120",
             "BASE": IMAGE,
             "FAIRLEAD_DIR": str(self.data),
+            "DOCKER_SOCKET": str(engine.socket),
+            "DOCKER_GID": str(engine.socket.stat().st_gid),
         }
         copy_sources(self._context)
         shutil.copytree(wheels(), self._context / "wheels")
@@ -170,5 +172,5 @@ def compose_of(engine: Engine, place: Path) -> Iterator[Compose]:
         yield compose
     finally:
         print(compose.logs())  # noqa: T201 - pytest shows it when a test has failed
-        compose("--profile", "docker", "down", "--remove-orphans", timeout_s=UP_S)
+        compose("--profile", "docker", "down", "--remove-orphans", "--timeout=5", timeout_s=UP_S)
         shutil.rmtree(compose.data, ignore_errors=True)
