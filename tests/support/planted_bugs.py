@@ -185,6 +185,21 @@ def remainder_doubled(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Context, "progress", twice)
 
 
+def accepts_have_nothing_of_their_own(patch: pytest.MonkeyPatch) -> None:
+    """What a suspended task gives up is offered before its accept has ended."""
+    for module in (master_books, master_proof):
+        patch.setattr(module, "own_part", lambda *_args: EMPTY)
+
+
+def launches_wait_for_their_own_word(patch: pytest.MonkeyPatch) -> None:
+    """Between the end of their accept and their first status nobody holds what they have."""
+    patch.setattr(Tasks, "begun", lambda *_args: None)
+
+
+def suspended_tasks_keep_their_devices(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(agent_steps, "_kept", lambda held, **_options: held)
+
+
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 PLANTS: dict[Plant, tuple[str, ...]] = {
