@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -177,8 +177,8 @@ def test_a_migration_survives_the_end_of_whoever_takes_part(
     ids = {name: witness.submit(fairlead, name) for name in names}
     for name in names:
         witness.until_step(name, 1)
-    places = {name: job_of(fairlead, job_id)["agent"] for name, job_id in ids.items()}
-    (alone,) = [name for name in names if list(places.values()).count(places[name]) == 1]
+    until("two share a device, and one has its own", lambda: alone_of(fairlead, ids))
+    (alone,) = alone_of(fairlead, ids)
     fairlead.ok("jobs", "cancel", ids.pop(alone))
     until("one of them moves", lambda: any(is_moving(fairlead, job_id) for job_id in ids.values()))
     kill(fairlead, *VICTIMS[victim])
@@ -188,6 +188,12 @@ def test_a_migration_survives_the_end_of_whoever_takes_part(
     for name in ids:
         witness.check(name, most_lost=INTERVAL)
     nothing_runs(fairlead)
+
+
+def alone_of(fairlead: Command, ids: Mapping[str, str]) -> list[str]:
+    """Those that share their agent with nobody."""
+    places = {name: job_of(fairlead, job_id)["agent"] for name, job_id in ids.items()}
+    return [name for name in ids if list(places.values()).count(places[name]) == 1]
 
 
 def is_moving(fairlead: Command, job_id: str) -> bool:
