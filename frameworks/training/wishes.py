@@ -41,7 +41,11 @@ class Wishes:
         loaders would raise an exception at once, in the middle of a step.
         """
         self.is_end = True
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, _hear_nothing)
+
+
+def _hear_nothing(_signum: int, _frame: FrameType | None) -> None:
+    """Not SIG_DFL: of a signal that has come already Python would then say that it is ignored."""
 
 
 def _leave_to_parent() -> None:
