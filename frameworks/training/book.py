@@ -4,8 +4,6 @@ Every part of the scheduler works on this one book. What changed is recorded bef
 leaves, so that a scheduler that is started again knows at least what it may have said.
 """
 
-from collections.abc import Iterator
-
 from fairlead.common.events import Record
 from fairlead.common.ids import AgentId, GpuId, LaunchUuid
 from fairlead.common.jobs import JobState
@@ -13,6 +11,8 @@ from fairlead.common.messages import Kill
 
 from .events import KEY, TrainingSettings
 from .jobs import Job
+
+BY_ORDER = "by a person's order"
 
 
 class Book:
@@ -39,13 +39,13 @@ class Book:
         """The time that people read."""
         return self.now + self._wall_offset_s
 
-    def live(self) -> Iterator[Job]:
+    def live(self) -> list[Job]:
         """Those that are not over."""
-        return (job for job in self._live.values() if not job.is_over)
+        return list(self._live.values())
 
     def on(self, agent_id: AgentId) -> list[Job]:
         """Those whose copy is there, or whose next one will be."""
-        return [job for job in self.live() if job.agent_id == agent_id]
+        return [job for job in self._live.values() if job.agent_id == agent_id]
 
     def holders(self, agent_id: AgentId) -> dict[GpuId, Job]:
         """Who has which device there, or will when the turns that were ordered are over."""
@@ -61,6 +61,14 @@ class Book:
         self.jobs[job.job_id] = job
         if not job.is_over:
             self._live[job.job_id] = job
+
+    def close(self, job: Job, state: JobState, why: str) -> None:
+        """It is over, for good."""
+        job.unplace()
+        job.state, job.message, job.ending = state, why, ""
+        job.ended_at = self.wall
+        self._live.pop(job.job_id, None)
+        self.note(job, f"{state.name}: {why}")
 
     def touch(self, job: Job) -> None:
         """It is recorded at the end of the step."""
@@ -97,9 +105,6 @@ class Book:
     def take_orders(self) -> list[object]:
         """Records first; then what was ordered, in its order."""
         records = [Record(KEY + each, self.jobs[each].record(self.now)) for each in self._changed]
-        for job_id in self._changed:
-            if self.jobs[job_id].is_over:
-                self._live.pop(job_id, None)
         orders, self._orders = self._orders, []
         self._changed.clear()
         return [*records, *orders]

@@ -7,7 +7,7 @@ from fairlead.common.jobs import JobState, JobVerb
 from fairlead.common.messages import Kill
 from fairlead.common.values import Reason, TaskState, TaskStatus
 
-from .book import Book
+from .book import BY_ORDER, Book
 from .endings import Ending, Meaning, judge
 from .events import LookAt, Progressed
 from .jobs import Job, Turn
@@ -15,8 +15,6 @@ from .jobs import Job, Turn
 HOW_TO_HOOK = (
     "import `steps` from fairlead.frameworks.training, and loop `for batch in steps(loader):`"
 )
-
-BY_ORDER = "by a person's order"
 
 
 class Copies:
@@ -136,9 +134,9 @@ class Copies:
         """Its copy has ended with the framework id that it was launched under."""
         job.ended(self._book.wall, "ended with the framework that it belonged to")
         if job.ending:
-            self._over(job, JobState.FAILED, job.ending)
+            self._book.close(job, JobState.FAILED, job.ending)
         elif job.verb is JobVerb.CANCEL:
-            self._over(job, JobState.CANCELLED, BY_ORDER)
+            self._book.close(job, JobState.CANCELLED, BY_ORDER)
         elif job.verb is JobVerb.PAUSE:
             job.unplace()
             job.state, job.message = JobState.PAUSED, BY_ORDER
@@ -150,16 +148,18 @@ class Copies:
         job.count(self._book.now)
         ending, held = judge(status), job.held
         was_moving = job.state is JobState.MIGRATING
+        if job.is_leaving and ending.meaning is Meaning.LOST:
+            ending = Ending(Meaning.LOST, "ended as ordered")
         job.ended(self._book.wall, ending.text)
         self._vacated(job.agent_id, held)
         self._book.touch(job)
         if job.ending:
-            self._over(job, JobState.FAILED, job.ending)
+            self._book.close(job, JobState.FAILED, job.ending)
         elif ending.meaning is Meaning.DONE:
             job.ending = ending.text
             self._book.order(LookAt(job.job_id, job.directory))
         elif job.verb is JobVerb.CANCEL:
-            self._over(job, JobState.CANCELLED, BY_ORDER)
+            self._book.close(job, JobState.CANCELLED, BY_ORDER)
         elif job.verb is JobVerb.PAUSE:
             job.unplace()
             job.state, job.message = JobState.PAUSED, BY_ORDER
@@ -167,7 +167,7 @@ class Copies:
         elif ending.meaning in (Meaning.FAILED, Meaning.HOPELESS):
             self._failed(job, ending)
         elif was_moving:
-            self._again(job, f"its copy has ended ({ending.text})", keeps_place=True)
+            self._again(job, f"its copy: {ending.text}", keeps_place=True)
         elif ending.meaning is Meaning.SAVED:
             self._again(job, f"{ending.text}: is started again", keeps_place=False)
         else:
@@ -177,16 +177,16 @@ class Copies:
     def _done(self, job: Job) -> None:
         how, job.ending = job.ending, ""
         if job.progress.run == job.run:
-            self._over(job, JobState.FINISHED, how)
+            self._book.close(job, JobState.FINISHED, how)
         else:
             why = f"its program ended with {how} and never called the hook: {HOW_TO_HOOK}"
-            self._over(job, JobState.FAILED, why)
+            self._book.close(job, JobState.FAILED, why)
 
     def _failed(self, job: Job, ending: Ending) -> None:
         most = job.call.max_restarts
         if ending.meaning is Meaning.HOPELESS or job.restarts >= most:
             tried = f", after {job.restarts} of {most} restarts" if most else ""
-            self._over(job, JobState.FAILED, ending.text + tried)
+            self._book.close(job, JobState.FAILED, ending.text + tried)
             return
         job.restarts += 1
         text = f"{ending.text}: restart {job.restarts} of {most}"
@@ -207,9 +207,3 @@ class Copies:
             job.state = JobState.QUEUED
         job.message = why
         self._book.note(job, f"{why}; goes on from step {job.progress.checkpoint_step}")
-
-    def _over(self, job: Job, state: JobState, why: str) -> None:
-        job.state, job.message, job.ending = state, why, ""
-        job.ended_at = self._book.wall
-        job.unplace()
-        self._book.note(job, f"{state.name}: {why}")

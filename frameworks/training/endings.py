@@ -12,6 +12,12 @@ OVERTAKEN = "resources:"
 """What the scheduler asks for is there when it asks; then a task that was to make room had ended by
 itself, and what it had held was the master's before the accept came.
 """
+UNREADABLE_EXIT, SUPERSEDED_EXIT = 65, 76
+"""What the hook ends a program with, beside SAVED_EXIT."""
+_LAST_WORDS = {
+    UNREADABLE_EXIT: "none of its checkpoints can be read; its log says why",
+    SUPERSEDED_EXIT: "a copy with a higher number writes to its directory",
+}
 _NAMES = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 10: "SIGUSR1", 11: "SIGSEGV"}
 
 
@@ -40,6 +46,8 @@ class Ending:
 def judge(status: TaskStatus) -> Ending:
     """Killed from outside counts as lost: whoever did it, it was not the program."""
     text = _words(status)
+    if status.exit_code in _LAST_WORDS:
+        return Ending(Meaning.HOPELESS, f"{text}: {_LAST_WORDS[status.exit_code]}")
     if status.state is TaskState.FINISHED:
         return Ending(Meaning.DONE, text)
     if status.exit_code == SAVED_EXIT:

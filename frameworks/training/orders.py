@@ -11,7 +11,7 @@ from fairlead.common.jobs import (
 from fairlead.common.resources import MILLIS
 from fairlead.common.sizes import MAX_TASK_BYTES, task_bytes
 
-from .book import Book
+from .book import BY_ORDER, Book
 from .events import Answered, Asked
 from .jobs import Job
 
@@ -74,12 +74,10 @@ class Orders:
         elif job.ending:
             pass  # it has just ended by itself
         elif is_cancel:
-            job.unplace()
-            job.state, job.message = JobState.CANCELLED, "by a person's order"
-            job.ended_at = self._book.wall
+            self._book.close(job, JobState.CANCELLED, BY_ORDER)
         elif is_pause:
             job.unplace()
-            job.state, job.message = JobState.PAUSED, "by a person's order"
+            job.state, job.message = JobState.PAUSED, BY_ORDER
         elif not job.lives:
             job.state, job.message = JobState.QUEUED, ""
             job.waits_since = self._book.now

@@ -74,7 +74,7 @@ class TrainingScheduler(SchedulerBase):
         self._orders = Orders(self._book)
         self._placer = Placer(self._book, self._servers)
         self._is_connected = self._has_asked = False
-        self._planned_at = 0.0
+        self._due: float | None = None
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             Subscribed: self._subscribed,
             Disconnected: self._disconnected,
@@ -155,15 +155,16 @@ class TrainingScheduler(SchedulerBase):
         return self._book.take_orders()
 
     def _go_on(self) -> None:
-        self._planned_at = self._book.now
+        """Plan anew; it has something to do again when the first of all deadlines has come."""
         self._copies.expire()
         if self._is_connected:
             self._plan()
         self._want()
+        later = (at for at in self._deadlines() if at is not None and at > self._book.now)
+        self._due = min(later, default=None)
 
     def next_deadline(self) -> float | None:
-        due = (at for at in self._deadlines() if at is not None and at > self._planned_at)
-        return min(due, default=None)
+        return self._due
 
     def _deadlines(self) -> Iterator[float | None]:
         settings = self.settings
@@ -243,7 +244,9 @@ class TrainingScheduler(SchedulerBase):
             job = self._book.jobs[job_id]
             if job.is_suspended and not job.is_leaving and seat != job.gpu_ids:
                 here, there = ", ".join(job.gpu_ids), ", ".join(seat)
-                self._book.move(job, f"moves from {here} to {there}, where its turn comes sooner")
+                behind_s = self._servers.behind(job)
+                text = f"moves from {here} to {there}: {behind_s:.1f} s behind the average there"
+                self._book.move(job, text)
                 job.migrations += 1
         for program in programs(self._book, server):
             for job in program.victims:

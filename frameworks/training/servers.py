@@ -106,6 +106,12 @@ class Servers:
         held = self.held(agent_id) + more
         return self.wanted(agent_id) / held if held else 0.0
 
+    def behind(self, job: Job) -> float:
+        """GPU time that it is short of, for its weight, beside the others of its server."""
+        now = self._book.now
+        times = [each.virtual_at(now) for each in self._book.on(job.agent_id) if each.size]
+        return (sum(times) / len(times) - job.virtual_at(now)) * job.weight
+
     # --- turns
 
     def take_turns(self, server: Server, on_offer: Sequence[GpuId]) -> None:

@@ -4,7 +4,14 @@ import pytest
 
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
 from fairlead.common.values import Reason, TaskState, TaskStatus
-from fairlead.frameworks.training.endings import Meaning, judge
+from fairlead.frameworks.training import job_files
+from fairlead.frameworks.training.endings import (
+    SUPERSEDED_EXIT,
+    UNREADABLE_EXIT,
+    Meaning,
+    judge,
+)
+from fairlead.frameworks.training.events import SAVED_EXIT
 
 
 def ended(
@@ -28,6 +35,8 @@ def ended(
             "saved (exit code 75)",
         ),
         (ended(TaskState.FAILED, exit_code=1), Meaning.FAILED, "exit code 1"),
+        (ended(TaskState.FAILED, exit_code=65), Meaning.HOPELESS, "none of its checkpoints can"),
+        (ended(TaskState.FAILED, exit_code=76), Meaning.HOPELESS, "a copy with a higher number"),
         (ended(TaskState.FAILED, signal=11), Meaning.FAILED, "ended by SIGSEGV"),
         (ended(TaskState.FAILED, Reason.MEMORY_LIMIT, signal=9), Meaning.FAILED, "signal 9"),
         (ended(TaskState.FAILED, signal=9), Meaning.LOST, "signal 9"),
@@ -43,3 +52,8 @@ def test_an_end_and_what_it_means(status: TaskStatus, meaning: Meaning, text: st
     ending = judge(status)
     assert ending.meaning is meaning
     assert text in ending.text
+
+
+def test_the_hook_ends_programs_with_the_codes_that_are_known_here() -> None:
+    hook = job_files.SAVED, job_files.UNREADABLE, job_files.SUPERSEDED
+    assert hook == (SAVED_EXIT, UNREADABLE_EXIT, SUPERSEDED_EXIT)

@@ -217,6 +217,29 @@ def test_a_free_gpu_elsewhere_first_relieves_a_server_then_serves_the_queue() ->
     assert [op.task.task_id for op in accept.operations if isinstance(op, Launch)] == ["a.2"]
 
 
+def test_a_job_among_jobs_of_another_size_moves_to_where_it_belongs() -> None:
+    shop = Shop()
+    shop.submit("wide", gpus=2)
+    shop.submit("a")
+    shop.harness.offer(cpus=2, mem=2 * GIB, gpus=3)
+    shop.runs("wide.1")
+    shop.runs("a.1")
+    assert "a server with free GPUs, whatever its affinity" in shop.why("a")
+    shop.harness.pass_time(299)
+    assert shop.demands() == ()
+    shop.harness.pass_time(2)
+    (wanted,) = shop.demands()
+    elsewhere = Predicate("hostname", Comparison.NOT_EQUALS, ("agent-1",))
+    assert wanted.constraints.any_of[0].predicates == (elsewhere,)
+    shop.accepts()
+    shop.harness.offer(gpus=1, agent="agent-2")
+    assert shop.killed() == ["a.1"]
+    shop.harness.status("a.1", TaskState.KILLED, exit_code=75)
+    assert shop.view("a").agent_id == "agent-2"
+    assert shop.view("a").run == 2
+    assert "moves to agent-2: it runs among jobs of 2 GPUs, 5 steps/s here" in shop.why("a")
+
+
 # --- ends
 
 
