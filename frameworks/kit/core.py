@@ -402,8 +402,10 @@ class Driver:
             if call.offer_ids and call.operations:
                 self._wants.spend()
         else:
-            message = "no master to accept from: the offers are void"
-            self._refused(call, CallResult(CallId(""), Code.REFUSED, "offer_ids", message))
+            where, message = "offer_ids", "no master to accept from: the offers are void"
+            if not call.offer_ids:
+                where, message = "task_ids", "no master to order it from"
+            self._refused(call, CallResult(CallId(""), Code.REFUSED, where, message))
 
     def _agent_of(self, call: Accept) -> AgentId:
         """Whose offers or tasks it names; empty: nobody's that we know."""

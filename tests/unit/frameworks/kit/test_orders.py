@@ -146,7 +146,8 @@ def test_an_order_without_a_master_is_refused_at_once() -> None:
     h, scheduler = running()
     h.disconnect()
     say(h, suspend("t1"))
-    assert [refused.result.code for refused in scheduler.refusals] == [Code.REFUSED]
+    (refused,) = scheduler.refusals
+    assert (refused.result.code, refused.result.field) == (Code.REFUSED, "task_ids")
 
 
 def test_a_demand_is_told_anew_behind_an_order_that_uses_offers() -> None:
