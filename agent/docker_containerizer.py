@@ -271,7 +271,8 @@ class DockerContainerizer:
                     _log.warning("docker-back: the engine at %s answers again", self._engine.host)
                 is_away = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._look_s)
+                async with asyncio.timeout(self._look_s):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _look(self) -> None:

@@ -176,6 +176,7 @@ async def _in_thread(work: Callable[[], Answer], deadline_s: float, host: str) -
 
     threading.Thread(target=run, name="docker", daemon=True).start()
     try:
-        return await asyncio.wait_for(answer, deadline_s)
+        async with asyncio.timeout(deadline_s):
+            return await answer
     except TimeoutError:
         raise EngineAwayError(host) from None

@@ -4,6 +4,7 @@ The SDK is imported only where an engine may be: it takes longer than all else a
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ AUTO, NONE = "auto", "none"
 SOCKET = "unix:///var/run/docker.sock"
 SCHEME = "unix://"
 ANSWER_S = 5.0
+RECORD = "docker"
+"""In the work directory: the address of the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,22 @@ async def open_docker(
             engine.close()
             return None, error.message
         containerizer.warnings = (f"{error.message}: its tasks wait for it",)
+    (place.work_dir / RECORD).write_text(host)
     return containerizer, ""
+
+
+def engine_of(work_dir: Path) -> str:
+    """Where its Docker tasks run, if it ran any; empty: nowhere."""
+    try:
+        return (work_dir / RECORD).read_text()
+    except OSError:
+        return ""
+
+
+def forget_engine(work_dir: Path) -> None:
+    """None of its Docker tasks is left."""
+    with suppress(OSError):
+        (work_dir / RECORD).unlink()
 
 
 def _address(host: str) -> str:

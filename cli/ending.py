@@ -171,7 +171,7 @@ def _end_launchers(agents: Sequence[AgentHome]) -> Ended:
         with ThreadPoolExecutor(len(running)) as threads:
             ended = sum(threads.map(_end_launcher, running), ended)
     for agent in agents:
-        ended += Ended(tasks=_end_orphans(agent))
+        ended += Ended(tasks=_end_orphans(agent)) + _end_containers(agent)
         if find_launcher(agent.path) is None:
             with suppress(OSError):
                 agent.launcher_socket.unlink()  # left by one that was killed
@@ -191,6 +191,15 @@ def _end_launcher(agent: AgentHome) -> Ended:
             return Ended(processes=1)  # another `down` was there first, and it hung up on us
         end([identity], 0.0)
         return Ended(processes=1, problems=(str(error),))
+
+
+def _end_containers(agent: AgentHome) -> Ended:
+    from fairlead.agent.docker_ending import end_docker_tasks
+
+    try:
+        return Ended(tasks=end_docker_tasks(agent.path, TASK_GRACE_S))
+    except FairleadError as error:
+        return Ended(problems=(str(error),))
 
 
 def _end_orphans(agent: AgentHome) -> int:

@@ -83,6 +83,7 @@ class Engine:
             f"--cgroup-parent=/{self._group}",
             "--exec-opt=native.cgroupdriver=cgroupfs",
             "--live-restore",
+            "--shutdown-timeout=3",
             # the machine's own rules and routes are left alone
             "--iptables=false",
             "--ip-masq=false",
@@ -117,6 +118,10 @@ class Engine:
         """To the daemon: SIGSTOP makes it hang."""
         if self.pid:
             os.kill(self.pid, signum)
+
+    def kill(self) -> None:
+        """What a machine without memory to spare does to it."""
+        self.end(signal.SIGKILL)
 
     def end(self, signum: int = signal.SIGTERM) -> None:
         """Its containers go on."""

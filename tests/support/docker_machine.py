@@ -1,0 +1,44 @@
+"""A Docker engine as a machine of the containerizers' contract."""
+
+from pathlib import Path
+
+from tests.contract.test_containerizers import COUNTERS, RealMachine
+from tests.support.docker_engine import IMAGE, Engine
+
+from fairlead.agent.containerizer import Containerizer, OnExit
+from fairlead.agent.docker_containerizer import DockerContainerizer
+from fairlead.agent.docker_engine import DockerEngine
+from fairlead.common.values import Container
+
+PYTHON = ("python3", "-I", "-S", "-c")
+
+
+class DockerMachine(RealMachine):
+    """Its commands run in containers of the base image."""
+
+    container = Container(IMAGE)
+
+    def __init__(self, directory: Path, engine: Engine) -> None:
+        super().__init__(directory)
+        self.engine = engine
+
+    def containerizer(self, on_exit: OnExit) -> Containerizer:
+        engine = DockerEngine(self.engine.host)
+        return DockerContainerizer(self.directory, on_exit, engine, usage_s=0.1)
+
+    def allocates(self, size: int) -> tuple[str, ...]:
+        return (*PYTHON, f"x = bytearray({size})")
+
+    def holds(self, size: int) -> tuple[str, ...]:
+        return (
+            *PYTHON,
+            f"x = bytearray({size}); open('ready', 'w'); import time; time.sleep(60)",
+        )
+
+    def counts(self) -> tuple[str, ...]:
+        return (*PYTHON, COUNTERS)
+
+    def kill_launcher(self) -> None:
+        """The daemon; it is started again as an operating system would."""
+        self.engine.kill()
+        self.engine.start()
