@@ -59,7 +59,8 @@ def take_down(home: Home) -> Ended:
     record = read_whole_record(home)
     daemons = [] if record is None else list(record.daemons.values())
     # Daemons may also have been started by hand; those hold the locks of what they write.
-    daemons += [each for each in holders(home).values() if each not in daemons]
+    # One may hold several.
+    daemons = list(dict.fromkeys([*daemons, *holders(home).values()]))
     ended += Ended(processes=end(daemons))
     ended += end_launchers(home, agents_of(home))
     forget(home)
