@@ -70,6 +70,7 @@ class Copies:
         job.up_since = self._book.now
         if job.is_wanted and job.state is not JobState.MIGRATING:
             job.state = JobState.RUNNING if job.has_called_hook else JobState.STARTING
+            job.message = ""
         self._book.touch(job)
 
     def _rests(self, job: Job, status: TaskStatus) -> None:
@@ -94,8 +95,9 @@ class Copies:
         if event.progress is not None:
             job.progress = event.progress
         is_news = is_first and job.has_called_hook
-        if is_news:
+        if job.has_trained:
             job.losses = 0
+        if is_news:
             if job.heard is TaskState.RUNNING and job.state is JobState.STARTING:
                 job.state = JobState.RUNNING
             self._book.touch(job)
@@ -169,7 +171,8 @@ class Copies:
         elif was_moving:
             self._again(job, f"its copy: {ending.text}", keeps_place=True)
         elif ending.meaning is Meaning.SAVED:
-            self._again(job, f"{ending.text}: is started again", keeps_place=False)
+            why = f"{ending.text}: is started again"
+            self._again(job, why, keeps_place=False, is_loss=not job.has_trained)
         else:
             stays = status.reason is Reason.OPERATION_FAILED
             self._again(job, f"lost its copy: {ending.text}", keeps_place=stays, is_loss=True)

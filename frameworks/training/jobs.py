@@ -143,6 +143,15 @@ class Job:
         return self.lives and self.progress.run == self.run
 
     @property
+    def has_trained(self) -> bool:
+        """The latest copy has come further than where it began."""
+        return bool(
+            self.runs
+            and self.progress.run == self.run
+            and self.progress.step > self.runs[-1].first_step
+        )
+
+    @property
     def is_suspended(self) -> bool:
         return self.lives and self.heard is TaskState.SUSPENDED and self.turn is None
 

@@ -94,9 +94,9 @@ class Placer:
         for job in self._book.on(server.agent_id):
             waits = job.is_suspended or (not job.lives and job.ready_at <= self._book.now)
             is_free = waits and job.is_wanted and not job.is_leaving and not job.target
-            is_seated = job.job_id in server.seats or job.job_id in claimed
+            is_about_to_run = job.lives and job.job_id in server.seats
             fits = job.size and room.left.contains(job.resources)
-            if is_free and fits and not is_seated:
+            if is_free and fits and not is_about_to_run and job.job_id not in claimed:
                 yield job
 
     def _give(self, room: Room, source: Server, job: Job) -> None:

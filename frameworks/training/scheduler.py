@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fairlead.common.ids import FrameworkId, Role, TaskId
-from fairlead.common.jobs import JobRecord, JobState, JobView
+from fairlead.common.jobs import JobRecord, JobView
 from fairlead.common.messages import Accept, Decline, Reconcile
 from fairlead.common.resources import EMPTY
 from fairlead.common.sizes import MAX_ACCEPT_BYTES, task_bytes
@@ -268,6 +268,9 @@ class TrainingScheduler(SchedulerBase):
             if left.contains(program.shortage) and size <= MAX_ACCEPT_BYTES:
                 left -= program.shortage
                 together.append(program)
+                continue
+            for job, _ in program.entering:
+                job.message = f"its turn waits for {program.shortage} on {server.hostname}"
         if together:
             self._accept(together, room)
 
@@ -312,12 +315,14 @@ class TrainingScheduler(SchedulerBase):
             if job.target:
                 server = self._servers.by_id[job.target]
                 yield Demand(job.resources, 1, server.constraints)
-            elif job.size and job.agent_id and job.job_id not in seated and self._waits(job):
+            elif self._waits(job) and not (job.lives and job.job_id in seated):
                 yield Demand(job.resources)
         yield from (Demand(job.resources) for job in self._placer.queued())
         if (misplaced := self._placer.misplaced()) is not None:
             yield Demand(misplaced.resources, 1, self._placer.elsewhere(misplaced))
 
     def _waits(self, job: Job) -> bool:
+        """For GPUs of its own, on a server where others have them."""
         is_ready = job.is_suspended or (not job.lives and job.ready_at <= self._book.now)
-        return is_ready and job.is_wanted and job.state is not JobState.MIGRATING
+        is_placed = job.size and job.agent_id and job.is_wanted
+        return bool(is_placed and is_ready and not job.is_leaving)

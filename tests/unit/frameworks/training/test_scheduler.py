@@ -112,6 +112,19 @@ def test_turns_change_without_any_offer() -> None:
     assert shop.why("a").count("slice ") == 1, "of slices only the last is told"
 
 
+def test_a_turn_that_cannot_begin_says_what_it_waits_for_and_takes_a_free_gpu_elsewhere() -> None:
+    shop = Shop()
+    shop.trains("a")
+    shop.submit("b")
+    shop.harness.pass_time(2)
+    assert shop.view("b").message == "its turn waits for 1 GiB mem on agent-1"
+    assert shop.state("a") is JobState.RUNNING
+    assert Demand(ONE) in shop.demands()
+    shop.harness.offer(gpus=1, agent="agent-2")
+    assert shop.view("b").agent_id == "agent-2"
+    assert "goes to agent-2 instead: the load of agent-1 was 2.00, and is 1.00" in shop.why("b")
+
+
 def test_nobody_is_suspended_before_its_program_can_hear() -> None:
     shop = Shop()
     shop.trains("a")
@@ -299,6 +312,21 @@ def test_what_the_cluster_lost_is_launched_again_ever_more_patiently() -> None:
         shop.harness.status(f"a.{run}", TaskState.GONE, reason=Reason.AGENT_GONE)
         assert shop.demands() == ()
     assert shop.state("a") is JobState.QUEUED
+
+
+def test_who_asks_to_be_started_again_without_having_trained_has_to_wait() -> None:
+    shop = Shop()
+    shop.submit("a")
+    shop.harness.offer(gpus=1)
+    shop.runs("a.1", step=5)
+    shop.harness.status("a.1", TaskState.FAILED, exit_code=75)
+    assert shop.demands() == (Demand(ONE),)
+    shop.harness.offer(gpus=1)
+    shop.runs("a.2", step=0)
+    shop.harness.status("a.2", TaskState.FAILED, exit_code=75)
+    assert shop.demands() == ()
+    shop.harness.pass_time(1)
+    assert shop.demands() == (Demand(ONE),)
 
 
 def test_while_its_agent_is_unreachable_a_job_waits() -> None:
