@@ -7,12 +7,8 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Protocol
 
-from fairlead.agent.events import ResumeContainer, SuspendContainer, UpdateContainer
-from fairlead.common.events import Record, Send
 from fairlead.common.ids import FrameworkId, Role
-from fairlead.common.messages import RunAccept, StatusUpdated
 from fairlead.common.operators import ExplainFramework, KillAnyTask, SetWeight, TeardownFramework
-from fairlead.common.values import Launch, TaskState
 from fairlead.frameworks.kit.events import Happened
 
 from .launcher import Launcher
@@ -20,6 +16,7 @@ from .network import End, Network
 from .nodes import AgentNode, FrameworkNode, MasterNode
 from .process import Process
 from .schedulers import REPLACE, Service
+from .traps import is_program, is_step
 
 
 class Target(Protocol):
@@ -56,7 +53,6 @@ class Target(Protocol):
 
 
 Fault = Callable[[Target], bool]
-_PASSAGES = (TaskState.SUSPENDING, TaskState.SUSPENDED, TaskState.RESUMING)
 
 
 # --- what is drawn
@@ -197,22 +193,6 @@ def _trap(choose: Callable[[Target], Process | None], springs: Callable[[object]
         return process is not None
 
     return strike
-
-
-def _is_step(action: object) -> bool:
-    """Between any two actions of an accept at its agent."""
-    is_progress = isinstance(action, Record) and action.key.startswith("progress/")
-    return is_progress or isinstance(action, SuspendContainer | ResumeContainer | UpdateContainer)
-
-
-def _is_program(action: object) -> bool:
-    """A master orders more than launches, or tells a framework what came of it."""
-    if not isinstance(action, Send):
-        return False
-    body = getattr(action.message, "body", None)
-    if isinstance(body, RunAccept):
-        return any(not isinstance(operation, Launch) for operation in body.operations)
-    return isinstance(body, StatusUpdated) and body.status.state in _PASSAGES
 
 
 def _mine(choose: Callable[[Target], Process | None]) -> Fault:
@@ -381,8 +361,8 @@ KINDS: Mapping[str, tuple[int, Fault]] = {
     "one-way stall": (5, _one_way),
     "partition": (5, _partition),
     "slow consumer": (4, _slow_consumer),
-    "agent dies in an accept": (8, _trap(_agent, _is_step)),
-    "master dies in an accept": (4, _trap(_master, _is_program)),
+    "agent dies in an accept": (8, _trap(_agent, is_step)),
+    "master dies in an accept": (4, _trap(_master, is_program)),
     "crash master": (5, _crash(_master)),
     "crash agent": (5, _crash(_agent)),
     "crash framework": (3, _crash(_framework)),
