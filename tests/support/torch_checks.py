@@ -228,9 +228,10 @@ def gpu(directory: Path) -> None:
     """At rest nothing but the context's own is left on the device, and a switch is quick."""
     os.environ["FAIRLEAD_JOB_DIR"] = str(directory)
     torch.manual_seed(1)
-    convolutions = [nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Flatten()]
-    model = nn.Sequential(*convolutions, nn.Linear(64 * 28 * 28, 1000)).cuda()
-    images = torch.rand(128, 3, 32, 32, device="cuda")
+    layers = [nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3, 2), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(4096, 100))
+    model.cuda()
+    images = torch.rand(512, 3, 96, 96, device="cuda")  # their activations take the memory
     optimizer = torch.optim.Adam(model.parameters())
     agents: list[Agent] = []
     switches_s: list[float] = []
