@@ -12,12 +12,12 @@ RUN if ls wheels/*.whl >/dev/null 2>&1; then \
       export PIP_NO_INDEX=1 PIP_FIND_LINKS=/fairlead/wheels; \
     fi \
     && python3 -m venv /opt/fairlead \
-    && /opt/fairlead/bin/pip install --no-cache-dir --disable-pip-version-check .
+    && /opt/fairlead/bin/pip install --no-cache-dir --disable-pip-version-check . \
+    && cp -r examples /opt/fairlead
 
 FROM ${BASE}
-COPY --from=build /opt/fairlead /opt/fairlead
-COPY examples /opt/fairlead/examples
 RUN useradd --uid 1000 --home-dir /srv/fairlead --create-home fairlead
+COPY --from=build /opt/fairlead /opt/fairlead
 ENV PATH=/opt/fairlead/bin:$PATH PYTHONUNBUFFERED=1
 USER fairlead
 WORKDIR /srv/fairlead

@@ -92,6 +92,14 @@ class Compose:
         )
         until(f"{before['Name']} is healthy", lambda: self.is_healthy(container), STEP_S)
 
+    def remove(self) -> None:
+        """All of it at once; `docker-compose down` asks one after the other to end."""
+        of_project = f"--filter=label=com.docker.compose.project={PROJECT}"
+        if containers := self.engine.docker("ps", "--all", "--quiet", of_project).split():
+            self.engine.docker("rm", "--force", *containers)
+        self.engine.docker("network", "prune", "--force", of_project)
+        shutil.rmtree(self.data, ignore_errors=True)
+
     def logs(self) -> str:
         return self("logs", "--no-color", "--tail=60")
 
@@ -172,5 +180,4 @@ def compose_of(engine: Engine, place: Path) -> Iterator[Compose]:
         yield compose
     finally:
         print(compose.logs())  # noqa: T201 - pytest shows it when a test has failed
-        compose("--profile", "docker", "down", "--remove-orphans", "--timeout=5", timeout_s=UP_S)
-        shutil.rmtree(compose.data, ignore_errors=True)
+        compose.remove()
