@@ -83,7 +83,6 @@ class Engine:
             f"--cgroup-parent=/{self._group}",
             "--exec-opt=native.cgroupdriver=cgroupfs",
             "--live-restore",
-            "--shutdown-timeout=3",
             # the machine's own rules and routes are left alone
             "--iptables=false",
             "--ip-masq=false",
@@ -140,7 +139,7 @@ class Engine:
         if self.pid:
             self.remove_containers()
             self.docker("network", "prune", "--force")
-            self.end()
+            self.kill()  # it would wait for who still listens to it
         for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             if (place := line.split()[1]).startswith(f"{self.home}/"):
                 _run("umount", "--lazy", place)

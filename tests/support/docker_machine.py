@@ -7,7 +7,8 @@ from tests.support.docker_engine import IMAGE, Engine
 
 from fairlead.agent.containerizer import Containerizer, OnExit
 from fairlead.agent.docker_containerizer import DockerContainerizer
-from fairlead.agent.docker_engine import DockerEngine
+from fairlead.agent.docker_engine import CALL_S, DockerEngine
+from fairlead.agent.docker_policy import DockerPolicy
 from fairlead.common.values import Container
 
 PYTHON = ("python3", "-I", "-S", "-c")
@@ -16,15 +17,19 @@ PYTHON = ("python3", "-I", "-S", "-c")
 class DockerMachine(RealMachine):
     """Its commands run in containers of the base image."""
 
-    container = Container(IMAGE)
+    container: Container | None = Container(IMAGE)
 
     def __init__(self, directory: Path, engine: Engine) -> None:
         super().__init__(directory)
         self.engine = engine
+        self.policy = DockerPolicy()
+        self.call_s = CALL_S
 
     def containerizer(self, on_exit: OnExit) -> Containerizer:
-        engine = DockerEngine(self.engine.host)
-        return DockerContainerizer(self.directory, on_exit, engine, usage_s=0.1)
+        engine = DockerEngine(self.engine.host, self.call_s)
+        return DockerContainerizer(
+            self.directory, on_exit, engine, policy=self.policy, look_s=0.5, usage_s=0.1
+        )
 
     def allocates(self, size: int) -> tuple[str, ...]:
         return (*PYTHON, f"x = bytearray({size})")
