@@ -80,6 +80,7 @@ bench: venv ## what README claims, measured
 	$(BIN)/python benchmarks/sessions.py
 	$(BIN)/python benchmarks/offers.py
 	$(BIN)/python benchmarks/tasks.py
+	$(BIN)/python benchmarks/docker.py
 	$(BIN)/python benchmarks/suspend.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/simulator.py
