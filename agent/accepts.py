@@ -89,7 +89,7 @@ class Accepts:
         """Until something has to be waited for."""
         operations = accept.run.operations
         while accept.next_operation < len(operations):
-            operation = accept.run.operations[accept.next_operation]
+            operation = operations[accept.next_operation]
             if isinstance(operation, Launch):
                 self._launch_row(accept)
                 return

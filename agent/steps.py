@@ -135,28 +135,14 @@ class Steps:
             return None
         if task.state is not TaskState.RUNNING:
             return _problem(f"{task.info.task_id} is {task.state.name}, not RUNNING")
-        named = self._settle(accept, task, step)
-        if named is None:
-            return self._lacks(accept, task, step.resources)
-        problem = self._draw(accept, task, named)
+        if ANY_GPU in dict(step.resources.gpus):  # else it might not be the same after a crash
+            return _problem(f"{task.info.task_id}: the master names devices")
+        problem = self._draw(accept, task, step.resources)
         if problem is not None:
             return problem
         self._await(accept, task)
-        self._limit(task, replace(task.info, resources=named))
+        self._limit(task, replace(task.info, resources=step.resources))
         return None
-
-    def _settle(self, accept: Accept, task: Task, step: Resize) -> Resources | None:
-        """The devices are named, durably, before anything is done about them."""
-        if ANY_GPU not in dict(step.resources.gpus):
-            return step.resources
-        ledger = self._context.ledger
-        named = (ledger.of(task.key) + ledger.of(accept.holder)).pick(step.resources)
-        if named is not None:
-            operations: list[Operation] = list(accept.run.operations)
-            operations[accept.next_operation] = replace(step, resources=named)
-            accept.run = replace(accept.run, operations=tuple(operations))
-            self._context.record(f"accept/{accept.run.accept_id}", accept.run)
-        return named
 
     def _limit(self, task: Task, info: TaskInfo) -> None:
         self._context.do(UpdateContainer(task.launch_uuid, limits_of(info)))
@@ -169,16 +155,11 @@ class Steps:
         held, left = ledger.of(task.key), ledger.of(accept.holder)
         more = wanted.without(held)
         if ledger.pick(more.without(left)) is None:
-            return self._lacks(accept, task, wanted)
+            return _problem(f"{task.info.task_id} needs {more} more; its accept has {left} left")
         ledger.hold(accept.holder, left.without(more))
         ledger.hold(task.key, held + more)
         self._context.record_progress(accept)
         return None
-
-    def _lacks(self, accept: Accept, task: Task, wanted: Resources) -> Problem:
-        ledger = self._context.ledger
-        more, left = wanted.without(ledger.of(task.key)), ledger.of(accept.holder)
-        return _problem(f"{task.info.task_id} needs {more} more; its accept has {left} left")
 
     def _give_back(self, accept: Accept, task: Task, kept: Resources) -> None:
         ledger = self._context.ledger

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.support.agent_harness import F1, KILL, AgentHarness, launch
@@ -306,13 +307,23 @@ def test_a_late_resize_is_taken_back() -> None:
     assert h.processes[LaunchUuid("u-a")].limits == Limits(1000, 1000, 0)
 
 
-def test_devices_of_a_resize_are_named_before_it_begins() -> None:
-    h = AgentHarness(cpus=4, gpus=2).registered()
-    h.info = h.info.__class__(
-        h.info.agent_id, "host", Resources.of(cpus=4, gpus={"gpu-1": 1, "gpu-2": 1})
-    )
-    h.crash().registered().run([launch("a", resources=Resources.of(gpus={"gpu-2": 1}))])
-    h.run([Resize(A, Resources.of(gpus=2))], offered=Resources.of(gpus={"gpu-1": 1}))
+def test_a_limit_of_its_own_stays_until_the_request_is_above_it() -> None:
+    h = AgentHarness(cpus=4).registered()
+    task = launch("a", cpus=1)
+    h.run([replace(task, task=replace(task.task, limits=Resources.of(cpus=2)))])
+    for cpus, limit in ((1.5, 2000), (3, 3000)):
+        h.run([Resize(A, Resources.of(cpus=cpus))], offered=Resources.of(cpus=2))
+        assert h.processes[LaunchUuid("u-a")].limits == Limits(round(cpus * 1000), limit)
+
+
+def test_a_resize_names_its_devices() -> None:
+    """They are those that the task will have after a crash, too."""
+    h = AgentHarness(cpus=4, gpus={"gpu-1": 1, "gpu-2": 1}).registered()
+    h.run([launch("a", resources=Resources.of(gpus={"gpu-2": 1}))])
+    offered = Resources.of(gpus={"gpu-1": 1})
+    h.run([Resize(A, Resources.of(gpus=2))], offered=offered)
+    assert h.ended_accepts()[-1].message == "a: the master names devices"
+    h.run([Resize(A, Resources.of(gpus={"gpu-1": 1, "gpu-2": 1}))], offered=offered)
     assert h.held("a").gpus == (("gpu-1", 1000), ("gpu-2", 1000))
 
 
