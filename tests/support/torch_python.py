@@ -40,4 +40,9 @@ def torch_python() -> str:
 
 def _has_torch(python: str) -> bool:
     check = "import sys, torch, sklearn; sys.exit(sys.version_info < (3, 11))"
-    return not subprocess.run([python, "-c", check], capture_output=True, check=False).returncode
+    try:
+        return not subprocess.run(
+            [python, "-c", check], capture_output=True, check=False
+        ).returncode
+    except OSError:
+        return False

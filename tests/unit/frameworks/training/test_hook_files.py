@@ -6,14 +6,18 @@ import os
 import pickle
 import signal
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
+from tests.support.command import until
 from tests.support.copies import Copies, copies_in
 
 from fairlead.frameworks.training import steps
 from fairlead.frameworks.training.checkpoints import Checkpoints
+from fairlead.frameworks.training.devices import Devices
 from fairlead.frameworks.training.hook import Steps
 from fairlead.frameworks.training.job_files import JobFiles, SupersededError
 
@@ -166,6 +170,53 @@ def test_a_number_is_taken_by_whoever_is_given_none(tmp_path: Path) -> None:
         files = JobFiles(tmp_path)
         files.claim()
         assert files.run == run
+
+
+def at_rest_then(copies: Copies, act: Callable[[Path], object]) -> Thread:
+    """An agent that brings the program to rest, and does this with the file that it makes."""
+    at_rest = copies.directory / "at-rest"
+
+    def run() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        until("it is at rest", at_rest.exists)
+        act(at_rest)
+
+    agent = Thread(target=run)
+    agent.start()
+    return agent
+
+
+def ended_at_rest(copies: Copies, act: Callable[[Path], object]) -> object:
+    """The code with which a program ended that was brought to rest after a few steps."""
+    copies.begin()
+    agents = []
+
+    def learn() -> None:
+        for step in steps(count(), total=10**9, checkpoint_every_s=1000.0):
+            if step == 4:
+                agents.append(at_rest_then(copies, act))
+
+    with pytest.raises(SystemExit) as end:
+        learn()
+    agents[0].join()
+    return end.value.code
+
+
+def test_who_is_ended_at_rest_has_saved(copies: Copies) -> None:
+    assert ended_at_rest(copies, lambda _: os.kill(os.getpid(), signal.SIGTERM)) == 75
+    assert len(copies.checkpoints()) == 1
+
+
+def test_a_device_that_has_no_room_any_more_is_left_to_another_copy(
+    copies: Copies, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: Devices) -> None:
+        raise RuntimeError("CUDA out of memory.\nTried much")
+
+    monkeypatch.setattr(Devices, "come_back", no_room)
+    assert ended_at_rest(copies, Path.unlink) == 75
+    assert "cannot be had back: CUDA out of memory. Tried much\n" in capsys.readouterr().err
+    assert len(copies.checkpoints()) == 1
 
 
 def test_a_full_disk_stops_no_training(
