@@ -192,6 +192,15 @@ def test_a_death_between_any_two_actions_of_a_migration(kind: str) -> None:
         assert_all_finish(world, f"{kind} dies before action {count}")
 
 
+def test_the_scheduler_dies_while_its_records_are_on_their_way_to_the_disk() -> None:
+    for at in moments(begun())[::2]:
+        world = begun()
+        world.clock.run_until(at - 0.001)
+        assert world.trainer_node is not None
+        world.trainer_node.is_mined = True
+        assert_all_finish(world, f"the scheduler dies at its first commit after {at:.4f} s")
+
+
 # --- everything at once
 
 
