@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -172,33 +173,24 @@ def test_a_number_is_taken_by_whoever_is_given_none(tmp_path: Path) -> None:
         assert files.run == run
 
 
-def at_rest_then(copies: Copies, act: Callable[[Path], object]) -> Thread:
-    """An agent that brings the program to rest, and does this with the file that it makes."""
+def ended_at_rest(copies: Copies, act: Callable[[Path], object]) -> object:
+    """The code with which a program ended that was brought to rest; `act` is done to the file that
+    it makes then.
+    """
+    copies.begin()
     at_rest = copies.directory / "at-rest"
 
-    def run() -> None:
+    def bring_to_rest() -> None:
+        until("its steps have begun", (copies.directory / "progress.json").exists)
         os.kill(os.getpid(), signal.SIGUSR1)
         until("it is at rest", at_rest.exists)
         act(at_rest)
 
-    agent = Thread(target=run)
+    agent = Thread(target=bring_to_rest)
     agent.start()
-    return agent
-
-
-def ended_at_rest(copies: Copies, act: Callable[[Path], object]) -> object:
-    """The code with which a program ended that was brought to rest after a few steps."""
-    copies.begin()
-    agents = []
-
-    def learn() -> None:
-        for step in steps(count(), total=10**9, checkpoint_every_s=1000.0):
-            if step == 4:
-                agents.append(at_rest_then(copies, act))
-
     with pytest.raises(SystemExit) as end:
-        learn()
-    agents[0].join()
+        deque(steps(count(), total=10**9, checkpoint_every_s=1000.0), maxlen=0)
+    agent.join()
     return end.value.code
 
 
