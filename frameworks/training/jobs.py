@@ -84,6 +84,10 @@ class Job:
     """GPU time ÷ weight, from where its server was when it came."""
     waits_since: float = 0.0
     ready_at: float = 0.0
+    short_since: float | None = None
+    """It has a seat since then, and there is no room for its copy."""
+    back_at: float = 0.0
+    """Until then it lets others have that seat."""
     target: AgentId = AgentId("")
     """The server that it moves to, while its copy elsewhere ends."""
 
@@ -200,7 +204,7 @@ class Job:
         self.launch_uuid, self.gpu_ids = launch_uuid, gpu_ids
         self.heard, self.turn, self.since, self.up_since = TaskState.STAGING, None, None, None
         self.gave_cpus = self.is_stuck = False
-        self.target = AgentId("")
+        self.target, self.short_since = AgentId(""), None
         self.state, self.message = JobState.STARTING, ""
         run = JobRun(self.run, self.task_id, self.agent_id, gpu_ids, at)
         self.runs = (*self.runs, replace(run, first_step=self.progress.checkpoint_step))[
@@ -226,6 +230,7 @@ class Job:
     def unplace(self) -> None:
         self.place(AgentId(""), "", "", 0)
         self.gpu_ids, self.target = (), AgentId("")
+        self.short_since, self.back_at = None, 0.0
 
     def _task(self) -> TaskInfo:
         template = self.call.task

@@ -59,11 +59,9 @@ class Placer:
 
     def _settle(self, job: Job, server: Server) -> None:
         """It belongs to this server from now on, and begins level with who is least ahead there."""
-        others = [each for each in self._book.on(server.agent_id) if each.size and each is not job]
         affinity = self._servers.affinity(server.agent_id) or job.size
-        now = self._book.now
-        job.virtual_s = min((each.virtual_at(now) for each in others), default=0.0)
         job.place(server.agent_id, server.hostname, server.name, affinity)
+        self._servers.level(job)
         self._book.touch(job)
 
     # --- a GPU became free

@@ -175,7 +175,8 @@ class TrainingScheduler(SchedulerBase):
         for room in self._offers.rooms().values():
             yield self._offers.since(room) + settings.hold_s
         for job in self._book.live():
-            yield job.ready_at
+            yield from (job.ready_at, job.back_at)
+            yield job.short_since + settings.hold_s if job.short_since is not None else None
             yield self._copies.hook_deadline(job)
             yield job.waits_since + settings.patience_s
             yield job.turned_at + settings.switch_timeout_s if job.turn is not None else None
@@ -270,9 +271,22 @@ class TrainingScheduler(SchedulerBase):
                 together.append(program)
                 continue
             for job, _ in program.entering:
-                job.message = f"its turn waits for {program.shortage} on {server.hostname}"
+                self._short(server, job, program)
         if together:
             self._accept(together, room)
+
+    def _short(self, server: Server, job: Job, program: Program) -> None:
+        """A seat that cannot be taken is not kept from others for long."""
+        job.message = f"its turn waits for {program.shortage} on {server.hostname}"
+        if job.lives:
+            return
+        now, settings = self._book.now, self.settings
+        if job.short_since is None:
+            job.short_since = now
+        elif job.short_since + settings.hold_s <= now:
+            job.short_since, job.back_at = None, now + settings.slice_s
+            self._servers.level(job)
+            self._book.note(job, f"leaves its turn to others: {job.message}")
 
     def _accept(self, chosen: Sequence[Program], room: Room | None) -> None:
         offer_ids = tuple(offer.offer_id for offer in room.offers) if room is not None else ()

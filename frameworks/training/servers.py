@@ -112,6 +112,12 @@ class Servers:
         times = [each.virtual_at(now) for each in self._book.on(job.agent_id) if each.size]
         return (sum(times) / len(times) - job.virtual_at(now)) * job.weight
 
+    def level(self, job: Job) -> None:
+        """It begins beside whoever is least ahead there, and has nothing to make up for."""
+        others = [each for each in self._book.on(job.agent_id) if each.size and each is not job]
+        least = min((each.virtual_at(self._book.now) for each in others), default=0.0)
+        job.virtual_s = least
+
     # --- turns
 
     def take_turns(self, server: Server, on_offer: Sequence[GpuId]) -> None:
@@ -154,7 +160,7 @@ class Servers:
         if job.lives and job.heard in (TaskState.UNREACHABLE, TaskState.KILLING):
             if not job.is_leaving:
                 return None
-        elif not job.lives and job.ready_at > self._book.now:
+        elif not job.lives and max(job.ready_at, job.back_at) > self._book.now:
             return None
         return Contender(
             job.job_id,

@@ -125,6 +125,19 @@ def test_a_turn_that_cannot_begin_says_what_it_waits_for_and_takes_a_free_gpu_el
     assert "goes to agent-2 instead: the load of agent-1 was 2.00, and is 1.00" in shop.why("b")
 
 
+def test_a_seat_that_cannot_be_taken_is_not_kept_from_others_for_long() -> None:
+    shop = Shop()
+    shop.trains("a")
+    shop.submit("b")
+    shop.harness.pass_time(20)
+    assert "leaves its turn to others: its turn waits for 1 GiB mem" in shop.why("b")
+    assert shop.state("a") is JobState.RUNNING
+    assert Demand(ONE) in shop.demands()
+    shop.harness.pass_time(60)
+    shop.harness.offer(cpus=0)
+    assert shop.view("b").run == 1
+
+
 def test_nobody_is_suspended_before_its_program_can_hear() -> None:
     shop = Shop()
     shop.trains("a")
