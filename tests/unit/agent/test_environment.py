@@ -6,7 +6,7 @@ from fairlead.agent.environment import environment_of
 from fairlead.agent.events import StartContainer
 from fairlead.common.ids import FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.resources import Resources
-from fairlead.common.values import Command, TaskInfo
+from fairlead.common.values import Command, Container, TaskInfo
 
 START = StartContainer(
     LaunchUuid("u1"),
@@ -33,6 +33,13 @@ def test_nothing_of_the_agent_s_own_but_path_and_language() -> None:
         "CUDA_VISIBLE_DEVICES": "",
     }
     assert environment_of(START, own)["PATH"] == "/mine"
+
+
+def test_an_image_brings_its_own_path_and_language() -> None:
+    task = replace(START.task, command=Command(("true",)), container=Container("i"))
+    assert not {"PATH", "LANG"} & environment_of(replace(START, task=task)).keys()
+    task = replace(task, command=Command(("true",), {"PATH": "/mine"}))
+    assert environment_of(replace(START, task=task))["PATH"] == "/mine"
 
 
 def test_cuda_is_told_of_real_devices_only() -> None:

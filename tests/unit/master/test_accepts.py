@@ -162,6 +162,25 @@ def test_m37_a_task_that_cannot_be_is_refused_alone(broken: TaskInfo, word: str)
     assert list(a.living) == ["good"]
 
 
+def test_a5_an_image_goes_to_agents_that_run_containers_alone() -> None:
+    h = MasterHarness()
+    a = h.agent(attributes={"docker": "true"})
+    f = h.framework()
+    plain = task("x")
+    f.launch(
+        replace(plain, task_id=TaskId("boxed"), container=Container("i"), user="1000"),
+        replace(plain, task_id=TaskId("no-image"), container=Container("")),
+        replace(plain, task_id=TaskId("root"), container=Container("i", privileged=True)),
+        replace(plain, task_id=TaskId("user"), user="1000"),
+    )
+    assert list(a.living) == ["boxed"]
+    assert {status.task_id: status.message.partition(":")[0] for status in f.statuses} == {
+        "no-image": "container.image is empty",
+        "root": "container.privileged",
+        "user": "user",
+    }
+
+
 def test_m37_a_launch_without_a_uuid_is_refused_alone() -> None:
     h = MasterHarness()
     h.agent()

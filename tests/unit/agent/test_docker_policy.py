@@ -1,0 +1,117 @@
+"""What a Docker task is refused, and how it is described to an engine; no engine is asked."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairlead.agent.containerizer import LaunchSpec
+from fairlead.agent.docker_policy import AllowedVolume, DockerPolicy, describe
+from fairlead.agent.limits import Limits
+from fairlead.common.errors import ConfigError, ContainerError
+from fairlead.common.ids import GpuId, LaunchUuid
+from fairlead.common.values import Container, PortMapping, Volume
+
+WORK = Path("/work")
+
+
+def described(
+    container: Container | None = None, policy: DockerPolicy | None = None, **more: Any
+) -> dict[str, Any]:
+    values: dict[str, Any] = {"argv": ("true",), "env": {}, "sandbox": WORK / "box", **more}
+    spec = LaunchSpec(LaunchUuid("u"), container=container or Container("i"), **values)
+    return describe(spec, WORK, policy or DockerPolicy())
+
+
+def test_it_runs_as_the_agent_and_gains_nothing() -> None:
+    config = described()
+    assert config["user"] == f"{os.geteuid()}:{os.getegid()}"
+    assert config["host_config"]["security_opt"] == ["no-new-privileges"]
+    assert "privileged" not in config["host_config"]
+    assert config["host_config"]["network_mode"] == "host"
+    assert config["host_config"]["device_requests"] is None
+
+
+def test_another_user_is_a_number_and_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert described(user="1000")["user"] == "1000:1000"
+    assert described(user="1000:50")["user"] == "1000:50"
+    for user in ("root", "1000:", ":1", "-1", "٣", "1:2:3"):
+        with pytest.raises(ContainerError, match="give it as a number"):
+            described(user=user)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(ContainerError, match="the agent is not root"):
+        described(user="0")
+
+
+def test_real_devices_are_asked_for_and_fakes_are_not() -> None:
+    gpus = (GpuId("GPU-a"), GpuId("fake-0"), GpuId("MIG-b"))
+    (request,) = described(gpu_ids=gpus)["host_config"]["device_requests"]
+    assert request["DeviceIDs"] == ["GPU-a", "MIG-b"]
+
+
+def test_limits_in_the_words_of_an_engine() -> None:
+    limits = Limits(cpus_request=500, cpus=2500, memory_bytes=1, processes=9)
+    config = described(limits=limits)["host_config"]
+    assert (config["cpu_shares"], config["cpu_quota"], config["pids_limit"]) == (512, 250_000, 9)
+    assert config["mem_limit"] == config["memswap_limit"] == 6 << 20
+
+
+def test_ports_are_the_tasks_own_and_listen_where_the_agent_does() -> None:
+    policy = DockerPolicy(host="127.0.0.1")
+    container = Container("i", ports=(PortMapping(31005, 80), PortMapping(31006, 53, "udp")))
+    config = described(container, policy, ports=((31000, 31010),))
+    assert config["host_config"]["network_mode"] == "bridge"
+    assert config["host_config"]["port_bindings"] == {
+        "80/tcp": ("127.0.0.1", 31005),
+        "53/udp": ("127.0.0.1", 31006),
+    }
+    for wrong, why in {
+        PortMapping(30999, 80): "port 30999 is not among the task's",
+        PortMapping(31000, 0): "no port 0",
+        PortMapping(31000, 70000): "no port 70000",
+        PortMapping(31000, 80, "icmp"): "protocol 'icmp'",
+    }.items():
+        with pytest.raises(ContainerError, match=why):
+            described(Container("i", ports=(wrong,)), ports=((31000, 31010),))
+    with pytest.raises(ContainerError, match="on the network bridge only"):
+        described(Container("i", network="host", ports=container.ports), ports=((31000, 31010),))
+
+
+def test_volumes_lie_below_what_is_allowed(tmp_path: Path) -> None:
+    allowed, other = tmp_path / "allowed", tmp_path / "allowed-not"
+    for path in (allowed, other):
+        path.mkdir()
+    (allowed / "link").symlink_to(other)
+    policy = DockerPolicy((AllowedVolume.of(str(allowed)),))
+
+    def mounts(host: str, inside: str = "/in") -> list[Any]:
+        container = Container("i", (Volume(host, inside, True),))
+        found: list[Any] = described(container, policy)["host_config"]["mounts"]
+        return found[1:]
+
+    (mount,) = mounts(str(allowed), "")
+    assert (mount["Source"], mount["Target"], mount["ReadOnly"]) == (*[str(allowed)] * 2, True)
+    for host in (str(other), f"{allowed}/../allowed-not", f"{allowed}/link", "/"):
+        with pytest.raises(ContainerError, match="is not allowed on this agent"):
+            mounts(host)
+    for host, inside, why in (
+        ("relative", "/in", "give an absolute path"),
+        (f"{allowed}/none", "/in", "does not exist"),
+        (str(allowed), "in", "no place for it"),
+        (str(allowed), "/", "no place for it"),
+        (str(allowed), "/work", "the sandbox /work/box is there"),
+        (str(allowed), "/work/box/x", "the sandbox /work/box is there"),
+    ):
+        with pytest.raises(ContainerError, match=why):
+            mounts(host, inside)
+
+
+def test_what_may_only_be_read_is_not_written() -> None:
+    policy = DockerPolicy((AllowedVolume.of("/usr:ro"),))
+    described(Container("i", (Volume("/usr", "/in", True),)), policy)
+    with pytest.raises(ContainerError, match="may only be read here"):
+        described(Container("i", (Volume("/usr", "/in"),)), policy)
+    with pytest.raises(ConfigError, match="is no volume to allow"):
+        AllowedVolume.of("usr:ro")
