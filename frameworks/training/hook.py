@@ -7,6 +7,7 @@ with the very next batch, all between two steps. Anywhere else the same program 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Generic, SupportsFloat
 
 from . import stateful
@@ -160,20 +161,21 @@ class Steps(Generic[Batch]):
     def _epoch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         if self.step == self._total:
             return
+        copy = self._copy
         while True:
             try:
                 batch = next(batches)
             except StopIteration:
                 return
             except Exception:
-                if self._copy is not None:
-                    self._copy.end_if_wished()  # then so were those who load
+                if copy is not None:
+                    copy.end_if_wished()  # then so were those who load
                 raise
             yield batch
             self.step += 1
             self._position += 1
-            if self._copy is not None and self._copy.is_due():
-                self._copy.attend()
+            if copy is not None and monotonic() >= copy.due_at:
+                copy.attend()
             if self.step == self._total:
                 return
 

@@ -1,6 +1,6 @@
 """One running copy of a job, as its program sees it between two steps: progress, checkpoints, rest.
 
-The hook asks `is_due` after each step, which costs next to nothing, and calls `attend` when it is.
+The hook looks at `due_at` after each step, which costs next to nothing, and calls `attend` then.
 """
 
 import sys
@@ -97,12 +97,14 @@ class JobCopy:
         self._at_rest = sandbox / AT_REST
         self._devices = devices
         self._every_s = checkpoint_every_s
-        self._wishes = Wishes()
+        self._wishes = Wishes(self._hurry)
         self._checkpoint_step = 0
         self._switch_s = 0.0
         self._rate = 0.0
         self._looked = (0.0, 0)  # when it was looked last, and at which step
-        self._look_at = self._save_at = time.monotonic()
+        self._began = self._save_at = time.monotonic()
+        self.due_at = 0.0
+        """When there is something to attend to."""
         self._trouble = ""
 
     def begin(self) -> dict[str, Any] | None:
@@ -121,18 +123,13 @@ class JobCopy:
     def go_on(self) -> None:
         """The program is where it was when that was taken, or at its beginning."""
         self._devices.take()
-        began, now = self._look_at, time.monotonic()
+        now = time.monotonic()
         if self._program.step:
-            self._switch_s += now - began
+            self._switch_s += now - self._began
             say(f"copy {self._files.run} goes on after step {self._program.step}")
         self._looked = (now, self._program.step)
         self._save_at = now + self._every_s
         self.attend()
-
-    def is_due(self) -> bool:
-        """After every step, so this has to be quick."""
-        wishes = self._wishes
-        return wishes.is_rest or wishes.is_end or time.monotonic() >= self._look_at
 
     def attend(self) -> None:
         """Do what is wished, and what it is time for. SystemExit if this copy ends here."""
@@ -263,7 +260,12 @@ class JobCopy:
         self._tell()
         took = time.monotonic() - now
         pause = min(max(LOOK_S, took / LOOK_SHARE), LATEST_LOOK_S)
-        self._look_at = min(now + pause, self._save_at)
+        self.due_at = min(now + pause, self._save_at)
+        if self._wishes.is_rest or self._wishes.is_end:
+            self._hurry()  # it was wished meanwhile
+
+    def _hurry(self) -> None:
+        self.due_at = 0.0
 
     def _tell(self, name: str = PROGRESS) -> None:
         try:

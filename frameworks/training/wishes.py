@@ -6,14 +6,16 @@ ones that the program forks, such as a loader's workers, leave them to the progr
 
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 
 class Wishes:
-    """Nothing is done in a handler: the program might be anywhere in a step."""
+    """A handler does no more than `hurry`: the program might be anywhere in a step."""
 
-    def __init__(self) -> None:
+    def __init__(self, hurry: Callable[[], None]) -> None:
+        self._hurry = hurry
         self.is_rest = False
         self.is_end = False
         self._term: Any = None  # what SIGTERM did before
@@ -35,12 +37,14 @@ class Wishes:
 
     def _hear_rest(self, _signum: int, _frame: FrameType | None) -> None:
         self.is_rest = True
+        self._hurry()
 
     def _hear_end(self, _signum: int, _frame: FrameType | None) -> None:
         """Those that it forked end of the same signal, which is no failure of theirs: torch's
         loaders would raise an exception at once, in the middle of a step.
         """
         self.is_end = True
+        self._hurry()
         signal.signal(signal.SIGCHLD, _hear_nothing)
 
 
