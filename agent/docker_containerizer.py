@@ -75,15 +75,11 @@ class DockerContainerizer:
     async def recover(self, known: Collection[LaunchUuid] = ()) -> list[Recovered]:
         """While the engine is away all that are known are taken to run: it will tell."""
         try:
-            listed = await self._listed(within_s=RECOVER_S)
-        except EngineAwayError as away:
-            _log.warning("docker-tasks-unseen: %s; launches=%s", away, sorted(known))
+            async with asyncio.timeout(RECOVER_S):
+                found = await self._find_all(known)
+        except (TimeoutError, ContainerError) as error:
+            _log.warning("docker-tasks-unseen: %s; launches=%s", error, sorted(known))
             found = [Recovered(uuid, None) for uuid in known]
-        else:
-            seen = [await self._find(uuid, status) for uuid, status in listed.items()]
-            found = [each for each in seen if each is not None]
-            lost = sorted(set(known) - {each.uuid for each in found})
-            found += [Recovered(uuid, None, ContainerExit(uuid)) for uuid in lost]
         for each in found:
             books = self._running if each.exit is None else self._ended
             books[each.uuid] = each.started or NOBODY
@@ -106,8 +102,10 @@ class DockerContainerizer:
                 started = await docker_launch.start(
                     self._engine, spec, self._work_dir, self._policy
                 )
+        except EngineAwayError:
+            raise  # what it does of this later is found as a stranger
         except ContainerError:
-            with suppress(ContainerError):  # if it is away, a later look finds a stranger
+            with suppress(ContainerError):
                 await self._remove(uuid)
             raise
         finally:
@@ -170,14 +168,14 @@ class DockerContainerizer:
 
     # --- what the engine knows
 
-    async def _listed(self, within_s: float = 0.0) -> dict[LaunchUuid, str]:
+    async def _listed(self) -> dict[LaunchUuid, str]:
         """The status of each container of ours."""
 
         def ask(client: APIClient) -> list[dict[str, Any]]:
             filters = {"label": f"{PLACE_LABEL}={self._work_dir}"}
             return list(client.containers(all=True, filters=filters))
 
-        listed = await self._engine.ask(ask, within_s=within_s)
+        listed = await self._engine.ask(ask)
         return {LaunchUuid(each["Labels"].get(UUID_LABEL, "")): each["State"] for each in listed}
 
     async def _inspect(self, uuid: LaunchUuid) -> dict[str, Any] | None:
@@ -187,6 +185,13 @@ class DockerContainerizer:
             if refused.status != UNKNOWN:
                 raise
             return None
+
+    async def _find_all(self, known: Collection[LaunchUuid]) -> list[Recovered]:
+        listed = await self._listed()
+        seen = [await self._find(uuid, status) for uuid, status in listed.items()]
+        found = [each for each in seen if each is not None]
+        lost = sorted(set(known) - {each.uuid for each in found})
+        return found + [Recovered(uuid, None, ContainerExit(uuid)) for uuid in lost]
 
     async def _find(self, uuid: LaunchUuid, status: str) -> Recovered | None:
         """One that was made and never started may be launched anew."""

@@ -23,8 +23,8 @@ from fairlead.common.errors import ContainerError
 
 from .docker_start import SCHEME
 
-CALL_S = 20.0
-"""A silence of so long is no answer."""
+CALL_S = 60.0
+"""A silence of so long is no answer; a start on a busy disk may take half of it."""
 PATIENCE_S = 15.0
 """An engine that is started again comes back within it."""
 PAUSE_S = 0.25

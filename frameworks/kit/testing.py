@@ -10,6 +10,7 @@ h.status("t1", TaskState.FINISHED, exit_code=0)
 """
 
 from collections import deque
+from collections.abc import Mapping
 
 from fairlead.common.events import (
     CloseSession,
@@ -98,6 +99,8 @@ class Harness:
         gpus: float = 0,
         agent: str = "agent-1",
         role: str = "default",
+        *,
+        attributes: Mapping[str, str] | None = None,
     ) -> Offer:
         """Offer these resources of an agent."""
         self._offers += 1
@@ -109,6 +112,7 @@ class Harness:
             Role(role),
             Resources.of(cpus=cpus, mem=mem, gpus=named),
             hostname=agent,
+            attributes=attributes or {},
             agent_address=f"{agent}:1",
         )
         self.master.offers[offer.offer_id] = offer

@@ -6,7 +6,8 @@ import pytest
 
 from fairlead.common.messages import Accept, Decline, Kill, SetDemand, Teardown
 from fairlead.common.resources import Resources
-from fairlead.common.values import Reason, TaskState
+from fairlead.common.values import Container, Reason, TaskState
+from fairlead.frameworks.commands.offers import IN_DOCKER
 from fairlead.frameworks.commands.run import (
     Interrupted,
     MasterAway,
@@ -16,7 +17,7 @@ from fairlead.frameworks.commands.run import (
     TaskEnded,
     TaskRunning,
 )
-from fairlead.frameworks.kit.scheduler import task
+from fairlead.frameworks.kit.scheduler import task, wanting
 from fairlead.frameworks.kit.testing import Harness
 
 HI = task("hi", ["echo", "hi"], Resources.of(cpus=1), name="hello")
@@ -50,6 +51,17 @@ def test_the_first_offer_that_fits_is_used_and_no_other() -> None:
     assert h.tasks == {"hi": HI}
     (demand,) = (call for call in h.calls if isinstance(call, SetDemand))
     assert demand.demands[0].demands == (), "nothing more is wanted"
+
+
+def test_an_image_is_for_agents_that_run_containers() -> None:
+    boxed = replace(HI, container=Container("i"))
+    h = Harness(RunScheduler(boxed))
+    assert h.scheduler.demands == wanting(HI.resources, 1, constraints=IN_DOCKER)
+    plain, able = h.offer(), h.offer(attributes={"docker": "true"})
+    accepts = [call.offer_ids for call in h.calls if isinstance(call, Accept)]
+    declines = [call.offer_ids for call in h.calls if isinstance(call, Decline)]
+    assert (accepts, declines) == ([(able.offer_id,)], [(plain.offer_id,)])
+    assert h.tasks == {"hi": boxed}
 
 
 def test_the_terminal_hears_that_it_runs_and_where_its_logs_are() -> None:

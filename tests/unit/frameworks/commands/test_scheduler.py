@@ -1,6 +1,7 @@
 """The shared framework of `fairlead run -d`: runs what was submitted, once, restarts or not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,8 @@ from fairlead.common.operators import (
     WithdrawCommand,
 )
 from fairlead.common.resources import Resources
-from fairlead.common.values import Demand, Reason, TaskInfo, TaskState
+from fairlead.common.values import Container, Demand, Reason, TaskInfo, TaskState
+from fairlead.frameworks.commands.offers import IN_DOCKER
 from fairlead.frameworks.commands.scheduler import Answered, Asked, CommandsScheduler
 from fairlead.frameworks.kit.scheduler import task
 from fairlead.frameworks.kit.testing import Harness
@@ -91,6 +93,18 @@ def test_commands_that_fit_are_launched_in_their_order_and_the_rest_waits() -> N
     h.offer(cpus=2)
     assert h.launched == ["a", "b", "c"]
     assert isinstance(h.take_calls()[1], Suppress), "nothing waits, nothing is wanted"
+
+
+def test_commands_with_an_image_wait_for_agents_that_run_containers() -> None:
+    h = begin("plain")
+    boxed = replace(a_task("boxed"), container=Container("i"))
+    h.happen(Asked(2, SubmitCommand(boxed)))
+    wanted = [call for call in h.calls if isinstance(call, SetDemand)][-1]
+    assert set(wanted.demands[0].demands) == {Demand(ONE, 1), Demand(ONE, 1, IN_DOCKER)}
+    h.offer(cpus=4)
+    assert list(h.tasks) == ["plain"]
+    h.offer(cpus=4, attributes={"docker": "true"})
+    assert list(h.tasks) == ["plain", "boxed"]
 
 
 def test_a_launch_is_recorded_before_it_is_said() -> None:
