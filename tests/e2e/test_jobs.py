@@ -3,10 +3,9 @@ killed, each is trained as if nothing had happened, by one copy at a time.
 """
 
 import json
-import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -64,12 +63,8 @@ def is_daemon(process: psutil.Process, home: str, *words: str) -> bool:
     return home in argv and "fairlead.cli" in argv and {*words} <= {*argv}
 
 
-VICTIMS = {
-    "the framework": ("frameworks", "host"),
-    "the master": ("master",),
-    "the first agent": ("agent", "a1"),
-    "the second agent": ("agent", "a2"),
-}
+FRAMEWORK, MASTER = ("frameworks", "host"), ("master",)
+AGENTS = ("agent", "a1"), ("agent", "a2")
 
 
 def test_a_job_from_submission_to_its_end(fairlead: Command, witness: TrainingWitness) -> None:
@@ -156,11 +151,10 @@ def test_whatever_is_killed_every_job_finishes(fairlead: Command, witness: Train
     ids = [witness.submit(fairlead, name) for name in names]
     for name in names:
         witness.until_step(name, 1)
-    for words in VICTIMS.values():
+    for words in (FRAMEWORK, MASTER, *AGENTS):
         kill(fairlead, *words)
         witness.until_more(*names)
-    living = witness.marks("two")[-1].pid
-    os.kill(living, signal.SIGKILL)
+    witness.kill("two")
     witness.finish(*names)
     all_finish(fairlead, ids)
     runs = {name: witness.check(name, most_lost=INTERVAL) for name in names}
@@ -168,9 +162,13 @@ def test_whatever_is_killed_every_job_finishes(fairlead: Command, witness: Train
     nothing_runs(fairlead)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(
+    "victims",
+    [[FRAMEWORK], [MASTER, *AGENTS], []],
+    ids=["framework", "master and agents", "copy"],
+)
 def test_a_migration_survives_the_end_of_whoever_takes_part(
-    fairlead: Command, witness: TrainingWitness, victim: str
+    fairlead: Command, witness: TrainingWitness, victims: Sequence[Sequence[str]]
 ) -> None:
     """The job beside it ends, so one of those that share a device moves to the free one."""
     names = ("left", "right", "third")
@@ -180,8 +178,12 @@ def test_a_migration_survives_the_end_of_whoever_takes_part(
     until("two share a device, and one has its own", lambda: alone_of(fairlead, ids))
     (alone,) = alone_of(fairlead, ids)
     fairlead.ok("jobs", "cancel", ids.pop(alone))
-    until("one of them moves", lambda: any(is_moving(fairlead, job_id) for job_id in ids.values()))
-    kill(fairlead, *VICTIMS[victim])
+    until("one of them moves", lambda: moving_of(fairlead, ids))
+    moving = moving_of(fairlead, ids)
+    for words in victims:
+        kill(fairlead, *words)
+    if not victims:
+        witness.kill(moving[0])
     witness.until_more(*ids)
     witness.finish(*ids)
     all_finish(fairlead, list(ids.values()))
@@ -196,9 +198,10 @@ def alone_of(fairlead: Command, ids: Mapping[str, str]) -> list[str]:
     return [name for name in ids if list(places.values()).count(places[name]) == 1]
 
 
-def is_moving(fairlead: Command, job_id: str) -> bool:
-    found = job_of(fairlead, job_id)
-    return bool(found["state"] == "MIGRATING" or found["run"] > 1)
+def moving_of(fairlead: Command, ids: Mapping[str, str]) -> list[str]:
+    """Those that are on their way to another device, or have just come there."""
+    found = {name: job_of(fairlead, job_id) for name, job_id in ids.items()}
+    return [name for name, job in found.items() if job["state"] == "MIGRATING" or job["run"] > 1]
 
 
 def test_a_program_that_fails_is_not_started_again(fairlead: Command, tmp_path: Path) -> None:
@@ -235,9 +238,6 @@ def test_a_checkpoint_that_cannot_be_read_fails_the_job(
     until_job(fairlead, job_id, "PAUSED")
     for path in Path(job_of(fairlead, job_id)["directory"]).glob("checkpoint-*"):
         path.write_bytes(b"garbage")
-    living = witness.marks("damaged")[-1].pid
-    if psutil.pid_exists(living):
-        os.kill(living, signal.SIGKILL)
     fairlead.ok("jobs", "resume", job_id)
     found = until_job(fairlead, job_id, "FAILED", "FINISHED")
     assert found["state"] == "FAILED", found

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tests.support.command import Command, until
 
 PROGRAM = """
@@ -107,6 +108,20 @@ class TrainingWitness:
         """One of them has gone on."""
         before = sum(map(self.step, names))
         until(f"one of {names} goes on", lambda: sum(map(self.step, names)) > before, 60)
+
+    def kill(self, name: str) -> None:
+        """Its living copy, as soon as there is one."""
+        until(f"a copy of {name} is killed", lambda: self._killed(name))
+
+    def _killed(self, name: str) -> bool:
+        try:
+            process = psutil.Process(self.marks(name)[-1].pid)
+            if str(self.path / name) not in process.cmdline():
+                return False
+            process.kill()
+        except psutil.Error:
+            return False
+        return True
 
     def check(self, name: str, *, most_lost: int = 0) -> list[int]:
         """It was trained as if nothing had happened; the runs that it took.
