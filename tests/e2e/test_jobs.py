@@ -276,6 +276,7 @@ def test_six_jobs_on_four_devices_have_equal_shares(tmp_path: Path) -> None:
             witness.until_step(name, 1)
         before = shares_of(fairlead)
         begun = sum(before.values())
+        steps_before = {name: witness.step(name) for name in names}
 
         def is_over() -> bool:
             return sum(shares_of(fairlead).values()) - begun >= 4 * slices * SLICE_S
@@ -290,8 +291,9 @@ def test_six_jobs_on_four_devices_have_equal_shares(tmp_path: Path) -> None:
     # How much a slow machine makes of a second is the same for all.
     slice_s = fair / (slices * 4 / 6)
     assert all(abs(each - fair) <= 1.5 * slice_s for each in had.values()), (had, slice_s)
-    steps = {name: witness.step(name) for name in names}
-    assert min(steps.values()) > 0.6 * max(steps.values()), steps
+    steps = {name: witness.step(name) - steps_before[name] for name in names}
+    # Who moves to another device starts anew, which takes a slow machine long.
+    assert min(steps.values()) > 0.4 * max(steps.values()), steps
 
 
 def shares_of(fairlead: Command) -> dict[str, float]:
