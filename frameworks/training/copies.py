@@ -150,11 +150,13 @@ class Copies:
         job.count(self._book.now)
         ending, held = judge(status), job.held
         was_moving = job.state is JobState.MIGRATING
-        if job.is_leaving and ending.meaning is Meaning.LOST:
+        if job.is_leaving and ending.meaning is Meaning.LOST and status.state is TaskState.KILLED:
             ending = Ending(Meaning.LOST, "ended as ordered")
         job.ended(self._book.wall, ending.text)
         self._vacated(job.agent_id, held)
         self._book.touch(job)
+        if status.state in (TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED):
+            job.ending = ""  # it had ended before it could be ended, and may never have run so long
         if job.ending:
             self._book.close(job, JobState.FAILED, job.ending)
         elif ending.meaning is Meaning.DONE:

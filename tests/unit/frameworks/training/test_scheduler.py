@@ -283,6 +283,20 @@ def test_a_program_that_never_calls_the_hook_fails_with_the_way_out() -> None:
     assert "has not called the hook: import `steps`" in shop.view("a").message
 
 
+def test_a_copy_that_was_lost_before_it_could_call_the_hook_is_not_blamed_for_that() -> None:
+    """Its agent was away all the time, and is back after a reboot."""
+    shop = Shop()
+    shop.submit("a")
+    shop.harness.offer(gpus=1)
+    shop.harness.status("a.1", TaskState.RUNNING)
+    shop.harness.pass_time(61)
+    assert shop.killed() == ["a.1"]
+    shop.harness.status("a.1", TaskState.GONE, reason=Reason.EXIT_STATUS_UNKNOWN)
+    assert shop.state("a") is JobState.QUEUED
+    shop.harness.pass_time(1)
+    assert shop.demands() == (Demand(ONE),)
+
+
 def test_the_end_of_a_program_is_judged_by_its_last_words() -> None:
     shop = Shop()
     for job_id in ("a", "b"):
