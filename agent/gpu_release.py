@@ -31,14 +31,15 @@ async def unreleased(gpus: GpuBackend, pids: Collection[int], gpu_ids: Collectio
 def held(sample: GpuSample, pids: Collection[int], gpu_id: GpuId) -> str:
     """In words, if it is more than the contexts; empty if it is not.
 
-    Where nobody can tell who holds what, the device has to be as good as empty.
+    Where nobody can tell who holds what, the device has to be as good as empty: also where none of
+    the task's processes is listed, for from within a pid namespace they may bear other numbers.
     """
-    if gpu_id in sample.unknown:
+    mine = [each for each in sample.processes if each.gpu_id == gpu_id and each.pid in pids]
+    if gpu_id in sample.unknown or not mine:
         used = sum(each.memory_bytes for each in sample.devices if each.gpu_id == gpu_id)
         if used <= 2 * CONTEXT_BYTES:  # the driver's own included
             return ""
         return f"{format_bytes(used)} of {gpu_id} are in use, and nobody can tell by whom"
-    mine = [each for each in sample.processes if each.gpu_id == gpu_id and each.pid in pids]
     used = sum(each.memory_bytes for each in mine)
     contexts = CONTEXT_BYTES * len({each.pid for each in mine})
     if used <= contexts:

@@ -41,7 +41,7 @@ def driver(tmp_path: Path) -> Driver:
 
 def test_a_context_for_each_process_may_stay(driver: Driver) -> None:
     driver.shows(p7=CONTEXT_BYTES, p8=CONTEXT_BYTES, p9=30 * GIB)
-    assert driver.held() == driver.held(7) == driver.held(7, 8) == driver.held(6, 7) == ""
+    assert driver.held(7) == driver.held(7, 8) == driver.held(6, 7) == ""
     assert driver.held(7, 9).startswith(f"it still holds 30.6 GiB of {FIRST}, more than a context")
     driver.shows(p7=CONTEXT_BYTES + 2**20)
     assert "600 MiB" in driver.held(7)
@@ -55,6 +55,17 @@ def test_where_nobody_can_tell_the_device_has_to_be_empty(driver: Driver) -> Non
     assert driver.held(7) == ""
     driver.shows()
     assert driver.gpus.usage().unknown == ()
+
+
+def test_where_its_processes_are_not_listed_the_device_has_to_be_empty(driver: Driver) -> None:
+    """From within a pid namespace a driver may list other pids, or none."""
+    told = f"32.7 GiB of {FIRST} are in use, and nobody can tell by whom"
+    driver.shows(p4711=30 * GIB)
+    assert driver.held(7) == driver.held() == told
+    driver.shows()
+    assert driver.held(7) == told
+    driver.device.memory = Memory(80 * GIB, 79 * GIB, CONTEXT_BYTES)
+    assert driver.held(7) == ""
 
 
 def test_a_lost_device_is_not_taken_for_a_used_one(driver: Driver) -> None:
