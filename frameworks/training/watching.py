@@ -40,6 +40,8 @@ class Watcher:
         """What has changed is told."""
         living = dict(self._scheduler.watched())
         self._told = {job_id: said for job_id, said in self._told.items() if job_id in living}
+        if not living:
+            return
         for job_id, said in (await asyncio.to_thread(_read_all, living)).items():
             if said is not None and said != self._told.get(job_id):
                 self._told[job_id] = said
