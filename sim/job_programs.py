@@ -43,7 +43,7 @@ class Copy:
         return min(self.steps, self.first + max(0, int(trained_s / self.step_s)))
 
     def has_called_hook(self, container: Container) -> bool:
-        return container.worked_s >= self.start_s
+        return container.worked_s + 1e-5 >= self.start_s
 
 
 class Storage:

@@ -181,7 +181,7 @@ class Copies:
 
     def _done(self, job: Job) -> None:
         how, job.ending = job.ending, ""
-        if job.progress.run == job.run:
+        if job.progress.run:  # a later copy may find that there is nothing left to do
             self._book.close(job, JobState.FINISHED, how)
         else:
             why = f"its program ended with {how} and never called the hook: {HOW_TO_HOOK}"
