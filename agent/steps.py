@@ -9,8 +9,9 @@ is always first: its index, with what is left to it then. So after a crash what 
 is put right by `catch_up`, and what is recorded nowhere is free, where the step that is begun
 again finds it.
 
-**Undone** is a step whose deadline is over: its opposite is ordered until it is answered. The
-accept does not wait for that; the task says so when it is done.
+**Undone** is a step whose deadline is over, and a resume that failed: who did not hear that it was
+done does not know that it was not. Its opposite is ordered until it is answered. The accept does
+not wait for that; the task says so when it is done.
 """
 
 from dataclasses import replace
@@ -233,10 +234,7 @@ class Steps:
                 self._enter(task, Seen.RESUMED, Reason.TASK_RESUMED)
                 return True, None
             case ContainerNotResumed() if state is TaskState.RESUMING:
-                task.state = after(state, Seen.NOT_RESUMED)
-                kept = _kept(self._context.ledger.of(task.key), free_cpus=False)
-                self._give_back(accept, task, kept)
-                return True, _problem(answer.message)
+                return True, self._give_up_on(accept, task, answer.message)
             case ContainerUpdated() if state is TaskState.RUNNING and isinstance(step, Resize):
                 return True, self._updated(accept, task, step, answer.message)
             case _:
@@ -255,16 +253,21 @@ class Steps:
         """Its deadline is over: what has begun is undone."""
         task, step = self._context.tasks[accept.step], _current(accept)
         why = f"{task.info.task_id}: no answer until the deadline"
-        message = failure(accept.next_operation, why)
-        self.leave(accept)
         if task.state in _IN_A_STEP:
-            self.undo(task, message)
-        elif isinstance(step, Resize) and task.state is TaskState.RUNNING:
+            return self._give_up_on(accept, task, why)
+        self.leave(accept)
+        if isinstance(step, Resize) and task.state is TaskState.RUNNING:
             self._give_back(accept, task, task.info.resources)
             self._limit(task, task.info)
         return _problem(why)
 
     # --- undone
+
+    def _give_up_on(self, accept: Accept, task: Task, why: str) -> Problem:
+        """Nobody knows how far it came: its devices are in use until the opposite is done."""
+        self.leave(accept)
+        self.undo(task, failure(accept.next_operation, why))
+        return _problem(why)
 
     def undo(self, task: Task, message: str) -> None:
         """Order the opposite, again and again, until it is done."""

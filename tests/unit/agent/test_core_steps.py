@@ -150,6 +150,23 @@ def test_who_cannot_be_resumed_stays_suspended_and_its_device_is_free() -> None:
     assert free(h).gpus == (("gpu-1", 1000),)
 
 
+def test_who_may_have_been_resumed_after_all_keeps_its_device_until_it_stands_still() -> None:
+    """An engine that hangs says that it failed, and does it later."""
+    h = swapping().run([Suspend(A)])
+    h.steps_answer = False
+    h.resumes_fail = "no answer from its engine"
+    h.run([Resume(B)], offered=Resources.of(gpus={"gpu-1": 1}))
+    h.processes[LaunchUuid("u-b")].is_frozen = False
+    h.tell(h._held_back.pop())
+    assert h.ended_accepts()[-1].failed_operation == 0
+    assert (h.state("b"), h.held("b")) == (TaskState.RESUMING, ONE)
+    h.run([launch("c", resources=ONE)])
+    assert h.state("c") is TaskState.DROPPED, "not while it may be in use"
+    h.answers()
+    assert (h.state("b"), h.held("b")) == (TaskState.SUSPENDED, AT_REST)
+    assert "b" in h.frozen()
+
+
 def test_nobody_is_resumed_on_a_device_that_is_not_there() -> None:
     h = swapping().run([Resume(B)])
     assert h.updates() == ["b SUSPENDED"]
