@@ -13,7 +13,7 @@ from fairlead.common.errors import ConfigError, ContainerError
 from fairlead.common.ids import GpuId, LaunchUuid
 from fairlead.common.values import Container, PortMapping, Volume
 
-WORK = Path("/work")
+WORK = Path("/srv")
 
 
 def described(
@@ -101,8 +101,8 @@ def test_volumes_lie_below_what_is_allowed(tmp_path: Path) -> None:
         (f"{allowed}/none", "/in", "does not exist"),
         (str(allowed), "in", "no place for it"),
         (str(allowed), "/", "no place for it"),
-        (str(allowed), "/work", "the sandbox /work/box is there"),
-        (str(allowed), "/work/box/x", "the sandbox /work/box is there"),
+        (str(allowed), "/srv", "the sandbox /srv/box is there"),
+        (str(allowed), "/srv/box/x", "the sandbox /srv/box is there"),
     ):
         with pytest.raises(ContainerError, match=why):
             mounts(host, inside)
