@@ -180,8 +180,8 @@ class Accepts:
         del context.accepts[accept_id]
         context.drop_claims(accept_id)
         context.ledger.release(accept.holder)
+        context.record(f"accept/{accept_id}", None)  # first: without progress it would begin anew
         context.record(f"progress/{accept_id}", None)
-        context.record(f"accept/{accept_id}", None)
         framework_id = accept.run.framework.framework_id
         context.say_ended(
             AcceptEnded(accept_id, framework_id, accept.failed_operation, accept.message)
