@@ -36,6 +36,7 @@ test: venv ## the tests, real processes included; each skip says what is missing
 	$(BIN)/python -m pytest tests --ignore tests/real -m 'not soak' $(PYTEST_ARGS)
 
 test-real: venv ## the tests that need real hardware or real services; root on Debian: installs a Docker engine
+	@$(BIN)/python -m tests.support.docker_engine
 	@if [ -d tests/real ]; then \
 	  rc=0; $(BIN)/python -m pytest tests/real -m 'not soak' $(PYTEST_ARGS) || rc=$$?; \
 	  if [ $$rc -eq 5 ]; then echo "test-real: no test in tests/real applies here"; else exit $$rc; fi; \

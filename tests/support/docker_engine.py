@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.support.command import until
@@ -152,19 +152,24 @@ class Engine:
 
 def install() -> None:
     """Whatever of the engine is missing on this machine."""
-    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
     if os.geteuid() != 0:
         raise NoEngineError("not root, who alone may start a Docker engine")
-    if not missing:
+    _install([package for program, package in PACKAGES.items() if shutil.which(program) is None])
+    if shutil.which("docker") is None:  # a package of its own in later releases
+        _install(["docker-cli"])
+
+
+def _install(packages: Sequence[str]) -> None:
+    if not packages:
         return
     if shutil.which("apt-get") is None:
-        raise NoEngineError(f"not Debian, and {', '.join(missing)} cannot be installed")
+        raise NoEngineError(f"not Debian, and {', '.join(packages)} cannot be installed")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         _run("apt-get", "update", "-q", env=env)
-        _run("apt-get", "install", "-q", "-y", "--no-install-recommends", *missing, env=env)
+        _run("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages, env=env)
     except subprocess.CalledProcessError as error:
-        raise NoEngineError(f"cannot install {', '.join(missing)}: {_last(error)}") from error
+        raise NoEngineError(f"cannot install {', '.join(packages)}: {_last(error)}") from error
 
 
 def base_tree() -> Path:
@@ -218,3 +223,16 @@ def _run(*argv: str, env: dict[str, str] | None = None) -> None:
 def _last(error: subprocess.CalledProcessError) -> str:
     lines = f"{error.stdout}\n{error.stderr}".strip().splitlines()
     return lines[-1] if lines else str(error)
+
+
+def prepare() -> None:
+    """What takes long, once on a machine, before any test has its time limit."""
+    try:
+        install()
+        base_tree()
+    except NoEngineError as error:
+        print(f"no Docker engine: {error}")  # noqa: T201 - the tests will skip and say so
+
+
+if __name__ == "__main__":
+    prepare()
