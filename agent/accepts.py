@@ -191,7 +191,7 @@ class Accepts:
         """Of a framework that is no more: what has not begun never will."""
         for accept in list(self._context.accepts.values()):
             if accept.run.framework.framework_id == framework_id:
-                for launch in _to_come(accept):
+                for launch in accept.to_come():
                     self._life.drop(
                         accept.run, launch, Reason.FRAMEWORK_REMOVED, "its framework was removed"
                     )
@@ -204,17 +204,12 @@ class Accepts:
         return tuple(self._context.progress(accept) for accept in self._context.accepts.values())
 
     def to_come(self) -> Iterator[AgentTask]:
-        """Launches that no row has booked yet."""
+        """Their launches that wait for their turn."""
         for accept in self._context.accepts.values():
-            for launch in _to_come(accept):
+            for launch in accept.to_come():
                 task = self._life.make(accept.run, launch)
                 if task.key not in self._context.tasks and task.key not in self._context.ended:
                     yield task.as_value(EMPTY, with_files=False)
 
     def check(self) -> None:
         self._steps.check()
-
-
-def _to_come(accept: Accept) -> Iterator[Launch]:
-    for operation in accept.run.operations[accept.next_operation :]:
-        yield from launches(operation)

@@ -27,6 +27,7 @@ from fairlead.common.values import (
     AgentInfo,
     AgentTask,
     FrameworkInfo,
+    Launch,
     TaskInfo,
     TaskState,
     TaskStatus,
@@ -35,7 +36,7 @@ from fairlead.common.values import (
 
 from .events import Action
 from .ledger import Ledger
-from .operations import named
+from .operations import launches, named
 from .settings import AgentSettings
 from .timers import Timers
 
@@ -122,6 +123,11 @@ class Accept:
     @property
     def token(self) -> str:
         return f"{self.run.accept_id}/{self.next_operation}"
+
+    def to_come(self) -> Iterator[Launch]:
+        """Launches that no row has booked yet."""
+        for operation in self.run.operations[self.next_operation :]:
+            yield from launches(operation)
 
 
 @dataclass(slots=True)

@@ -121,10 +121,12 @@ class Life:
 
     def drop(self, run: RunAccept, launch: Launch, reason: Reason, message: str) -> None:
         """A launch that is not carried out, unless it was already."""
-        task = self.make(run, launch)
+        self._end_unbegun(self.make(run, launch), Seen.REFUSED, reason, message)
+
+    def _end_unbegun(self, task: Task, seen: Seen, reason: Reason, message: str) -> None:
         if task.key not in self._context.tasks and task.key not in self._context.ended:
             self._context.add_task(task)
-            self._end(task, Seen.REFUSED, reason, message)
+            self._end(task, seen, reason, message)
 
     # --- started
 
@@ -173,10 +175,28 @@ class Life:
         found = self.find(message.framework_id, message.task_id, message.launch_uuid)
         for task in found:
             self.kill(task, message.grace_s, Reason.KILL_REQUESTED, signum=_signal_of(message))
+        if self._kill_to_come(message):
+            return
         key = task_key(message.framework_id, message.task_id, message.launch_uuid)
         if not found and key not in self._context.tasks and key not in self._context.ended:
             until = self._context.now + self._context.settings.early_kill_s
             self._early_kills[key] = (self._context.epoch, until)
+
+    def _kill_to_come(self, message: KillTask) -> bool:
+        """Launches that wait for their turn in an accept have none any more."""
+        meant = [
+            (accept.run, launch)
+            for accept in self._context.accepts.values()
+            if accept.run.framework.framework_id == message.framework_id
+            for launch in accept.to_come()
+            if launch.task.task_id == message.task_id
+            and message.launch_uuid in ("", launch.launch_uuid)
+        ]
+        for run, launch in meant:
+            self._end_unbegun(
+                self.make(run, launch), Seen.KILL, Reason.KILL_REQUESTED, "killed before its turn"
+            )
+        return bool(meant)
 
     def find(
         self, framework_id: FrameworkId, task_id: TaskId, launch_uuid: LaunchUuid

@@ -283,6 +283,19 @@ def test_a_kill_with_grace_is_waited_for() -> None:
     assert h.state("b") is TaskState.RUNNING
 
 
+def test_who_is_killed_before_its_turn_never_starts_however_long_that_takes() -> None:
+    h = started("a")
+    h.steps_answer = False
+    offered = Resources.of(cpus=1, mem=100)
+    h.run([Suspend(A, deadline_s=300.0), launch("c", resources=ONE)], offered=offered)
+    h.kill("c").passes(100)
+    assert h.state("c") is TaskState.KILLED
+    h.answers()
+    assert (h.state("a"), h.state("c")) == (TaskState.SUSPENDED, TaskState.KILLED)
+    assert h.starts == ["u-a"]
+    assert h.ended_accepts()[-1].failed_operation == -1
+
+
 def test_a_framework_that_is_removed_takes_its_accepts_along() -> None:
     h = swapping()
     h.steps_answer = False
