@@ -65,11 +65,11 @@ class Dialer:
             address = self._leader()
             await _knock(address, self._home.tls)
             client = connect(address, self._token, self._home.tls)
+            session = client.dial(AGENT_SESSION, self._callbacks(number))
         except FairleadError as error:
             self._failed(error.message)
             self._loop.put(SessionClosed(number, error.code, error.message))
             return
-        session = client.dial(AGENT_SESSION, self._callbacks(number))
         self._sessions[number] = (client, session)
         self._last_problem = ""
         self._loop.put(SessionOpened(number))

@@ -6,20 +6,24 @@ What is there stays as it is. The only module that knows the library `cryptograp
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
-from fairlead.common.tls import AUTHORITY, AUTHORITY_KEY, TOKEN, Party, Tls
+from fairlead.common.handshakes import check
+from fairlead.common.tls import AUTHORITY, AUTHORITY_KEY, TOKEN, Party, Tls, check_private
 
-AUTHORITY_DAYS = 3650
+from .certs import MOST_DAYS
+
 _SKEW = timedelta(hours=1)
 """A certificate is good at once, also where a clock is late."""
 
@@ -31,6 +35,8 @@ class Found:
     path: Path
     is_new: bool
     expires: datetime | None = None
+    fits: bool = True
+    """Its key, and the authority."""
 
     @property
     def has_expired(self) -> bool:
@@ -49,14 +55,19 @@ def make(directory: Path, days: int) -> Iterator[Found]:
 def hand_out(directory: Path, party: Party, target: Path) -> None:
     """What that party needs, in place of what it had before: the authority's key is not in it."""
     tls = Tls(directory, party)
-    tls.read()  # says what is missing
+    check(tls)  # says what is missing, or would not be accepted
+    sources = (tls.authority, tls.certificate, tls.key, tls.token)
+    data = {source.name: tls.part(source) for source in sources}
+    if not data[TOKEN].strip():
+        raise ConfigError(
+            f"{tls.token} is empty", hint="remove it and have a new one made: fairlead certs init"
+        )
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for source in (tls.authority, tls.certificate, tls.key, tls.token):
-            path, data = target / source.name, source.read_bytes()
-            if not path.exists() or path.read_bytes() != data:  # others may be reading it
-                path.unlink(missing_ok=True)
-                _write(path, data)
+        for name, wanted in data.items():
+            path = target / name
+            if not path.exists() or path.read_bytes() != wanted:  # others may be reading it
+                _draft(path, wanted).replace(path)
     except OSError as error:
         raise ConfigError(f"cannot write into {target}: {error.strerror}") from error
 
@@ -69,15 +80,32 @@ def _make(directory: Path, days: int) -> Iterator[Found]:
         )
     signer = _key(directory / AUTHORITY_KEY)
     authority, found = _certificate(
-        directory / AUTHORITY, partial(_sign_authority, signer, AUTHORITY_DAYS)
+        directory / AUTHORITY, partial(_sign_authority, signer, MOST_DAYS)
     )
+    if authority.public_key() != signer.public_key():
+        raise ConfigError(
+            f"{directory / AUTHORITY} is not the certificate of {AUTHORITY_KEY}",
+            hint="put back the other one of the two; or remove all in the directory, and make all"
+            " anew",
+        )
     yield found
     for party in Party:
         key = _key(directory / f"{party}-key.pem")
         sign = partial(_sign, party, key, authority, signer, days)
-        yield _certificate(directory / f"{party}.pem", sign)[1]
+        certificate, found = _certificate(directory / f"{party}.pem", sign)
+        yield replace(found, fits=_fits(certificate, key, authority))
     token = directory / TOKEN
     yield Found(token, _write(token, f"{secrets.token_hex(32)}\n".encode()))
+
+
+def _fits(
+    certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, authority: x509.Certificate
+) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return certificate.public_key() == key.public_key()
 
 
 def _sign_authority(signer: ec.EllipticCurvePrivateKey, days: int) -> x509.Certificate:
@@ -157,6 +185,7 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
                 serialization.NoEncryption(),
             ),
         )
+    check_private(path, path.stat())
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
     except (ValueError, TypeError) as error:
@@ -188,6 +217,18 @@ def _unusable(path: Path) -> ConfigError:
 
 def _write(path: Path, data: bytes) -> bool:
     """Private, whole, and never in place of what is there: then False."""
+    draft = _draft(path, data)
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True
+
+
+def _draft(path: Path, data: bytes) -> Path:
+    """Beside it, to be put in its place."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -195,9 +236,7 @@ def _write(path: Path, data: bytes) -> bool:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return False
-    finally:
+    except OSError:
         draft.unlink()
-    return True
+        raise
+    return draft

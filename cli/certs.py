@@ -8,7 +8,7 @@ from fairlead.common.tls import Party
 
 from .options import debug_option
 
-LEAST_DAYS, USUAL_DAYS = 1, 825
+LEAST_DAYS, USUAL_DAYS, MOST_DAYS = 1, 825, 3650
 PARTIES = [party.value for party in Party]
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
@@ -22,7 +22,7 @@ def certs() -> None:
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.option(
     "--days",
-    type=click.IntRange(LEAST_DAYS),
+    type=click.IntRange(LEAST_DAYS, MOST_DAYS),
     default=USUAL_DAYS,
     show_default=True,
     help="That a party's certificate is good for.",
@@ -40,6 +40,8 @@ def init(directory: Path, days: int) -> None:
         good = f"  good until {found.expires:%Y-%m-%d}" if found.expires else ""
         if found.has_expired:
             good = "  has expired: remove it, run this again"
+        if not found.fits:
+            good = "  does not fit its key or the authority: remove it, run this again"
         print(f"{word}  {found.path}{good}")
     print(f"next: fairlead certs copy {directory} agent TARGET, for each machine; keep the rest")
 

@@ -303,6 +303,7 @@ def _options(tls: Tls | None, server: Party) -> list[tuple[str, Any]]:
 
 
 def _secrets(tls: Tls) -> grpc.ChannelCredentials:
+    tls.dialling()  # says what is wrong with the files, over which gRPC would abort the process
     pem = tls.read()
     return grpc.ssl_channel_credentials(pem.authority, pem.key, pem.certificate)
 

@@ -10,9 +10,12 @@ from contextlib import suppress
 from .errors import ConfigError
 from .tls import Party, Tls
 
-_WAIT_S = 5.0
+_WAIT_S = 2.0
 _REFUSAL_S = 1.0
 """A refusal of our own certificate comes after our side of the handshake."""
+_EXPIRED = "has expired"
+_RENEW = "renew it there, with fairlead certs init"
+_NEXT = "is it the right address, and --tls the directory of that cluster?"
 
 
 def check(tls: Tls) -> None:
@@ -44,13 +47,14 @@ def why_not(address: str, tls: Tls | None, party: Party) -> str:
         check(tls)
         _shake_hands(address, tls.dialling(), party.host)
     except ConfigError as error:
-        return error.message
+        return f"{error.message}; {error.hint}"
     except ssl.SSLCertVerificationError as error:
-        return f"the certificate shown there {_reason(error, tls, party)}"
+        why = _reason(error, tls, party)
+        return f"the certificate shown there {why}: {_RENEW if why == _EXPIRED else _NEXT}"
     except ssl.SSLError as error:
         if "ALERT" in (error.reason or ""):
-            return f"{tls.certificate} was not accepted there"
-        return "it does not speak TLS"
+            return f"{tls.certificate} was not accepted there: {_NEXT}"
+        return f"it does not speak TLS: {_NEXT}"
     except OSError:
         return ""
     return ""
@@ -84,7 +88,7 @@ def _shake_hands(address: str, context: ssl.SSLContext, name: str | None) -> Non
 def _reason(error: ssl.SSLError, tls: Tls, party: Party) -> str:
     said = f"{getattr(error, 'verify_message', '')} {error.reason or ''}".lower()
     if "expired" in said:
-        return "has expired"
+        return _EXPIRED
     if "not yet valid" in said:
         return "is not valid yet: does every clock go right?"
     if "mismatch" in said:

@@ -48,6 +48,8 @@ SERVER_OPTIONS = [
     ("grpc.max_send_message_length", REPLY_LIMIT_BYTES),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
     ("grpc.http2.max_ping_strikes", 0),
+    # Who connects and says nothing is hung up on; otherwise only after two minutes.
+    ("grpc.server_handshake_timeout_ms", 10_000),
     # Or two servers could listen on one port, each getting half of the calls.
     ("grpc.so_reuseport", 0),
 ]

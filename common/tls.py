@@ -80,11 +80,11 @@ class Tls:
 
     def read(self) -> Pem:
         """ConfigError if one is missing, or others could read the key."""
-        return Pem(*(self._read(path) for path in (self.authority, self.certificate, self.key)))
+        return Pem(*(self.part(path) for path in (self.authority, self.certificate, self.key)))
 
     def authority_text(self) -> str:
         """For workers, which prove themselves by a key of their own."""
-        return self._read(self.authority).decode("ascii", errors="replace")
+        return self.part(self.authority).decode("ascii", errors="replace")
 
     def listening(self, *, asks_for_certificate: bool = True) -> "SSLContext":
         """For connections from others, who show a certificate too if they are asked for one."""
@@ -120,11 +120,12 @@ class Tls:
             hint=f"remove it and have a new one made: fairlead certs init {self.directory}",
         )
 
-    def _read(self, path: Path) -> bytes:
+    def part(self, path: Path) -> bytes:
+        """One of its files; ConfigError says what is wrong with it."""
         try:
             with path.open("rb") as file:
                 if path == self.key:
-                    _check_private(path, os.fstat(file.fileno()))
+                    check_private(path, os.fstat(file.fileno()))
                 return file.read()
         except FileNotFoundError:
             raise ConfigError(
@@ -164,7 +165,8 @@ def _harden(context: "SSLContext") -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
-def _check_private(path: Path, found: os.stat_result) -> None:
+def check_private(path: Path, found: os.stat_result) -> None:
+    """ConfigError if others than its owner could read it."""
     mode = stat.S_IMODE(found.st_mode)
     if mode & 0o077:
         raise ConfigError(

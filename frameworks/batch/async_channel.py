@@ -5,6 +5,7 @@ import logging
 import socket
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fairlead.common.loopback import LOOPBACK, check_host
@@ -22,7 +23,7 @@ HANDSHAKE_S = 5.0
 _LAST_WORDS_S = 2.0
 """So long may a channel that is being closed take to write what was sent."""
 _ACCEPT_AGAIN_S = 1.0
-_STRANGERS = 256
+STRANGERS = 256
 """So many connections may be shaking hands at once; for another one the oldest is closed."""
 
 
@@ -165,7 +166,7 @@ class ChannelListener:
         self._user = user
         self._limit = limit
         self._read_size = read_size
-        self._strangers: dict[AsyncChannel, None] = {}  # oldest first
+        self._strangers: dict[AsyncChannel, socket.socket] = {}  # oldest first
         self._accepted: weakref.WeakSet[AsyncChannel] = weakref.WeakSet()
         self._entering: set[asyncio.Task[Any]] = set()
         self._socket: socket.socket | None = None
@@ -185,6 +186,8 @@ class ChannelListener:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
             self._socket = None
+        for channel in list(self._strangers):
+            self._turn_away(channel)
         await asyncio.gather(*self._entering, return_exceptions=True)
         await asyncio.gather(*(channel.hang_up() for channel in list(self._accepted)))
 
@@ -213,7 +216,7 @@ class ChannelListener:
         entering.add_done_callback(self._entering.discard)
 
     async def _enter(self, caller: socket.socket) -> None:
-        loop, channel = asyncio.get_running_loop(), self._accept()
+        loop, channel = asyncio.get_running_loop(), self._accept(caller)
         patience_s = None if self._context is None else HANDSHAKE_S
         try:
             await loop.connect_accepted_socket(
@@ -222,14 +225,21 @@ class ChannelListener:
         except OSError as error:  # TLS did not come about, so the channel never began
             channel.connection_lost(error)
 
-    def _accept(self) -> AsyncChannel:
+    def _accept(self, caller: socket.socket) -> AsyncChannel:
         codec = Codec(Listener(self._find_key), limit=self._limit, read_size=self._read_size)
         channel = AsyncChannel(codec, self)
-        if len(self._strangers) >= _STRANGERS:
-            next(iter(self._strangers)).close()
-        self._strangers[channel] = None
+        if len(self._strangers) >= STRANGERS:
+            self._turn_away(next(iter(self._strangers)))
+        self._strangers[channel] = caller
         self._accepted.add(channel)
         return channel
+
+    def _turn_away(self, stranger: AsyncChannel) -> None:
+        caller = self._strangers.pop(stranger)
+        stranger.close()
+        if self._context is not None:  # before TLS there is no channel yet that could be closed
+            with suppress(OSError):  # gone by itself
+                caller.shutdown(socket.SHUT_RDWR)
 
     # As the user of channels that are not open yet
 
@@ -271,5 +281,6 @@ async def dial(
         port,
         ssl=context,
         server_hostname=name or None,
+        ssl_handshake_timeout=None if context is None else HANDSHAKE_S,
     )
     return channel

@@ -142,6 +142,11 @@ def expired(stranger: Command) -> None:
     renewed(spoilt(stranger), Party.CLIENT, -1)
 
 
+def empty(stranger: Command) -> None:
+    """Over which gRPC would abort the process."""
+    (spoilt(stranger) / "client.pem").write_bytes(b"")
+
+
 def of_an_agent(stranger: Command) -> None:
     passed_off(spoilt(stranger), Party.AGENT, Party.CLIENT)
 
@@ -156,6 +161,7 @@ def of_an_agent(stranger: Command) -> None:
             "the certificate shown there was not made by the authority of",
         ),
         (expired, CONFIG, "tls/client.pem has expired"),
+        (empty, CONFIG, "tls/client.pem holds no usable certificate"),
         (of_an_agent, REFUSED, "the certificate of agent.fairlead may not make this call"),
     ],
 )

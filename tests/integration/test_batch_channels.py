@@ -13,7 +13,11 @@ import pytest
 from tests.support.certificates import certificates
 
 from fairlead.common.tls import Party, Tls, dialling_to
-from fairlead.frameworks.batch.async_channel import AsyncChannel, ChannelListener
+from fairlead.frameworks.batch.async_channel import (
+    STRANGERS,
+    AsyncChannel,
+    ChannelListener,
+)
 from fairlead.frameworks.batch.frames import CONTROL_LIMIT, DATA_LIMIT, Frame
 from fairlead.frameworks.batch.protocol import Kind
 from fairlead.frameworks.batch.sync_channel import ServerTls, SyncChannel
@@ -104,3 +108,36 @@ def test_frames_of_all_sizes_travel_over_tls(tmp_path: Path, name: Party, limit:
     else:
         with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
             asyncio.run(live())
+
+
+def test_of_strangers_who_say_nothing_the_oldest_are_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before TLS, too; and none of them holds up the end."""
+    monkeypatch.setattr("fairlead.frameworks.batch.async_channel.HANDSHAKE_S", 600.0)
+    tls = Tls(certificates(tmp_path / "tls"), Party.CLIENT)
+
+    async def live() -> None:
+        listener = ChannelListener(
+            lambda _: None,
+            _Nobody(),
+            limit=CONTROL_LIMIT,
+            read_size=4096,
+            context=tls.listening(asks_for_certificate=False),
+        )
+        host, _, port = (await listener.listen()).rpartition(":")
+        loop = asyncio.get_running_loop()
+        silent = [socket.create_connection((host, int(port))) for _ in range(STRANGERS + 2)]
+        try:
+            for each in silent[:2]:
+                each.setblocking(False)
+                assert not await asyncio.wait_for(loop.sock_recv(each, 1), PATIENCE_S)
+            silent[2].setblocking(False)
+            with pytest.raises(BlockingIOError):
+                silent[2].recv(1)
+            await asyncio.wait_for(listener.stop(), PATIENCE_S)
+        finally:
+            for each in silent:
+                each.close()
+
+    asyncio.run(live())

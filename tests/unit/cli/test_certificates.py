@@ -1,12 +1,13 @@
 """`fairlead certs init`: private files, made once, never overwritten."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from tests.support.certificates import certificates, renewed
 
-from fairlead.cli.certificates import make
+from fairlead.cli.certificates import hand_out, make
 from fairlead.cli.certs import certs
 from fairlead.common.errors import ConfigError
 from fairlead.common.handshakes import check
@@ -64,6 +65,66 @@ def test_what_was_damaged_is_named(tmp_path: Path) -> None:
     (directory / "ca.pem").write_text("nonsense")
     with pytest.raises(ConfigError, match=r"ca\.pem cannot be read"):
         certificates(directory)
+
+
+def another_key(directory: Path) -> None:
+    (directory / "agent-key.pem").unlink()
+
+
+def another_authority(directory: Path) -> None:
+    for path in directory.glob("ca*.pem"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("lose", [another_key, another_authority])
+def test_what_no_longer_fits_is_named_and_not_handed_out(
+    tmp_path: Path, lose: Callable[[Path], None]
+) -> None:
+    directory = certificates(tmp_path / "tls")
+    lose(directory)
+    done = CliRunner().invoke(certs, ["init", str(directory)])
+    said = f"there  {directory}/agent.pem  does not fit its key or the authority: remove it"
+    assert said in done.output
+    with pytest.raises(ConfigError):
+        hand_out(directory, Party.AGENT, tmp_path / "given")
+    assert not (tmp_path / "given").exists()
+    for party in Party:
+        (directory / f"{party}.pem").unlink()
+    certificates(directory)
+    hand_out(directory, Party.AGENT, tmp_path / "given")
+    check(Tls(tmp_path / "given", Party.AGENT))
+
+
+def test_an_authority_without_its_own_key_signs_nothing(tmp_path: Path) -> None:
+    directory, other = certificates(tmp_path / "tls"), certificates(tmp_path / "other")
+    (other / "ca-key.pem").replace(directory / "ca-key.pem")
+    with pytest.raises(ConfigError, match=r"ca\.pem is not the certificate of ca-key\.pem"):
+        certificates(directory)
+
+
+@pytest.mark.parametrize("name", ["ca-key.pem", "agent-key.pem"])
+def test_a_key_that_others_can_read_is_not_used(tmp_path: Path, name: str) -> None:
+    directory = certificates(tmp_path / "tls")
+    (directory / name).chmod(0o644)
+    with pytest.raises(ConfigError, match=rf"{name} is open to other users"):
+        certificates(directory)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("\n")])
+def test_without_a_token_nothing_is_handed_out(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    directory = certificates(tmp_path / "tls")
+    spoil(directory / "token")
+    with pytest.raises(ConfigError, match=r"no token in|token is empty"):
+        hand_out(directory, Party.AGENT, tmp_path / "given")
+
+
+def test_a_certificate_is_good_no_longer_than_its_authority(tmp_path: Path) -> None:
+    argv = ["init", str(tmp_path / "tls"), "--days", "99999999"]
+    done = CliRunner().invoke(certs, argv)
+    assert done.exit_code == 2
+    assert "3650" in done.output
 
 
 def test_it_says_what_is_there_and_until_when(tmp_path: Path) -> None:
