@@ -121,9 +121,9 @@ class Containers:
                 self._spawn(_patiently(containerizer.signal(uuid, signum), f"signal {uuid}"))
             case SuspendContainer() | ResumeContainer():
                 self._suspensions.perform(containerizer, order)
-            case UpdateContainer(uuid, limits):
-                whole = replace(limits, processes=self._processes)
-                self._suspensions.perform(containerizer, UpdateContainer(uuid, whole))
+            case UpdateContainer():
+                whole = replace(order.limits, processes=self._processes)
+                self._suspensions.perform(containerizer, replace(order, limits=whole))
             case DestroyContainer(uuid):
                 self._suspensions.cancel(uuid)
                 self._spawn(_patiently(containerizer.destroy(uuid), f"destroy {uuid}"))

@@ -96,6 +96,8 @@ class ContainerUpdated:
 
     launch_uuid: LaunchUuid
     message: str = ""
+    token: str = ""
+    """Of the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,10 @@ class UpdateContainer:
 
     launch_uuid: LaunchUuid
     limits: Limits
+    token: str = ""
+    """Comes back with the answer: one that is late is not taken for that of an order behind it."""
+    gpu_ids: tuple[GpuId, ...] = ()
+    """Those that it is to have given up; else nothing is changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,5 +46,5 @@ def held(sample: GpuSample, pids: Collection[int], gpu_id: GpuId) -> str:
         return ""
     return (
         f"it still holds {format_bytes(used)} of {gpu_id}, more than a context of"
-        f" {format_bytes(contexts)}: it has to move that away before it is at rest"
+        f" {format_bytes(contexts)}: it has to move that away first"
     )

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from fairlead.common.ids import ANY_GPU, LaunchUuid
 from fairlead.common.resources import Resources
-from fairlead.common.values import Operation, Reason, Resize, Resume, Suspend, TaskInfo, TaskState
+from fairlead.common.values import Operation, Reason, Resize, Resume, Suspend, TaskState
 
 from .context import Accept, Context, Task
 from .events import (
@@ -142,11 +142,11 @@ class Steps:
         if problem is not None:
             return problem
         self._await(accept, task)
-        self._limit(task, replace(task.info, resources=step.resources))
+        limits = limits_of(replace(task.info, resources=step.resources))
+        left = dict(step.resources.gpus)
+        given_up = tuple(gpu_id for gpu_id, _ in task.info.resources.gpus if gpu_id not in left)
+        self._context.do(UpdateContainer(task.launch_uuid, limits, accept.token, given_up))
         return None
-
-    def _limit(self, task: Task, info: TaskInfo) -> None:
-        self._context.do(UpdateContainer(task.launch_uuid, limits_of(info)))
 
     # --- what moves between accept and task
 
@@ -235,7 +235,8 @@ class Steps:
                 return True, None
             case ContainerNotResumed() if state is TaskState.RESUMING:
                 return True, self._give_up_on(accept, task, answer.message)
-            case ContainerUpdated() if state is TaskState.RUNNING and isinstance(step, Resize):
+            case ContainerUpdated(token=accept.token) if state is TaskState.RUNNING:
+                assert isinstance(step, Resize)
                 return True, self._updated(accept, task, step, answer.message)
             case _:
                 return False, None
@@ -258,7 +259,7 @@ class Steps:
         self.leave(accept)
         if isinstance(step, Resize) and task.state is TaskState.RUNNING:
             self._give_back(accept, task, task.info.resources)
-            self._limit(task, task.info)
+            self._context.do(UpdateContainer(task.launch_uuid, limits_of(task.info)))
         return _problem(why)
 
     # --- undone

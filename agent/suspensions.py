@@ -6,11 +6,11 @@ ends a suspend that is under way; the end of the container ends them all, and is
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ContainerError
-from fairlead.common.ids import LaunchUuid
+from fairlead.common.ids import GpuId, LaunchUuid
 from fairlead.common.values import Reason
 
 from .at_rest import Latecomers, RestingPlace
@@ -112,7 +112,7 @@ class Suspensions:
             case ResumeContainer():
                 told = await self._resume(containerizer, order)
             case UpdateContainer():
-                told = await _update(containerizer, order)
+                told = await self._update(containerizer, order)
         _log.info("container-order-done %s", told)
         self._tell(told)
 
@@ -125,8 +125,7 @@ class Suspensions:
                 await place.come(lambda: containerizer.signal(uuid, order.signum), order.wait_s)
             await containerizer.suspend(uuid)
             self._gpus.suspend(self._pids[uuid])
-            pids = await containerizer.pids(uuid) if order.gpu_ids else ()
-            problem = await unreleased(self._gpus, pids, order.gpu_ids) if order.gpu_ids else ""
+            problem = await self._kept(containerizer, uuid, order.gpu_ids)
             reason = Reason.GPU_NOT_RELEASED
         except ContainerError as error:
             problem, reason = error.message, Reason.OPERATION_FAILED
@@ -163,10 +162,20 @@ class Suspensions:
             place.leave()
             self._latecomers.expect(uuid, place)
 
+    async def _update(self, containerizer: Containerizer, order: UpdateContainer) -> Event:
+        uuid = order.launch_uuid
+        try:
+            problem = await self._kept(containerizer, uuid, order.gpu_ids)
+            if not problem:
+                await containerizer.update(uuid, order.limits)
+        except ContainerError as error:
+            problem = error.message
+        return ContainerUpdated(uuid, problem, order.token)
 
-async def _update(containerizer: Containerizer, order: UpdateContainer) -> Event:
-    try:
-        await containerizer.update(order.launch_uuid, order.limits)
-    except ContainerError as error:
-        return ContainerUpdated(order.launch_uuid, error.message)
-    return ContainerUpdated(order.launch_uuid)
+    async def _kept(
+        self, containerizer: Containerizer, uuid: LaunchUuid, gpu_ids: Collection[GpuId]
+    ) -> str:
+        """In words, what it still holds of devices that it is to have given up."""
+        if not gpu_ids:
+            return ""
+        return await unreleased(self._gpus, await containerizer.pids(uuid), gpu_ids)

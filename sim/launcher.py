@@ -34,6 +34,7 @@ from .journal import Journal, count
 TERM, KILL = 15, 9
 LOOKS_S = 2.0
 """So long devices are looked at for what a suspended container still holds of them."""
+IN_USE = "memory: more than that is in use"
 
 
 class Launcher:
@@ -265,12 +266,12 @@ class Launcher:
             return
         if self._fails("update"):
             self._note("not updated", order.launch_uuid)
-            self._say(ContainerUpdated(order.launch_uuid, "memory: more than that is in use"))
+            self._say(ContainerUpdated(order.launch_uuid, IN_USE, order.token))
             return
         self._note("updated", order)
         cpus, mem = order.limits.cpus_request, order.limits.memory_bytes
         self._auditor.container_updated(self.host, order.launch_uuid, cpus, mem)
-        self._say(ContainerUpdated(order.launch_uuid))
+        self._say(ContainerUpdated(order.launch_uuid, token=order.token))
 
     def _say(self, event: object) -> None:
         if self.tell is not None:

@@ -128,6 +128,7 @@ class AgentHarness:
         self.resumes_fail = ""
         self.updates_fail = ""
         self.suspends: list[SuspendContainer] = []
+        self.resizes: list[UpdateContainer] = []
         self.confirms = True
         self.dies = True
         self.answers_registrations = True
@@ -456,8 +457,9 @@ class AgentHarness:
                 if self.resumes_fail:
                     answer = ContainerNotResumed(uuid, self.resumes_fail)
                 process.is_frozen = process.is_frozen and bool(self.resumes_fail)
-            case UpdateContainer(_, limits):
-                answer = ContainerUpdated(uuid, self.updates_fail)
+            case UpdateContainer(_, limits, token):
+                self.resizes.append(order)
+                answer = ContainerUpdated(uuid, self.updates_fail, token)
                 process.limits = process.limits if self.updates_fail else limits
         self._answer(answer, self.steps_answer)
 

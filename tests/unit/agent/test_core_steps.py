@@ -355,6 +355,35 @@ def test_a_resize_names_its_devices() -> None:
     assert h.ended_accepts()[-1].message == "a: the master names devices"
     h.run([Resize(A, Resources.of(gpus={"gpu-1": 1, "gpu-2": 1}))], offered=offered)
     assert h.held("a").gpus == (("gpu-1", 1000), ("gpu-2", 1000))
+    assert h.resizes[-1].gpu_ids == ()
+
+
+def test_a_device_that_is_resized_away_has_to_be_given_up_first() -> None:
+    h = AgentHarness(cpus=4, gpus={"gpu-1": 1, "gpu-2": 1}).registered()
+    h.run([launch("a", resources=Resources.of(gpus={"gpu-1": 1, "gpu-2": 1}))])
+    h.updates_fail = "it still holds 2 GiB of gpu-2"
+    fewer = Resources.of(gpus={"gpu-1": 1})
+    h.run([Resize(A, fewer)])
+    assert h.resizes[-1].gpu_ids == ("gpu-2",)
+    assert h.held("a").gpu_millis == 2000
+    h.updates_fail = ""
+    h.run([Resize(A, fewer)])
+    assert h.held("a") == fewer
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_another() -> None:
+    h = AgentHarness(cpus=4).registered().launch("a", cpus=1)
+    h.steps_answer = False
+    h.run([Resize(A, Resources.of(cpus=2))], offered=Resources.of(cpus=1)).passes(31)
+    late = [h._held_back.pop(0), h._held_back.pop(0)]  # of the resize, and of its undoing
+    h.updates_fail = "memory: more than that is in use"
+    h.run([Resize(A, Resources.of(cpus=0.5))])
+    for event in late:
+        h.tell(event)
+    assert h.held("a") == Resources.of(cpus=1)
+    h.answers()
+    assert h.held("a") == Resources.of(cpus=1)
+    assert h.last("a").latest.reason is Reason.OPERATION_FAILED
 
 
 # --- a crash at any point

@@ -331,6 +331,24 @@ def test_who_cannot_be_frozen_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     play(tmp_path, story)
 
 
+def test_a_device_is_given_up_only_by_who_holds_nothing_of_it(tmp_path: Path) -> None:
+    async def story(agent: Agent) -> None:
+        await agent.start(A)
+        agent.holds(A, 2 * GIB)
+        order = UpdateContainer(A, Limits(500, 500), "x1/0", (FAKE,))
+        agent.containers.perform(order)
+        told = await agent.hears()
+        assert isinstance(told, ContainerUpdated)
+        assert told.message.startswith("it still holds 2 GiB of fake-0, more than a context")
+        assert agent.machine.tasks[A].spec.limits.cpus == 1000, "nothing has changed"
+        agent.holds(A, 0)
+        agent.containers.perform(order)
+        assert await agent.hears() == ContainerUpdated(A, token="x1/0")
+        assert agent.machine.tasks[A].spec.limits.cpus == 500
+
+    play(tmp_path, story)
+
+
 def test_other_limits_are_told_of(tmp_path: Path) -> None:
     async def story(agent: Agent) -> None:
         agent.machine.programs["job"] = FakeProgram(memory_bytes=2 * GIB)
