@@ -184,9 +184,11 @@ class Containers:
         """It may have been suspended before this agent began, or have come to rest too late."""
         resources = task.resources if task.resources.gpus else task.task.resources  # to be again
         self._attach(pid, resources, Path(task.sandbox))
-        if task.latest.state is TaskState.SUSPENDED:
+        state, reason = task.latest.state, task.latest.reason
+        was_suspended = state is TaskState.RUNNING and reason in WAS_SUSPENDED
+        if state is TaskState.SUSPENDED:
             self._gpus.suspend(pid)
-        elif task.latest.state is TaskState.RUNNING and task.latest.reason in WAS_SUSPENDED:
+        elif was_suspended or state is TaskState.RESUMING:
             self._suspensions.expect(task.launch_uuid, task.sandbox)
 
     def _attach(self, pid: int, resources: Resources, sandbox: Path) -> None:
