@@ -47,13 +47,7 @@ class Engine:
     @property
     def pid(self) -> int:
         """Of the daemon; 0 if it does not run."""
-        try:
-            pid = int((self.home / "pid").read_text())
-            stat = Path(f"/proc/{pid}/stat").read_text()
-            name, state = stat.partition("(")[2].rpartition(")")[0], stat.rpartition(") ")[2][0]
-        except (OSError, ValueError):
-            return 0
-        return pid if name == "dockerd" and state not in "ZX" else 0
+        return _living(self.home / "pid", "dockerd")
 
     def start(self) -> None:
         """Returns when it answers. What a former one left running it takes over."""
@@ -123,9 +117,14 @@ class Engine:
         self.end(signal.SIGKILL)
 
     def end(self, signum: int = signal.SIGTERM) -> None:
-        """Its containers go on."""
+        """Its containers go on. What sees them end goes with it: nobody does, until it is back."""
+        helper = self.home / "exec" / "containerd" / "containerd.pid"
         self.send(signum)
-        until("the Docker engine has ended", lambda: not self.pid, START_S)
+        until(
+            "the Docker engine has ended",
+            lambda: not self.pid and not _living(helper, "containerd"),
+            START_S,
+        )
 
     def remove_containers(self) -> None:
         if containers := self.docker("ps", "--all", "--quiet").split():
@@ -150,16 +149,30 @@ class Engine:
         shutil.rmtree(self.home)
 
 
+def _living(file: Path, name: str) -> int:
+    """The process that a file names, if it is of that name and alive; else 0."""
+    try:
+        pid = int(file.read_text())
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (OSError, ValueError):
+        return 0
+    is_it = stat.partition("(")[2].rpartition(")")[0] == name
+    return pid if is_it and stat.rpartition(") ")[2][0] not in "ZX" else 0
+
+
 def install() -> None:
     """Whatever of the engine is missing on this machine."""
     if os.geteuid() != 0:
         raise NoEngineError("not root, who alone may start a Docker engine")
-    _install([package for program, package in PACKAGES.items() if shutil.which(program) is None])
+    install_packages(
+        [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    )
     if shutil.which("docker") is None:  # a package of its own in later releases
-        _install(["docker-cli"])
+        install_packages(["docker-cli"])
 
 
-def _install(packages: Sequence[str]) -> None:
+def install_packages(packages: Sequence[str]) -> None:
+    """Debian's; NoEngineError says why they cannot be had."""
     if not packages:
         return
     if shutil.which("apt-get") is None:
