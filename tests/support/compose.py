@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.command import until
-from tests.support.docker_engine import CACHE, IMAGE, Engine, NoEngineError, install_packages
+from tests.support.docker_engine import CACHE, IMAGE, Engine, NoEngineError
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "fairlead-test"
@@ -165,16 +165,9 @@ def wheels() -> Path:
     return there
 
 
-def install_compose() -> None:
-    """Debian's."""
-    if shutil.which("docker-compose") is None:
-        install_packages(["docker-compose"])
-
-
 @contextmanager
 def compose_of(engine: Engine, place: Path) -> Iterator[Compose]:
     """Built and brought up; nothing of it is left."""
-    install_compose()
     compose = Compose(engine, place)
     try:
         compose("build", "cli", timeout_s=UP_S)

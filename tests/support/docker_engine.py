@@ -18,6 +18,7 @@ from tests.support.command import until
 
 PACKAGES = {
     "dockerd": "docker.io",
+    "docker-compose": "docker-compose",
     "debootstrap": "debootstrap",
     "ip": "iproute2",
     "iptables": "iptables",
@@ -164,15 +165,12 @@ def install() -> None:
     """Whatever of the engine is missing on this machine."""
     if os.geteuid() != 0:
         raise NoEngineError("not root, who alone may start a Docker engine")
-    install_packages(
-        [package for program, package in PACKAGES.items() if shutil.which(program) is None]
-    )
+    _install([package for program, package in PACKAGES.items() if shutil.which(program) is None])
     if shutil.which("docker") is None:  # a package of its own in later releases
-        install_packages(["docker-cli"])
+        _install(["docker-cli"])
 
 
-def install_packages(packages: Sequence[str]) -> None:
-    """Debian's; NoEngineError says why they cannot be had."""
+def _install(packages: Sequence[str]) -> None:
     if not packages:
         return
     if shutil.which("apt-get") is None:
