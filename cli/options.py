@@ -44,7 +44,7 @@ def home_of(ctx: click.Context, party: "Party | None" = None) -> "Home":
 
 
 def _reach(ctx: click.Context, party: "Party | None") -> "Reach":
-    from fairlead.common.loopback import LOOPBACK, check_host
+    from fairlead.common.loopback import LOOPBACK, check_host, check_name
     from fairlead.common.tls import VARIABLE, Party, Reach, Tls
 
     said = choices(ctx)
@@ -58,7 +58,7 @@ def _reach(ctx: click.Context, party: "Party | None") -> "Reach":
 
             check(tls)
         os.environ[VARIABLE] = str(tls.directory)  # for whatever this process starts
-    return Reach(tls, host, said.advertise)
+    return Reach(tls, host, check_name(said.advertise))
 
 
 def master_of(ctx: click.Context) -> str:

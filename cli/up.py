@@ -4,7 +4,7 @@ import click
 
 from .containers import docker_flags, docker_options
 from .keeping import keeping_flags, keeping_options
-from .options import debug_option, home_of, home_option, isolation_option
+from .options import debug_option, home_of, home_option, isolation_option, tls_option
 from .quantities import BYTES, CPUS, GPU_SOURCE
 
 
@@ -25,6 +25,7 @@ from .quantities import BYTES, CPUS, GPU_SOURCE
 @keeping_options
 @click.option("--embedded", is_flag=True, hidden=True)
 @home_option
+@tls_option
 @debug_option
 @click.pass_context
 def up(

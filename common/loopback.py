@@ -41,6 +41,26 @@ def check_host(host: str, *, has_tls: bool = False) -> str:
     )
 
 
+def check_name(name: str) -> str:
+    """By which others are to find this machine; ConfigError if it is no name and no address."""
+    if not (set(name) & set(":/ []")) or _is_address(name):
+        return name
+    raise ConfigError(
+        f"{name!r} is not the name of a machine",
+        hint="write --advertise node-0, or an IP address; the port goes with --port",
+    )
+
+
+def _is_address(text: str) -> bool:
+    import ipaddress  # noqa: PLC0415 - as above
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def advertised(host: str, name: str = "") -> str:
     """What others are told: the name given, or the host itself, or if that is any: this machine."""
     if name or host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened on

@@ -196,7 +196,10 @@ def _check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+                raise ConfigError(
+                    f"cannot listen on {host}:{port}: {error.strerror}",
+                    hint="choose an address of this machine, or 0.0.0.0 for all, and a free port",
+                ) from error
             raise ConfigError(
                 f"port {port} is already in use ({_holder(port)}):"
                 " choose another with --port or stop the other process"

@@ -126,6 +126,16 @@ def test_who_is_not_healthy_is_named(cluster: Daemons) -> None:
     assert said == "fairlead: not connected to the master: x, y"
 
 
+def test_one_command_brings_up_a_cluster_with_tls(tls: Path, fairlead_home: Path) -> None:
+    command = Command(fairlead_home)
+    try:
+        command.ok("up", "--detach", "--gpus", "none", "--tls", str(tls))
+        assert command.ok("run", "--tls", str(tls), "--", "echo", "hi") == "hi\n"
+        assert "or its certificates, --tls DIR" in words(command, "status")[1]
+    finally:
+        command("down")
+
+
 # --- who is kept out
 
 

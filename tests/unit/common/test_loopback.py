@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from fairlead.common.errors import ConfigError
-from fairlead.common.loopback import advertised, check_address, check_host
+from fairlead.common.loopback import advertised, check_address, check_host, check_name
 
 ELSEWHERE = [
     "192.0.2.1:1",
@@ -43,3 +43,14 @@ def test_what_others_are_told() -> None:
     assert advertised("192.0.2.1", "node-1") == "node-1"
     assert advertised("2001:db8::1") == "[2001:db8::1]"
     assert advertised("0.0.0.0") == socket.gethostname()  # noqa: S104 - not listened on
+
+
+@pytest.mark.parametrize("name", ["", "node-0", "node-0.example.com", "192.0.2.1", "2001:db8::1"])
+def test_names_of_machines(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["node-0:5050", "https://node-0", "node 0", "[::1]"])
+def test_no_names_of_machines(name: str) -> None:
+    with pytest.raises(ConfigError, match="is not the name of a machine"):
+        check_name(name)
