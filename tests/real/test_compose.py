@@ -132,6 +132,8 @@ def test_all_is_finished_though_everybody_is_killed(compose: Compose, shell: She
     (master,) = compose.containers("master")
     compose.kill(master)
     until("the master has its agents again", lambda: len(agents(shell)) == 2, STEP_S)
+    (frameworks,) = compose.containers("frameworks")
+    until("it has its frameworks again", lambda: compose.serves(frameworks), STEP_S)
     compose.kill(second)
     until("what ran there is gone", lambda: state_of(shell, lost) == "GONE", STEP_S)
     gate.touch()

@@ -3,7 +3,6 @@
 Its images are built where no package index is reached: the wheels are made outside and given.
 """
 
-import functools
 import json
 import os
 import shutil
@@ -81,10 +80,13 @@ class Compose:
         state = self.inspect(container)["State"]
         return bool(state["Running"] and state["Health"]["Status"] == "healthy")
 
+    def serves(self, container: str) -> bool:
+        """By its own health check, asked now: the engine's turn comes every 10 s only."""
+        _, check = self.inspect(container)["Config"]["Healthcheck"]["Test"]
+        return self.engine.docker("exec", container, "sh", "-c", check, check=False) == "ok"
+
     def kill(self, container: str) -> None:
-        """With -9, behind the engine's back; it starts it again. Its own health check is asked at
-        once: the engine's turn comes every 10 s only.
-        """
+        """With -9, behind the engine's back; it starts it again."""
         before = self.inspect(container)
         os.kill(before["State"]["Pid"], signal.SIGKILL)
         count = before["RestartCount"]
@@ -93,10 +95,7 @@ class Compose:
             lambda: self.inspect(container)["RestartCount"] > count,
             STEP_S,
         )
-        _, check = before["Config"]["Healthcheck"]["Test"]
-        argv = ("exec", container, "sh", "-c", check)
-        asked = functools.partial(self.engine.docker, *argv, check=False)
-        until(f"{before['Name']} is healthy", lambda: asked() == "ok", STEP_S)
+        until(f"{before['Name']} serves", lambda: self.serves(container), STEP_S)
 
     def remove(self) -> None:
         """All of it at once; `docker-compose down` asks one after the other to end."""

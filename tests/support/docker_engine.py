@@ -29,6 +29,8 @@ IMAGE = "fairlead-test-base"
 LEFT_OUT = ("./var/cache/apt/*", "./var/lib/apt/*", "./usr/share/doc/*", "./usr/share/locale/*")
 START_S = 60.0
 CONTROLLERS = Path("/sys/fs/cgroup")
+SHIMS = Path("/run/containerd/s")
+"""Of every containerd on the machine, whatever else it is told."""
 
 
 class NoEngineError(Exception):
@@ -140,6 +142,7 @@ class Engine:
             self.remove_containers()
             self.docker("network", "prune", "--force")
             self.kill()  # it would wait for who still listens to it
+        _remove_dead(SHIMS)
         for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             if (place := line.split()[1]).startswith(f"{self.home}/"):
                 _run("umount", "--lazy", place)
@@ -148,6 +151,14 @@ class Engine:
             for directory, _, _ in os.walk(parent, topdown=False):
                 Path(directory).rmdir()
         shutil.rmtree(self.home)
+
+
+def _remove_dead(sockets: Path) -> None:
+    """Those at which nobody listens any more: who is killed leaves them behind."""
+    listening = Path("/proc/net/unix").read_text()
+    for path in sockets.glob("*"):
+        if str(path) not in listening:
+            path.unlink(missing_ok=True)
 
 
 def _living(file: Path, name: str) -> int:
