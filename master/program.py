@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import Role, TaskId
+from fairlead.common.ids import ANY_GPU, Role, TaskId
 from fairlead.common.messages import KILL_SIGNALS
 from fairlead.common.resources import Resources
 from fairlead.common.sizes import MAX_ACCEPT_BYTES, task_bytes
@@ -183,8 +183,13 @@ def _unfit(planned: Planned, *states: TaskState) -> str:
 
 def _on_its_own(wanted: Resources, held: Resources) -> Resources:
     """The devices that it has come first: a process keeps them if it can."""
-    picked = Resources(gpus=held.gpus).pick(Resources(gpus=wanted.gpus))
-    return wanted if picked is None else replace(wanted, gpus=picked.gpus)
+    own, asked = Resources(gpus=held.gpus), Resources(gpus=wanted.gpus)
+    if (picked := own.pick(asked)) is not None:
+        return replace(wanted, gpus=picked.gpus)
+    more = asked.gpu_millis - own.gpu_millis
+    if [name for name, _ in wanted.gpus] == [ANY_GPU] and more > 0:
+        return replace(wanted, gpus=(own + Resources(gpus=((ANY_GPU, more),))).gpus)
+    return wanted
 
 
 def _named(resources: Resources) -> str:

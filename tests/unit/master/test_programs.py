@@ -226,6 +226,14 @@ def test_m10_a_resized_task_keeps_the_devices_that_it_has() -> None:
     assert held(h, f, "t1").gpus == (("GPU-host1-1", 1000),)
 
 
+def test_m10_a_task_that_grows_keeps_the_devices_that_it_has() -> None:
+    _, a, f = running(*(task(f"t{n}", gpus=1, cpus=0.5) for n in range(3)), gpus=3)
+    h = f.harness
+    f.orders(suspend("t0"), suspend("t1"), resize("t2", cpus=0.5, gpus=2))
+    a.programs.finish()
+    assert held(h, f, "t2").gpus == (("GPU-host1-0", 1000), ("GPU-host1-2", 1000))
+
+
 def test_m10_a_resized_task_is_resumed_with_what_it_had_then() -> None:
     h, a, f = running()
     f.orders(resize(cpus=0.5, mem=2, gpus=1), offers=offers_for(f, demand(mem="2GiB")))
