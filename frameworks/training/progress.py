@@ -25,13 +25,17 @@ MOST = 2**56
 def read_progress(directory: str) -> JobProgress | None:
     """The latest of a job; None if there is no file, or none that can be understood."""
     try:
-        descriptor = os.open(Path(directory) / FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file:
+        with open(Path(directory) / FILE, "rb", opener=_open) as file:
             data = file.read(MOST_BYTES + 1)
         found = json.loads(data) if len(data) <= MOST_BYTES else None
     except (OSError, ValueError, RecursionError):
         return None
     return understood(found) if isinstance(found, dict) else None
+
+
+def _open(path: str, flags: int) -> int:
+    """A pipe does not hold us up, and a link leads nowhere."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def understood(found: dict[str, Any]) -> JobProgress:

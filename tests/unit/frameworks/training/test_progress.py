@@ -51,6 +51,15 @@ def test_what_is_no_file_is_nothing(tmp_path: Path) -> None:
     assert read_progress(str(tmp_path)) is None
 
 
+def test_a_directory_in_its_place_costs_nothing_however_often_it_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / FILE).mkdir()
+    before = len([*Path("/proc/self/fd").iterdir()])
+    assert [read_progress(str(tmp_path)) for _ in range(3)] == [None] * 3
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
 @pytest.mark.parametrize(
     "found",
     [
