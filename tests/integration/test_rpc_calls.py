@@ -4,10 +4,12 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from tests.support.certificates import certificates
 from tests.support.sessions import (
     TOKEN,
     Raw,
@@ -41,6 +43,7 @@ from fairlead.common.operators import (
 )
 from fairlead.common.server import Server
 from fairlead.common.session import Callbacks, Limits, Session
+from fairlead.common.tls import Party, Reach, Tls
 
 ORDER = OperatorCall(TeardownFramework(FrameworkId("f")))
 
@@ -378,5 +381,25 @@ def test_a_port_that_is_none_is_refused() -> None:
     async def scenario() -> None:
         with pytest.raises(ConfigError, match="65536 is not a port"):
             await Server(TOKEN, port=65536).start()
+
+    run(scenario)
+
+
+def test_who_does_not_begin_tls_is_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "grpc.server_handshake_timeout_ms"
+    options = [(key, 100 if key == name else value) for key, value in rpc.SERVER_OPTIONS]
+    monkeypatch.setattr(rpc, "SERVER_OPTIONS", options)
+
+    async def scenario() -> None:
+        server = Server(TOKEN, reach=Reach(Tls(certificates(tmp_path), Party.MASTER)))
+        host, _, port = (await server.start()).rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            assert not await asyncio.wait_for(reader.read(), 20)
+        finally:
+            writer.close()
+            await server.stop(0)
 
     run(scenario)
