@@ -92,14 +92,19 @@ class Copies:
         if job is None:
             return False
         is_first = not job.has_called_hook
-        if event.progress is not None:
+        if event.progress is not None and event.progress.run >= job.progress.run:
             job.progress = event.progress
         is_news = is_first and job.has_called_hook
         if job.has_trained:
             job.losses = 0
         if is_news:
+            job.went_on()
+            if job.run > 1:
+                step = job.progress.checkpoint_step
+                self._book.note(job, f"copy {job.run} goes on from step {step}")
             if job.heard is TaskState.RUNNING and job.state is JobState.STARTING:
                 job.state = JobState.RUNNING
+        if is_news or not job.lives:
             self._book.touch(job)
         if job.ending and not job.lives and not job.is_over:
             self._done(job)
@@ -155,19 +160,19 @@ class Copies:
         job.ended(self._book.wall, ending.text)
         self._vacated(job.agent_id, held)
         self._book.touch(job)
+        self._book.order(LookAt(job.job_id, job.directory))
         if status.state in (TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED):
             job.ending = ""  # it had ended before it could be ended, and may never have run so long
         if job.ending:
             self._book.close(job, JobState.FAILED, job.ending)
         elif ending.meaning is Meaning.DONE:
             job.ending = ending.text
-            self._book.order(LookAt(job.job_id, job.directory))
         elif job.verb is JobVerb.CANCEL:
             self._book.close(job, JobState.CANCELLED, BY_ORDER)
         elif job.verb is JobVerb.PAUSE:
             job.unplace()
             job.state, job.message = JobState.PAUSED, BY_ORDER
-            self._book.note(job, f"paused at step {job.progress.checkpoint_step}: {ending.text}")
+            self._book.note(job, f"paused: {ending.text}")
         elif ending.meaning in (Meaning.FAILED, Meaning.HOPELESS):
             self._failed(job, ending)
         elif was_moving:
@@ -182,7 +187,8 @@ class Copies:
     def _done(self, job: Job) -> None:
         how, job.ending = job.ending, ""
         if job.progress.run:  # a later copy may find that there is nothing left to do
-            self._book.close(job, JobState.FINISHED, how)
+            trouble = f"; at its end: {job.progress.trouble}" if job.progress.trouble else ""
+            self._book.close(job, JobState.FINISHED, how + trouble)
         else:
             why = f"its program ended with {how} and never called the hook: {HOW_TO_HOOK}"
             self._book.close(job, JobState.FAILED, why)
@@ -211,4 +217,4 @@ class Copies:
         elif job.state is not JobState.MIGRATING:
             job.state = JobState.QUEUED
         job.message = why
-        self._book.note(job, f"{why}; goes on from step {job.progress.checkpoint_step}")
+        self._book.note(job, f"{why}; goes on from its checkpoint")

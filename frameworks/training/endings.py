@@ -65,6 +65,8 @@ def judge(status: TaskStatus) -> Ending:
 
 
 def _words(status: TaskStatus) -> str:
+    if status.message and status.reason is Reason.COMMAND_NOT_STARTED:
+        return status.message
     is_plain = status.reason in (Reason.COMMAND_EXITED, Reason.KILL_REQUESTED)
     said = f": {status.message}" if status.message and not is_plain else ""
     if status.exit_code == SAVED_EXIT:

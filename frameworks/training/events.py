@@ -46,7 +46,9 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class LookAt:
-    """Read this job's progress now and say what stands there: its copy has ended."""
+    """Read this job's progress now and say what stands there: its copy has ended, and may have
+    said more than was read.
+    """
 
     job_id: str
     directory: str
@@ -64,7 +66,7 @@ class TrainingSettings:
     """How patient the scheduler is; times in seconds."""
 
     slice_s: float = 60.0
-    hook_timeout_s: float = 60.0
+    hook_timeout_s: float = 300.0
     """A copy that runs for so long and has not called the hook never will."""
     patience_s: float = 1.0
     """For GPUs of one's own, before a job shares those of others."""

@@ -178,8 +178,8 @@ class JobCopy:
                 return saved
             reason = f"the checkpoint of step {self._checkpoint_step} is gone"
         say(
-            f"cannot go on: {reason} in {self._files.directory}; put one back, or remove that"
-            " directory to train from the start"
+            f"cannot go on: {reason} in {self._files.directory}; submit the job again to train"
+            " from the start"
         )
         raise SystemExit(UNREADABLE)
 

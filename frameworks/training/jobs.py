@@ -212,6 +212,11 @@ class Job:
         ]
         return self._task()
 
+    def went_on(self) -> None:
+        """Its copy has said where it began."""
+        *before, last = self.runs
+        self.runs = (*before, replace(last, first_step=self.progress.checkpoint_step))
+
     def ended(self, at: float, how: str) -> None:
         """The copy is no more; where it was is remembered until a place is settled."""
         self.launch_uuid = LaunchUuid("")

@@ -10,6 +10,7 @@ from fairlead.common.jobs import (
 )
 from fairlead.common.resources import MILLIS
 from fairlead.common.sizes import MAX_TASK_BYTES, task_bytes
+from fairlead.common.values import TaskState
 
 from .book import BY_ORDER, Book
 from .events import Answered, Asked
@@ -69,6 +70,8 @@ class Orders:
         if job.lives and job.verb is not JobVerb.RESUME:
             job.state = JobState.CANCELLING if is_cancel else job.state
             job.message = "is ended" if is_cancel else "is paused as soon as it has saved"
+            if job.heard is TaskState.UNREACHABLE:
+                job.message += ", and its agent is unreachable: waits to hear what became of it"
             grace_s = CANCEL_GRACE_S if is_cancel else None
             self._book.end_copy(job, f"its copy is ended at step {job.progress.step}", grace_s)
         elif job.ending:

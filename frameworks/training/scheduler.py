@@ -245,14 +245,19 @@ class TrainingScheduler(SchedulerBase):
             job = self._book.jobs[job_id]
             if job.is_suspended and not job.is_leaving and seat != job.gpu_ids:
                 here, there = ", ".join(job.gpu_ids), ", ".join(seat)
-                behind_s = self._servers.behind(job)
-                text = f"moves from {here} to {there}: {behind_s:.1f} s behind the average there"
-                self._book.move(job, text)
+                is_free = not self._book.holders(server.agent_id).keys() & {*seat}
+                why = "that is free" if is_free else self._standing(job)
+                self._book.move(job, f"moves from {here} to {there}: {why}")
                 job.migrations += 1
         for program in programs(self._book, server):
             for job in program.victims:
                 if job.is_stuck and job.may_be_stopped:
                     self._book.move(job, "cannot be suspended, so its slice ends with its copy")
+
+    def _standing(self, job: Job) -> str:
+        behind_s = self._servers.behind(job)
+        where = "behind" if behind_s >= 0 else "ahead of"
+        return f"{abs(behind_s):.1f} s {where} the average there"
 
     def _say(self, server: Server, room: Room | None) -> None:
         """Programs that need no offer go by themselves, the others together with what there is."""

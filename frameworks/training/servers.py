@@ -13,6 +13,7 @@ from dataclasses import field
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, GpuId
 from fairlead.common.jobs import JobState
+from fairlead.common.resources import counted
 from fairlead.common.values import (
     AllOf,
     Comparison,
@@ -191,7 +192,7 @@ def begin_slice(book: Book, job: Job) -> None:
     book.note(
         job,
         f"{SLICE}{job.slices} on {where}: {gpu_time_s:.1f} s of GPU time so far,"
-        f" {job.progress.rate:.3g} steps/s, {len(_rivals(book, job))} jobs there",
+        f" {job.progress.rate:.3g} steps/s, {counted(len(_rivals(book, job)), 'job')} there",
     )
 
 

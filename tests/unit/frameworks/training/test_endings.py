@@ -1,5 +1,7 @@
 """What the end of a copy means: whose fault it was, and whether it would end so again."""
 
+from dataclasses import replace
+
 import pytest
 
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
@@ -57,3 +59,8 @@ def test_an_end_and_what_it_means(status: TaskStatus, meaning: Meaning, text: st
 def test_the_hook_ends_programs_with_the_codes_that_are_known_here() -> None:
     hook = job_files.SAVED, job_files.UNREADABLE, job_files.SUPERSEDED
     assert hook == (SAVED_EXIT, UNREADABLE_EXIT, SUPERSEDED_EXIT)
+
+
+def test_a_program_that_cannot_be_started_is_told_in_words_alone() -> None:
+    status = ended(TaskState.FAILED, Reason.COMMAND_NOT_STARTED)
+    assert judge(replace(status, message="cannot run 'x'")).text == "cannot run 'x'"

@@ -106,7 +106,7 @@ def test_nothing_to_go_on_from_is_no_reason_to_begin_anew(
     assert end.value.code == 65
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("fairlead: cannot go on: ")
-    assert f"{copies.directory}; put one back, or remove that directory" in last
+    assert f"{copies.directory}; submit the job again to train from the start" in last
 
 
 def test_a_checkpoint_of_an_unknown_class_says_which(

@@ -7,7 +7,7 @@ import pytest
 from tests.support.training import GIB, Shop, submission
 
 from fairlead.common.events import Record
-from fairlead.common.jobs import JobState, JobVerb, SubmitJob
+from fairlead.common.jobs import JobProgress, JobState, JobVerb, SubmitJob
 from fairlead.common.messages import Accept, Kill, Reconcile
 from fairlead.common.resources import Resources
 from fairlead.common.values import (
@@ -274,7 +274,7 @@ def test_a_program_that_never_calls_the_hook_fails_with_the_way_out() -> None:
     shop.submit("a")
     shop.harness.offer(gpus=1)
     shop.harness.status("a.1", TaskState.RUNNING)
-    shop.harness.pass_time(59)
+    shop.harness.pass_time(299)
     assert shop.killed() == []
     shop.harness.pass_time(2)
     assert shop.killed() == ["a.1"]
@@ -289,7 +289,7 @@ def test_a_copy_that_was_lost_before_it_could_call_the_hook_is_not_blamed_for_th
     shop.submit("a")
     shop.harness.offer(gpus=1)
     shop.harness.status("a.1", TaskState.RUNNING)
-    shop.harness.pass_time(61)
+    shop.harness.pass_time(301)
     assert shop.killed() == ["a.1"]
     shop.harness.status("a.1", TaskState.GONE, reason=Reason.EXIT_STATUS_UNKNOWN)
     assert shop.state("a") is JobState.QUEUED
@@ -305,7 +305,9 @@ def test_the_end_of_a_program_is_judged_by_its_last_words() -> None:
         shop.harness.status(f"{job_id}.1", TaskState.FINISHED, exit_code=0)
     looks = [each for each in shop.harness.performed if isinstance(each, LookAt)]
     assert looks == [LookAt("a", "/jobs/a"), LookAt("b", "/jobs/b")]
-    shop.says("a", run=1, step=100)
+    trouble = "cannot save: No space left on device"
+    shop.harness.happen(Progressed("a", JobProgress(1, 100, 100, trouble=trouble)))
+    assert shop.view("a").message == f"exit code 0; at its end: {trouble}"
     shop.harness.happen(Progressed("b", None))
     assert shop.state("a") is JobState.FINISHED
     assert shop.view("a").progress.step == 100
@@ -320,10 +322,11 @@ def test_a_failure_is_forgiven_as_often_as_the_job_may_be_restarted() -> None:
     shop.runs("a.1", checkpoint_step=7)
     shop.harness.status("a.1", TaskState.FAILED, exit_code=3)
     assert shop.state("a") is JobState.QUEUED
-    assert "exit code 3: restart 1 of 1; goes on from step 7" in shop.why("a")
+    assert "exit code 3: restart 1 of 1; goes on from its checkpoint" in shop.why("a")
     shop.harness.pass_time(1)
     shop.harness.offer(gpus=1)
-    shop.runs("a.2")
+    shop.runs("a.2", checkpoint_step=7)
+    assert "copy 2 goes on from step 7" in shop.why("a")
     shop.harness.status("a.2", TaskState.FAILED, exit_code=3, message="see its log")
     assert shop.state("a") is JobState.FAILED
     assert shop.view("a").message == "exit code 3: see its log, after 1 of 1 restarts"
@@ -375,6 +378,31 @@ def test_a_job_that_no_server_could_hold_says_so() -> None:
     shop.trains("a", gpus=2)
     shop.submit("b", gpus=4)
     assert shop.view("b").message == "needs 4 GPUs on one server; the largest seen has 2"
+
+
+def test_what_a_copy_said_last_is_read_when_it_has_ended() -> None:
+    """It had saved more than was read while it lived, and the next one says where it begins."""
+    shop = Shop()
+    shop.trains("a")
+    shop.order("a", JobVerb.PAUSE)
+    shop.harness.status("a.1", TaskState.KILLED, exit_code=75)
+    assert shop.harness.performed[-1] == LookAt("a", "/jobs/a")
+    shop.says("a", run=1, step=42, checkpoint_step=42)
+    assert shop.view("a").progress.step == shop.durable()["job/a"].view.progress.step == 42
+    shop.order("a", JobVerb.RESUME)
+    shop.harness.offer(gpus=1)
+    shop.runs("a.2", step=50, checkpoint_step=43)
+    shop.says("a", run=1, step=42, checkpoint_step=42)
+    assert shop.view("a").progress.step == 50, "what was read earlier and comes later is old"
+    assert shop.view("a").runs[-1].first_step == 43
+
+
+def test_a_job_that_is_ended_while_its_agent_is_away_says_what_it_waits_for() -> None:
+    shop = Shop()
+    shop.trains("a")
+    shop.harness.status("a.1", TaskState.UNREACHABLE, reason=Reason.AGENT_UNREACHABLE)
+    shop.order("a", JobVerb.CANCEL)
+    assert "its agent is unreachable" in shop.view("a").message
 
 
 # --- orders
