@@ -103,7 +103,7 @@ class Compose:
         if containers := self.engine.docker("ps", "--all", "--quiet", of_project).split():
             self.engine.docker("rm", "--force", *containers)
         self.engine.docker("network", "prune", "--force", of_project)
-        shutil.rmtree(self.data, ignore_errors=True)
+        shutil.rmtree(self.data.parent, ignore_errors=True)
 
     def logs(self) -> str:
         return self("logs", "--no-color", "--tail=60")
