@@ -27,6 +27,8 @@ def banner(state: StateReply, plan: Plan, *, is_detached: bool) -> Iterable[str]
     for warning in _once(warning for view in ours for warning in view.agent.warnings):
         yield f"             {warning}"
     yield f"  home       {plan.home.path}"
+    if plan.home.tls is not None:
+        yield f"  tls        export FAIRLEAD_TLS={plan.home.tls.directory}"
     adopted = [view for view in state.tasks if _is_running(view)]
     if adopted:
         yield f"  adopted    {counted(len(adopted), 'running task')}"

@@ -1,5 +1,8 @@
 """What `up` says first."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from tests.support.states import agent, framework, state, task
 
 from fairlead.cli.banner import banner
@@ -8,6 +11,7 @@ from fairlead.cli.start import missing_of
 from fairlead.common.home import Home
 from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources
+from fairlead.common.tls import Reach, Tls
 from fairlead.common.values import TaskState
 
 PLAN = make_plan(
@@ -32,6 +36,13 @@ def test_it_names_address_isolation_weaknesses_home_and_what_to_try() -> None:
     assert "fairlead down" in said
     assert "Ctrl-C" not in said
     assert "Ctrl-C" in "\n".join(banner(there, PLAN, is_detached=False))
+
+
+def test_it_says_what_whoever_calls_it_needs() -> None:
+    home = Home("/h", Reach(Tls(Path("/certificates"))))
+    said = banner(state(), replace(PLAN, home=home), is_detached=True)
+    assert "  tls        export FAIRLEAD_TLS=/certificates" in said
+    assert not any("TLS" in line for line in banner(state(), PLAN, is_detached=True))
 
 
 def test_it_says_how_many_tasks_were_adopted() -> None:
