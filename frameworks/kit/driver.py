@@ -260,7 +260,11 @@ class FrameworkRunner:
 
         callbacks = Callbacks(on_message, on_closed, on_invalid, ready=self._loop.room)
         async with client:
-            self._sessions[number] = client.dial(FRAMEWORK_SESSION, callbacks)
+            try:
+                self._sessions[number] = client.dial(FRAMEWORK_SESSION, callbacks)
+            except FairleadError as error:  # its certificates: perhaps they are being renewed
+                self._closed(number, Code.UNSPECIFIED, error.message)
+                return
             self._loop.put(SessionOpened(number))
             await ended.wait()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.certificates import certificates
 from tests.support.fake_master import ends, make_home, served
 from tests.support.schedulers import Scripted, one_cpu
 from tests.support.sessions import TOKEN, run, until
@@ -19,6 +20,7 @@ from fairlead.common.home import Home
 from fairlead.common.ids import FrameworkId
 from fairlead.common.messages import Accept, Acknowledge, Code, Goodbye, Subscribe, Teardown
 from fairlead.common.store import Store
+from fairlead.common.tls import Party, Reach, Tls
 from fairlead.common.values import FrameworkInfo, TaskState
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 from fairlead.frameworks.kit.identity import Identity
@@ -126,6 +128,23 @@ def test_a_master_that_comes_later_is_found(home: Home, caplog: pytest.LogCaptur
             runner.stop("enough")
             assert await ends(task) == 0
             await until(lambda: master.of(Goodbye), "the goodbye")
+
+    run(scenario)
+
+
+def test_certificates_that_are_being_renewed_are_waited_for(
+    home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        tls = Home(home.path, Reach(Tls(tmp_path, Party.FRAMEWORK)))
+        runner = FrameworkRunner(Scripted(), Whereabouts(tls, "127.0.0.1:1"))
+        task = asyncio.create_task(runner.run())
+        await until(lambda: caplog.records, "a line about what is missing")
+        certificates(tmp_path)
+        runner.stop("enough")
+        assert await ends(task) == 0
+        assert "there is no ca.pem in" in caplog.text
+        assert "trying again" in caplog.text
 
     run(scenario)
 
