@@ -426,6 +426,10 @@ class Driver:
             self._talk.call(call)
 
     def _kill(self, call: Kill) -> None:
+        """With its agent, for which a master keeps the kill, however long that is away."""
+        entry = self._ledger.living(call.task_id)
+        if entry is not None and not call.agent_id:
+            call = replace(call, agent_id=entry.agent_id)
         self._kills.want(call, said=self.is_subscribed)
         if self.is_subscribed:
             self._talk.call(call)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from fairlead.common.ids import AgentId
 from fairlead.common.messages import Accept, Decline, Kill, SetDemand, Teardown
 from fairlead.common.resources import Resources
 from fairlead.common.values import Container, Reason, TaskState
@@ -119,7 +120,7 @@ def test_a_launch_that_never_ran_is_tried_again_under_another_id() -> None:
     assert h.launched == ["hi", "hi.2"]
     h.happen(Interrupted(2))
     killed = h.master.tasks["hi.2"].info.task_id  # type: ignore[index]
-    assert h.calls[-1] == Kill(killed, signal=2)
+    assert h.calls[-1] == Kill(killed, AgentId("agent-1"), signal=2)
     h.status("hi.2", TaskState.KILLED, signal=2, reason=Reason.KILL_REQUESTED)
     assert (ended(h).exit_code, ended(h).message) == (130, "")
 
@@ -145,8 +146,8 @@ def test_ctrl_c_ends_the_task_and_the_second_one_at_once() -> None:
     h.happen(Interrupted(2))
     h.happen(Interrupted(2, grace_s=0.0))
     assert [call for call in h.calls if isinstance(call, Kill)] == [
-        Kill(HI.task_id, signal=2),
-        Kill(HI.task_id, grace_s=0.0, signal=2),
+        Kill(HI.task_id, AgentId("agent-1"), signal=2),
+        Kill(HI.task_id, AgentId("agent-1"), grace_s=0.0, signal=2),
     ]
     h.status("hi", TaskState.KILLED, signal=9, reason=Reason.KILL_REQUESTED)
     assert ended(h).exit_code == 137
@@ -175,7 +176,7 @@ def test_an_interrupted_program_has_the_last_word(
 def test_a_broken_pipe_ends_it_though_no_kill_can_send_that() -> None:
     h = running()
     h.happen(Interrupted(13, grace_s=0.0))
-    assert h.calls[-1] == Kill(HI.task_id, grace_s=0.0)
+    assert h.calls[-1] == Kill(HI.task_id, AgentId("agent-1"), grace_s=0.0)
     h.status("hi", TaskState.KILLED, signal=15, reason=Reason.KILL_REQUESTED)
     assert ended(h).exit_code == 128 + 13
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fairlead.common.events import Record
-from fairlead.common.ids import LaunchUuid, TaskId
+from fairlead.common.ids import AgentId, LaunchUuid, TaskId
 from fairlead.common.messages import Accept, Kill, Reconcile, Revive, SetDemand, Suppress
 from fairlead.common.operators import (
     CommandSubmitted,
@@ -168,7 +168,9 @@ def test_a_waiting_command_is_taken_back_and_a_running_one_is_killed() -> None:
     assert taken_back.reply == CommandWithdrawn(was_waiting=True)
     assert killed.reply == CommandWithdrawn()
     assert "no command 'z'" in unknown.refusal
-    assert [call for call in h.calls if isinstance(call, Kill)] == [Kill(TaskId("a"))]
+    assert [call for call in h.calls if isinstance(call, Kill)] == [
+        Kill(TaskId("a"), AgentId("agent-1"))
+    ]
     assert list(durable(h)) == ["command/a"]
 
 
@@ -180,7 +182,7 @@ def test_a_launch_that_never_ran_waits_again() -> None:
     h.offer()
     assert h.launched == ["a", "a.2"], "task ids are used once"
     h.happen(Asked(2, WithdrawCommand(TaskId("a"))))
-    assert h.calls[-1] == Kill(TaskId("a.2"))
+    assert h.calls[-1] == Kill(TaskId("a.2"), AgentId("agent-1"))
     h.status("a.2", TaskState.KILLED)
     assert durable(h) == {}
 
@@ -272,7 +274,9 @@ def test_after_a_restart_a_withdrawn_command_that_runs_is_killed() -> None:
     first.offer()
     first.happen(Asked(2, WithdrawCommand(TaskId("a"))))
     h = again(first, knows=["a"])
-    assert [call for call in h.said if isinstance(call, Kill)] == [Kill(TaskId("a"))]
+    assert [call for call in h.said if isinstance(call, Kill)] == [
+        Kill(TaskId("a"), AgentId("agent-1"))
+    ]
     h.status("a", TaskState.KILLED, reason=Reason.KILL_REQUESTED)
     assert [order for order in h.performed if isinstance(order, Record)] == [
         Record("command/a", None)
