@@ -17,10 +17,9 @@ from fairlead.common.jobs import JobsQuery, JobState, JobVerb, JobView, OrderJob
 
 from .client import Client, connected
 from .listing import CLEAR, all_option, place_of, watch_option
-from .naming import MOST_NAMED, find_task
+from .naming import MOST_NAMED
 from .options import cluster_options, output_option
 from .quantities import TEXT
-from .tasks import copy_log
 
 REFRESH_S = 0.5
 
@@ -126,12 +125,14 @@ def _print_list(
 def show_job(ctx: click.Context, job: str, output: str) -> None:
     """All that is known about a job, each of its copies too."""
     from . import job_views
+    from .job_logs import last_words
     from .tables import Column, field, print_fields, print_table
 
     with connected(place_of(ctx)) as client:
         framework = Framework(client)
         view = framework.one(framework.find(job).job_id)
         shown = job_views.whole_job(view, framework.names)
+        words = last_words(framework, view) if output != "json" else []
     if output == "json":
         print(json.dumps(shown, indent=2))
         return
@@ -147,6 +148,7 @@ def show_job(ctx: click.Context, job: str, output: str) -> None:
         Column("ENDING", field("ending"), may_wrap=True),
     )
     print_table(columns, runs, "no copy of it has been launched yet", sys.stdout)
+    _print_words(words, before="\n")
 
 
 @jobs.command("why")
@@ -157,11 +159,14 @@ def show_job(ctx: click.Context, job: str, output: str) -> None:
 def why_job(ctx: click.Context, job: str, output: str) -> None:
     """What was decided about a job and why, and what it waits for."""
     from . import job_views
+    from .job_logs import last_words
     from .tables import visible
 
     with connected(place_of(ctx)) as client:
         framework = Framework(client)
-        shown = job_views.why(framework.one(framework.find(job).job_id))
+        view = framework.one(framework.find(job).job_id)
+        shown = job_views.why(view)
+        words = last_words(framework, view) if output != "json" else []
     if output == "json":
         print(json.dumps(shown, indent=2))
         return
@@ -169,6 +174,13 @@ def why_job(ctx: click.Context, job: str, output: str) -> None:
         print(f"{clock(each['at'])}  {visible(each['text'])}")
     now = f"{shown['state']}: {shown['message']}" if shown["message"] else shown["state"]
     print(f"now       {visible(now)}")
+    _print_words(words)
+
+
+def _print_words(words: Sequence[str], before: str = "") -> None:
+    """What its program said last."""
+    if words:
+        print(before + "\n".join(f"stderr    {line}" for line in words))
 
 
 def clock(wall_time: float | None) -> str:
@@ -185,35 +197,23 @@ def clock(wall_time: float | None) -> str:
 @click.pass_context
 def job_logs(ctx: click.Context, job: str, follow: bool, is_stderr: bool, run: int | None) -> None:
     """What a job has written; each of its copies has a log of its own."""
+    from .job_logs import copy_logs
+
     stream = "stderr" if is_stderr else "stdout"
     with connected(place_of(ctx)) as client:
         framework = Framework(client)
         view = framework.find(job)
-        number = run or view.run
-        if not number:
+        if not view.run:
             raise NotFoundError(
                 f"no copy of {view.job_id} has been launched yet",
                 hint=f"see what it waits for: fairlead jobs why {view.job_id}",
             )
-        _copy_logs(framework, view, number, stream, follow=follow and run is None)
-
-
-def _copy_logs(
-    framework: Framework, view: JobView, number: int, stream: str, *, follow: bool
-) -> None:
-    """Of one copy, and of those that come after it."""
-    shown = 0
-    while True:
-        if number > shown:
-            state = framework.client.state()
-            task = find_task(state, f"{view.framework_id}/{view.job_id}.{number}")
-            copy_log(framework.client, state, task, stream, follow=follow)
-            shown = number
-        if not follow or view.state.is_terminal:
-            return
-        time.sleep(REFRESH_S)
-        view = framework.one(view.job_id)
-        number = view.run
+        if run is not None and run > view.run:
+            raise NotFoundError(
+                f"no copy {run} of {view.job_id} has been launched; the last one is {view.run}",
+                hint=f"see each of them: fairlead jobs show {view.job_id}",
+            )
+        copy_logs(framework, view, run or view.run, stream, follow=follow and run is None)
 
 
 # --- ordering
@@ -225,7 +225,9 @@ def _order(ctx: click.Context, names: Iterable[str], verb: JobVerb) -> None:
         for name in names:
             view = framework.find(name)
             state = framework.order(view.job_id, verb)
-            print(f"{view.job_id} is {state.name}")
+            is_saving = verb is JobVerb.PAUSE and state is not JobState.PAUSED
+            what_next = ", and is paused as soon as it has saved" if is_saving else ""
+            print(f"{view.job_id} is {state.name}{what_next}")
 
 
 names_argument = click.argument("names", metavar="JOB…", nargs=-1, required=True, type=TEXT)

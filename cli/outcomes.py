@@ -164,6 +164,12 @@ OUTCOMES: Sequence[Outcome] = (
         "no copy of … has been launched yet",
         Exit.NOT_FOUND,
     ),
+    Outcome(
+        "jobs logs",
+        "`--run` of a copy that there is not",
+        "no copy … of … has been launched; the last one is …",
+        Exit.NOT_FOUND,
+    ),
     Outcome("jobs pause, resume", "it has ended", "job '…' is …, for good", Exit.REFUSED),
     Outcome(
         "frameworks run", "no such scheduler", "no scheduler is called '…' (…)", Exit.NOT_FOUND

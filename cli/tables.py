@@ -4,8 +4,9 @@ The rows are the plain objects of `cli.views`. What comes from a cluster may hol
 control characters are shown, never sent to the terminal.
 """
 
-import json
+import shlex
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
@@ -29,6 +30,14 @@ STYLES = {
     "KILLING": "yellow",
     "STAGING": "cyan",
 }
+
+
+UNITS: Mapping[str, Callable[[Any], str]] = {
+    "_s": lambda value: f"{value:.4g} s",
+    "_bytes": format_bytes,
+    "_at": lambda value: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value)),
+}
+"""How keys end that name one, and what people are told instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +66,32 @@ def print_table(
 
 
 def print_fields(shown: Mapping[str, Any]) -> None:
-    """One object: a key and its value on each line."""
-    width = max(map(len, shown))
-    for key, value in shown.items():
-        text = json.dumps(value) if isinstance(value, dict | list) else str(value)
-        print(f"{key:{width}}  {'' if value is None else visible(text)}".rstrip())
+    """One object: a key and its value on each line, for people; what is empty is left out."""
+    lines = dict(readable(key, value) for key, value in shown.items() if not is_empty(value))
+    width = max(map(len, lines))
+    for key, text in lines.items():
+        print(f"{key:{width}}  {visible(text)}")
+
+
+def is_empty(value: object) -> bool:
+    return value is None or value in ("", [], {})
+
+
+def readable(key: str, value: Any) -> tuple[str, str]:
+    """The unit moves from the key to the value, and a time becomes one."""
+    if key == "argv":
+        return "command", shlex.join(value)
+    if isinstance(value, dict):
+        inner = [readable(*each) for each in value.items() if not is_empty(each[1])]
+        return key, ", ".join(f"{name} {text}" for name, text in inner)
+    if isinstance(value, list):
+        return key, ", ".join(map(str, value))
+    if not isinstance(value, int | float):
+        return key, str(value)
+    for ending, said in UNITS.items():
+        if key.endswith(ending) and not key.endswith("_per_s"):
+            return key.removesuffix(ending), said(value)
+    return key, f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def plain_table(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> str:

@@ -65,8 +65,10 @@ def copy_log(
     *,
     follow: bool = False,
     tail_lines: int | None = None,
-) -> None:
-    """What a task has written goes to stdout; of a gap stderr is told."""
+) -> int:
+    """What a task has written goes to stdout, and how many bytes that were is returned; of a gap
+    stderr is told.
+    """
     query = LogQuery(
         task.framework_id,
         task.task_id,
@@ -76,6 +78,7 @@ def copy_log(
         tail_lines=tail_lines or 0,
     )
     expected = 0 if tail_lines is None else -1
+    copied = 0
     for chunk in client.read_log(agent_address(state, task), query):
         gap = gap_before(chunk, expected, stream) if expected >= 0 else ""
         if gap:
@@ -83,6 +86,8 @@ def copy_log(
         sys.stdout.buffer.write(chunk.data)
         sys.stdout.buffer.flush()
         expected = chunk.offset_bytes + len(chunk.data)
+        copied += len(chunk.data)
+    return copied
 
 
 def agent_address(state: StateReply, task: TaskView) -> str:

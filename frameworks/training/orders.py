@@ -73,7 +73,7 @@ class Orders:
             if job.heard is TaskState.UNREACHABLE:
                 job.message += ", and its agent is unreachable: waits to hear what became of it"
             grace_s = CANCEL_GRACE_S if is_cancel else None
-            self._book.end_copy(job, f"its copy is ended at step {job.progress.step}", grace_s)
+            self._book.end_copy(job, "its copy is ended", grace_s)
         elif job.ending:
             pass  # it has just ended by itself
         elif is_cancel:

@@ -213,6 +213,10 @@ def test_a_program_that_fails_is_not_started_again(fairlead: Command, tmp_path: 
     assert f"the job {job_id} failed: " in done.stderr
     assert fairlead.ok("jobs", "logs", job_id) == "so far so good\n"
     assert fairlead.ok("jobs", "logs", "--stderr", job_id) == "no data\n"
+    hint = f"fairlead: there is more on stderr: fairlead jobs logs --stderr {job_id}\n"
+    assert fairlead("jobs", "logs", job_id).stderr == hint
+    assert fairlead.ok("jobs", "why", job_id).endswith("\nstderr    no data\n")
+    assert fairlead.ok("jobs", "show", job_id).endswith("\nstderr    no data\n")
     assert job_of(fairlead, job_id)["run"] == 1
     nothing_runs(fairlead)
 

@@ -221,6 +221,11 @@ def with_a_job_that_ended(stage: Stage) -> Ending:
     return ended(stage.cluster("jobs", "pause", "ended"))
 
 
+def with_a_copy_too_many(stage: Stage) -> Ending:
+    assert submitted(stage, "--gpus", "0", "--name", "once", "--wait")[0] == Exit.JOB_FAILED
+    return ended(stage.cluster("jobs", "logs", "--run", "2", "once"))
+
+
 def with_a_job_that_waits(stage: Stage) -> Ending:
     """All that the agent has is one task's."""
     everything = ("--cpus", "2", "--", "sleep", "1000")
@@ -283,6 +288,7 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("jobs submit", "`--checkpoints` cannot be made"): with_a_file_in_the_way,
     ("jobs submit", "`--wait`, and the job fails"): awaited,
     ("jobs logs", "no copy of it has run yet"): with_a_job_that_waits,
+    ("jobs logs", "`--run` of a copy that there is not"): with_a_copy_too_many,
     ("jobs pause, resume", "it has ended"): with_a_job_that_ended,
     ("frameworks run", "no such scheduler"): run("frameworks", "run", "nobody"),
     ("frameworks run", "no such module"): run("frameworks", "run", "nowhere:Class"),

@@ -1,6 +1,7 @@
 """Tables: aligned in a pipe, rich on a terminal, never a way to drive one."""
 
 import io
+import time
 
 import pytest
 from tests.support.states import agent, framework, state, task
@@ -55,6 +56,40 @@ def test_control_characters_are_shown_not_sent() -> None:
     for out in (io.StringIO(), Terminal()):
         tables.print_table((tables.Column("X", tables.field("x")),), [{"x": evil}], "", out)
         assert "\x1b[2J" not in out.getvalue()
+
+
+def test_one_object_is_shown_as_people_write(capsys: pytest.CaptureFixture[str]) -> None:
+    here = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1.5))
+    tables.print_fields(
+        {
+            "job_id": "a\n",
+            "message": "",
+            "agent": None,
+            "mem_bytes": 128 * 2**20,
+            "steps_per_s": 12.3456,
+            "steps": 9,
+            "gpu_time_s": 9.3400001,
+            "metrics": {"accuracy": 0.97512, "loss": None},
+            "gpu_ids": ["fake-0", "fake-1"],
+            "labels": {},
+            "argv": ["python", "my script.py"],
+            "submitted_at": 1.5,
+        }
+    )
+    assert (
+        capsys.readouterr().out
+        == f"""\
+job_id       a\\n
+mem          128 MiB
+steps_per_s  12.35
+steps        9
+gpu_time     9.34 s
+metrics      accuracy 0.9751
+gpu_ids      fake-0, fake-1
+command      python 'my script.py'
+submitted    {here}
+"""
+    )
 
 
 def test_on_a_terminal_it_is_coloured_unless_asked_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
