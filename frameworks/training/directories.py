@@ -2,6 +2,7 @@
 removed by whoever wants the checkpoints no more.
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -34,10 +35,17 @@ def remove_if_empty(directory: Path) -> None:
 
 
 def gone(directories: Mapping[str, str]) -> tuple[str, ...]:
-    """The jobs whose directories were removed; storage that is not mounted now is not gone."""
-    paths = {job_id: Path(directory) for job_id, directory in directories.items()}
-    return tuple(
-        job_id
-        for job_id, path in paths.items()
-        if path.parent.is_dir() and not (path.is_symlink() or path.exists())
-    )
+    """The jobs whose directories were removed; storage that is not mounted now, or cannot be looked
+    at, is not gone.
+    """
+    return tuple(job_id for job_id, directory in directories.items() if _is_gone(directory))
+
+
+def _is_gone(directory: str) -> bool:
+    try:
+        os.lstat(directory)
+    except FileNotFoundError:
+        return os.path.isdir(os.path.dirname(directory))  # noqa: PTH112, PTH120 (Path's may raise)
+    except (OSError, ValueError):
+        return False
+    return False

@@ -68,11 +68,14 @@ class TrainingService:
         self._keep(self._watcher.run())
 
     async def stop(self) -> None:
-        """Hang up, and look at no file any more."""
+        """Hang up, and look at no file any more. What went wrong with looking is raised here."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.stop(0.5)
+        for mistake in ended:
+            if isinstance(mistake, Exception):
+                raise mistake
 
     def perform(self, action: object) -> None:
         """What the scheduler orders beside calls to the master."""
@@ -163,4 +166,11 @@ class TrainingService:
     def _keep(self, looking: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(looking)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._looked)
+
+    def _looked(self, task: asyncio.Task[None]) -> None:
+        """Without its eyes the framework would take all programs for broken: it ends, with why."""
+        if task.cancelled() or task.exception() is None:
+            self._tasks.discard(task)
+        elif self._runner is not None:
+            self._runner.stop("the directories of jobs cannot be looked at", 1)

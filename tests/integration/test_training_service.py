@@ -238,6 +238,25 @@ def test_what_an_operator_mistyped_is_said_before_anything_starts(
     run(scenario)
 
 
+def test_whoever_looks_at_the_directories_of_jobs_does_not_fail_in_silence(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A framework that sees no progress any more would take all programs for broken."""
+
+    async def broken(_self: watching.Watcher) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(watching.Watcher, "look_at_all", broken)
+
+    async def scenario() -> None:
+        async with served(home):
+            hosted = asyncio.create_task(host_all(["training"], home, "", asyncio.Event()))
+            with pytest.raises(RuntimeError, match="planted"):
+                await ends(hosted)
+
+    run(scenario)
+
+
 def test_a_record_of_another_version_is_refused(home: Home) -> None:
     (home.path / "frameworks").mkdir()
     with Store.open(home.path / "frameworks/training.db", "checkpoint") as store:

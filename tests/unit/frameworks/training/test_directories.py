@@ -41,5 +41,6 @@ def test_storage_that_is_away_is_not_gone(tmp_path: Path) -> None:
         "j1": str(tmp_path / "there/j1"),
         "j2": str(tmp_path / "there/j2"),
         "j3": str(tmp_path / "away/j3"),
+        "j4": str(tmp_path / ("cannot be looked at" * 99) / "j4"),
     }
     assert gone(directories) == ("j2",)
