@@ -34,6 +34,8 @@ from .journal import Journal, count
 TERM, KILL = 15, 9
 LOOKS_S = 2.0
 """So long devices are looked at for what a suspended container still holds of them."""
+DONE_ALL_THE_SAME = 0.5
+"""So many of the resumes that are said to have failed: an engine that hangs does them later."""
 IN_USE = "memory: more than that is in use"
 
 
@@ -251,14 +253,16 @@ class Launcher:
         container = self._living(order.launch_uuid)
         if container is None:
             return
-        if self._fails("resume"):
+        is_heard = not self._fails("resume")
+        if is_heard or self._random.random() < DONE_ALL_THE_SAME:
+            self._wake(container)
+            self._note("resumed", order.launch_uuid)
+            self._auditor.container_resumed(self.host, order.launch_uuid)
+        if is_heard:
+            self._say(ContainerResumed(order.launch_uuid))
+        else:
             self._note("not resumed", order.launch_uuid)
             self._say(ContainerNotResumed(order.launch_uuid, "its freezer does not answer"))
-            return
-        self._wake(container)
-        self._note("resumed", order.launch_uuid)
-        self._auditor.container_resumed(self.host, order.launch_uuid)
-        self._say(ContainerResumed(order.launch_uuid))
 
     def _update(self, order: UpdateContainer) -> None:
         container = self._living(order.launch_uuid)

@@ -6,6 +6,7 @@ import pytest
 
 from fairlead.agent.events import (
     ContainerExited,
+    ContainerNotResumed,
     ContainerNotSuspended,
     ContainerResumed,
     ContainerStarted,
@@ -107,6 +108,17 @@ def test_a_freeze_that_is_stuck_is_over_when_it_is_resumed() -> None:
     assert host.container.is_at_rest
     assert host.resume() == [ContainerResumed(UUID)]
     assert host.suspend() == [ContainerSuspended(UUID)]
+
+
+def test_a_resume_that_is_said_to_have_failed_is_done_or_not() -> None:
+    host = Host("train")
+    outcomes = set()
+    for _ in range(20):
+        assert host.suspend() == [ContainerSuspended(UUID)]
+        host.launcher.fails["resume"] = 1
+        assert host.resume() == [ContainerNotResumed(UUID, "its freezer does not answer")]
+        outcomes.add(host.container.is_frozen)
+    assert outcomes == {True, False}
 
 
 def test_a_suspension_stays_where_it_was_when_the_agent_died() -> None:
