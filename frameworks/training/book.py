@@ -70,6 +70,14 @@ class Book:
         self._live.pop(job.job_id, None)
         self.note(job, f"{state.name}: {why}")
 
+    def let_go(self, job: Job) -> None:
+        """It was cancelled, and its agent may never come back. If it does, its copy is one that no
+        job knows of, and is ended.
+        """
+        job.ended(self.wall, "not known: its agent is unreachable")
+        why = f"{BY_ORDER}; its agent is unreachable, and ends its copy if it comes back"
+        self.close(job, JobState.CANCELLED, why)
+
     def touch(self, job: Job) -> None:
         """It is recorded at the end of the step."""
         self._changed[job.job_id] = None

@@ -48,6 +48,9 @@ class Copies:
             job.since = job.turn = None
             job.message = "its agent is unreachable: waits to hear what became of it"
             self._book.note(job, job.message)
+            if job.verb is JobVerb.CANCEL:
+                self._book.let_go(job)
+                return
         if job.heard is TaskState.UNREACHABLE and state is not TaskState.UNREACHABLE:
             job.message = ""
             self._book.note(job, f"its agent is back: {state.name}")

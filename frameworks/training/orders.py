@@ -70,10 +70,13 @@ class Orders:
         if job.lives and job.verb is not JobVerb.RESUME:
             job.state = JobState.CANCELLING if is_cancel else job.state
             job.message = "is ended" if is_cancel else "is paused as soon as it has saved"
-            if job.heard is TaskState.UNREACHABLE:
+            is_away = job.heard is TaskState.UNREACHABLE
+            if is_away:
                 job.message += ", and its agent is unreachable: waits to hear what became of it"
             grace_s = CANCEL_GRACE_S if is_cancel else None
             self._book.end_copy(job, "its copy is ended", grace_s)
+            if is_away and is_cancel:
+                self._book.let_go(job)
         elif job.ending:
             pass  # it has just ended by itself
         elif is_cancel:

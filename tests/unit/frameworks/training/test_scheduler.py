@@ -397,12 +397,32 @@ def test_what_a_copy_said_last_is_read_when_it_has_ended() -> None:
     assert shop.view("a").runs[-1].first_step == 43
 
 
-def test_a_job_that_is_ended_while_its_agent_is_away_says_what_it_waits_for() -> None:
+def test_a_job_that_is_paused_while_its_agent_is_away_says_what_it_waits_for() -> None:
     shop = Shop()
     shop.trains("a")
     shop.harness.status("a.1", TaskState.UNREACHABLE, reason=Reason.AGENT_UNREACHABLE)
-    shop.order("a", JobVerb.CANCEL)
+    shop.order("a", JobVerb.PAUSE)
     assert "its agent is unreachable" in shop.view("a").message
+
+
+@pytest.mark.parametrize("is_cancelled_first", [False, True])
+def test_a_job_is_cancelled_although_its_agent_may_never_come_back(
+    is_cancelled_first: bool,
+) -> None:
+    shop = Shop()
+    shop.trains("a")
+    if is_cancelled_first:
+        shop.order("a", JobVerb.CANCEL)
+    shop.harness.status("a.1", TaskState.UNREACHABLE, reason=Reason.AGENT_UNREACHABLE)
+    if not is_cancelled_first:
+        shop.order("a", JobVerb.CANCEL)
+    assert shop.state("a") is JobState.CANCELLED
+    assert "unreachable" in shop.view("a").runs[-1].ending
+    assert shop.killed() == ["a.1"]
+    shop.harness.status("a.1", TaskState.RUNNING)
+    assert shop.killed() == ["a.1"], "it is back, and still to end"
+    shop.harness.status("a.1", TaskState.KILLED, signal=15)
+    assert shop.state("a") is JobState.CANCELLED
 
 
 # --- orders
