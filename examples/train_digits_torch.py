@@ -1,7 +1,7 @@
 """Train a small image network on scikit-learn's digits with PyTorch, on a GPU if there is one.
 
 By hand: `python examples/train_digits_torch.py`. As a job that shares GPUs with others:
-`fairlead jobs submit --gpus 1 -- python examples/train_digits_torch.py`.
+`fairlead jobs submit --gpus 1 --mem 4GiB -- python examples/train_digits_torch.py`.
 """
 
 import argparse

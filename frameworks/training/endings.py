@@ -69,6 +69,8 @@ def _words(status: TaskStatus) -> str:
         return status.message
     is_plain = status.reason in (Reason.COMMAND_EXITED, Reason.KILL_REQUESTED)
     said = f": {status.message}" if status.message and not is_plain else ""
+    if status.reason is Reason.MEMORY_LIMIT:
+        said += "; submit it with more --mem"
     if status.exit_code == SAVED_EXIT:
         return f"saved (exit code {SAVED_EXIT})"
     if status.exit_code is not None:

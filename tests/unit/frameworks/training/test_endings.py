@@ -61,6 +61,12 @@ def test_the_hook_ends_programs_with_the_codes_that_are_known_here() -> None:
     assert hook == (SAVED_EXIT, UNREADABLE_EXIT, SUPERSEDED_EXIT)
 
 
+def test_who_had_too_little_memory_is_told_what_to_do() -> None:
+    status = ended(TaskState.FAILED, Reason.MEMORY_LIMIT, signal=9)
+    said = judge(replace(status, message="out of memory: the limit is 128 MiB")).text
+    assert said.endswith("out of memory: the limit is 128 MiB; submit it with more --mem")
+
+
 def test_a_program_that_cannot_be_started_is_told_in_words_alone() -> None:
     status = ended(TaskState.FAILED, Reason.COMMAND_NOT_STARTED)
     assert judge(replace(status, message="cannot run 'x'")).text == "cannot run 'x'"
