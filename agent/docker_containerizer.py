@@ -294,6 +294,8 @@ class DockerContainerizer:
                 await self._conclude(uuid)
         strangers = listed.keys() - before - self._running.keys() - self._launching
         for uuid in sorted(strangers - self._ended.keys()):
+            if uuid in self._launching:  # since then
+                continue
             _log.warning("stranger-removed: launch=%s", uuid)  # we have said that it failed
             await self._remove(uuid)
 

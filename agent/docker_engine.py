@@ -71,7 +71,9 @@ class DockerEngine:
         while True:
             try:
                 work = partial(self._put, question)
-                return await _in_thread(work, within_s or self._call_s + 1.0, self.host)
+                return await in_thread(
+                    work, within_s or self._call_s + 1.0, EngineAwayError(self.host)
+                )
             except EngineAwayError:
                 if self._is_closed or time.monotonic() >= deadline:
                     raise
@@ -98,6 +100,7 @@ class DockerEngine:
                     since = until
                 except Exception:  # noqa: BLE001 - whatever it is, there is a gap, and no more
                     tell(None)
+                    since = min(since, int(clock.wall()))  # a clock may be set back
                     time.sleep(PAUSE_S)
 
             self._hang_up()
@@ -127,14 +130,15 @@ class DockerEngine:
                 self._hang_up()
 
     def _connected(self) -> APIClient:
-        """The SDK leaves a socket open that nobody answers: so it is tried here first."""
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(self._call_s)
-            probe.connect(self.host.removeprefix(SCHEME))
-        with self._making:
+        _reach(self.host, self._call_s)
+        if not self._making.acquire(timeout=self._call_s):
+            raise TimeoutError  # who asks it first hangs: no queue of threads behind it
+        try:
             if self._client is None:
                 self._client = _client(self.host, self._call_s)
             return self._client
+        finally:
+            self._making.release()
 
     def _events(self, filters: dict[str, Any], since: int, until: int) -> Iterator[Event]:
         stream = self._connected().events(since=since, until=until, filters=filters, decode=True)
@@ -142,6 +146,13 @@ class DockerEngine:
             yield from stream
         finally:
             stream.close()
+
+
+def _reach(host: str, timeout_s: float) -> None:
+    """The SDK leaves a socket open that nobody answers: so it is tried here first."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(timeout_s)
+        probe.connect(host.removeprefix(SCHEME))
 
 
 def _client(host: str, timeout_s: float) -> APIClient:
@@ -152,7 +163,7 @@ def _reason(error: APIError) -> str:
     return str(error.explanation or error).strip()
 
 
-async def _in_thread(work: Callable[[], Answer], deadline_s: float, host: str) -> Answer:
+async def in_thread(work: Callable[[], Answer], deadline_s: float, late: ContainerError) -> Answer:
     """A thread of its own, that nobody waits for at the end: the pool is for what must not wait."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Answer] = loop.create_future()
@@ -179,4 +190,4 @@ async def _in_thread(work: Callable[[], Answer], deadline_s: float, host: str) -
         async with asyncio.timeout(deadline_s):
             return await answer
     except TimeoutError:
-        raise EngineAwayError(host) from None
+        raise late from None

@@ -6,6 +6,7 @@ Used by `docker_containerizer`, which cleans up after a launch that fails.
 import asyncio
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from fairlead.common.errors import ContainerError
 from fairlead.common.sizes import shorten
 
 from .containerizer import LaunchSpec, Started, write_files
-from .docker_engine import PATIENCE_S, DockerEngine, EngineRefusedError
+from .docker_engine import PATIENCE_S, DockerEngine, EngineRefusedError, in_thread
 from .docker_policy import PLACE_LABEL, STARTED, DockerPolicy, describe, name_of, owner_of
 from .docker_reports import ENDED, NOBODY, started_of
 
 START_S = 60.0
 """An engine may need long to start what nobody has started before."""
+VOLUMES_S = 30.0
+"""A share of a server that is away answers never; nothing else may wait for it."""
 LOOK_S = 0.1
 POLL_S = 0.005
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -31,7 +34,11 @@ async def start(
     engine: DockerEngine, spec: LaunchSpec, work_dir: Path, policy: DockerPolicy
 ) -> Started:
     """Once per uuid: what an attempt before made is used. ContainerError says why it is not."""
-    config = await asyncio.to_thread(_prepare, spec, work_dir, policy)
+    late = ContainerError(
+        f"the storage of its volumes does not answer within {VOLUMES_S:g} s", temporary=True
+    )
+    config = await in_thread(partial(describe, spec, work_dir, policy), VOLUMES_S, late)
+    await asyncio.to_thread(_prepare, spec)
     name = name_of(spec.uuid)
     try:
         await _create(engine, name, config, str(work_dir))
@@ -41,14 +48,12 @@ async def start(
     return await _begun(engine, spec, config["image"])
 
 
-def _prepare(spec: LaunchSpec, work_dir: Path, policy: DockerPolicy) -> dict[str, Any]:
-    config = describe(spec, work_dir, policy)
+def _prepare(spec: LaunchSpec) -> None:
     write_files(spec.sandbox, spec.files)
     owner = owner_of(spec)
     if owner != (os.geteuid(), os.getegid()):
         for path in (spec.sandbox, *(spec.sandbox / name for name in spec.files)):
-            os.chown(path, *owner)
-    return config
+            os.chown(path, *owner, follow_symlinks=False)
 
 
 async def _create(engine: DockerEngine, name: str, config: dict[str, Any], place: str) -> None:
@@ -62,7 +67,7 @@ async def _create(engine: DockerEngine, name: str, config: dict[str, Any], place
     except EngineRefusedError as refused:
         if refused.status != 409:
             raise
-        found = await engine.ask(lambda client: client.inspect_container(name))
+        found = await _inspect(engine, name)
         if found["Config"]["Labels"].get(PLACE_LABEL) != place:
             raise ContainerError(
                 f"the container name {name} is taken by another container on this machine; "
@@ -80,17 +85,21 @@ async def _begun(engine: DockerEngine, spec: LaunchSpec, image: str) -> Started:
         if time.monotonic() >= next_look:
             if state.get("Status") in ENDED:
                 raise ContainerError(_why_not(spec, image, int(state["ExitCode"])))
-            state = (await engine.ask(lambda client: client.inspect_container(name)))["State"]
+            state = (await _inspect(engine, name))["State"]
             started = started or started_of(state)
             next_look = time.monotonic() + LOOK_S
         if time.monotonic() >= deadline:
             raise ContainerError(f"it did not begin within {START_S:g} s", temporary=True)
         await asyncio.sleep(POLL_S)
     if started is None:
-        state = (await engine.ask(lambda client: client.inspect_container(name)))["State"]
-        started = started_of(state)
+        started = started_of((await _inspect(engine, name))["State"])
     marker.unlink(missing_ok=True)
     return started or NOBODY
+
+
+async def _inspect(engine: DockerEngine, name: str) -> dict[str, Any]:
+    """Of an engine that is started again meanwhile, too."""
+    return await engine.ask(lambda client: client.inspect_container(name), patience_s=PATIENCE_S)
 
 
 def _why_not(spec: LaunchSpec, image: str, code: int) -> str:

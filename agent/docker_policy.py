@@ -38,6 +38,7 @@ _USER = re.compile(r"(\d{1,9})(?::(\d{1,9}))?", re.ASCII)
 ENTRY = """exec >>"$0/stdout" 2>>"$0/stderr"
 unset TINI_KILL_PROCESS_GROUP
 case $1 in
+-*) exit 127;;
 */*) [ -e "$1" ] || exit 127; [ -x "$1" ] && ! [ -d "$1" ] || exit 126;;
 *) command -v "$1" >/dev/null || exit 127;;
 esac
@@ -72,6 +73,8 @@ class DockerPolicy:
 
     volumes: tuple[AllowedVolume, ...] = ()
     host: str = "127.0.0.1"
+    socket: Path | None = None
+    """The engine's own: whoever has it rules the machine, so it is allowed by its name only."""
 
 
 def name_of(uuid: str) -> str:
@@ -94,7 +97,13 @@ def describe(spec: LaunchSpec, work_dir: Path, policy: DockerPolicy) -> dict[str
         "image": container.image,
         "command": list(spec.argv),
         "entrypoint": ["/bin/sh", "-c", ENTRY, str(spec.sandbox)],
-        "environment": {**spec.env, "TINI_KILL_PROCESS_GROUP": "1"},
+        "environment": {
+            **spec.env,
+            "TINI_KILL_PROCESS_GROUP": "1",
+            # an image or a task that says "all" here would get all, where that runtime is the rule
+            "NVIDIA_VISIBLE_DEVICES": ",".join(_real_gpus(spec)) or "void",
+        },
+        "use_config_proxy": False,  # it is the agent's user's
         "working_dir": str(spec.sandbox),
         "user": "{}:{}".format(*owner_of(spec)),
         "labels": {
@@ -202,9 +211,10 @@ def _mounts(spec: LaunchSpec, container: Container, policy: DockerPolicy) -> lis
             )
         if Path(sandbox).is_relative_to(target) or Path(target).is_relative_to(sandbox):
             raise ContainerError(f"volume {target}: the sandbox {sandbox} is there")
-        mounts.append(
-            Mount(target=target, source=str(source), type="bind", read_only=volume.read_only)
-        )
+        mount = Mount(target=target, source=str(source), type="bind", read_only=volume.read_only)
+        if volume.read_only:  # what is mounted below it would be writable all the same
+            mount["BindOptions"] = {"NonRecursive": True}
+        mounts.append(mount)
     return mounts
 
 
@@ -219,6 +229,12 @@ def _allowed(volume: Volume, policy: DockerPolicy) -> Path:
             f"volume {volume.host_path} is not allowed on this agent: "
             f"its operator allows it with --volume-allowed {volume.host_path}"
         )
+    socket = policy.socket
+    if socket and socket.is_relative_to(path) and socket not in {each.path for each in fitting}:
+        raise ContainerError(
+            f"volume {volume.host_path} holds the socket of the Docker engine, by which a task "
+            "would be the machine's root: give a directory without it"
+        )
     if not volume.read_only and all(each.read_only for each in fitting):
         raise ContainerError(f"volume {volume.host_path} may only be read here: ask for read_only")
     if not path.exists():
@@ -228,7 +244,11 @@ def _allowed(volume: Volume, policy: DockerPolicy) -> Path:
 
 def _devices(spec: LaunchSpec) -> list[DeviceRequest] | None:
     """Fakes are in the environment only."""
-    real: list[str] = [gpu_id for gpu_id in spec.gpu_ids if gpu_id.startswith(_NVIDIA)]
+    real = _real_gpus(spec)
     if not real:
         return None
     return [DeviceRequest(driver="nvidia", device_ids=real, capabilities=[["gpu"]])]
+
+
+def _real_gpus(spec: LaunchSpec) -> list[str]:
+    return [gpu_id for gpu_id in spec.gpu_ids if gpu_id.startswith(_NVIDIA)]

@@ -61,7 +61,8 @@ async def open_docker(
     from .docker_engine import DockerEngine  # noqa: PLC0415 - as above
     from .docker_policy import AllowedVolume, DockerPolicy  # noqa: PLC0415 - as above
 
-    policy = DockerPolicy(tuple(map(AllowedVolume.of, options.volumes)), place.host)
+    socket = Path(host.removeprefix(SCHEME)).resolve()
+    policy = DockerPolicy(tuple(map(AllowedVolume.of, options.volumes)), place.host, socket)
     engine = DockerEngine(host)
     containerizer = DockerContainerizer(
         place.work_dir, on_exit, engine, policy=policy, gpus=place.gpus

@@ -51,7 +51,8 @@ class DockerUsage:
         """As the machine of the engine numbers them."""
 
         def ask(client: APIClient) -> list[list[str]]:
-            return list(client.top(name_of(uuid), ps_args="-o pid")["Processes"])
+            found = client.top(name_of(uuid), ps_args="-o pid")["Processes"]
+            return list(found or ())  # null if it ends just now
 
         return frozenset(int(row[0]) for row in await self._engine.ask(ask))
 

@@ -1,13 +1,20 @@
 """What a Docker task is refused, and how it is described to an engine; no engine is asked."""
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fairlead.agent.containerizer import LaunchSpec
-from fairlead.agent.docker_policy import AllowedVolume, DockerPolicy, describe
+from fairlead.agent.docker_policy import (
+    ENTRY,
+    STARTED,
+    AllowedVolume,
+    DockerPolicy,
+    describe,
+)
 from fairlead.agent.limits import Limits
 from fairlead.common.errors import ConfigError, ContainerError
 from fairlead.common.ids import GpuId, LaunchUuid
@@ -108,9 +115,50 @@ def test_volumes_lie_below_what_is_allowed(tmp_path: Path) -> None:
             mounts(host, inside)
 
 
+def test_the_engines_socket_is_allowed_by_its_own_name_only(tmp_path: Path) -> None:
+    socket = tmp_path / "run" / "docker.sock"
+    socket.parent.mkdir()
+    socket.touch()
+
+    def mount(allowed: Path, wanted: Path) -> None:
+        policy = DockerPolicy((AllowedVolume(allowed),), socket=socket)
+        described(Container("i", (Volume(str(wanted), "/in", True),)), policy)
+
+    for wanted in (tmp_path, socket.parent, socket):
+        with pytest.raises(ContainerError, match="holds the socket of the Docker engine"):
+            mount(tmp_path, wanted)
+    mount(socket, socket)
+
+
+def test_no_image_and_no_configuration_of_the_agents_user_gives_more() -> None:
+    """A variable of the image or the task may say all devices; a file of the user may set more."""
+    asks = {"NVIDIA_VISIBLE_DEVICES": "all"}
+    assert described(env=asks)["environment"]["NVIDIA_VISIBLE_DEVICES"] == "void"
+    gpus = (GpuId("GPU-a"), GpuId("MIG-b"))
+    config = described(env=asks, gpu_ids=gpus)
+    assert config["environment"]["NVIDIA_VISIBLE_DEVICES"] == "GPU-a,MIG-b"
+    assert config["use_config_proxy"] is False
+
+
+def test_the_line_of_shell_takes_every_word_as_it_is(tmp_path: Path) -> None:
+    def run(*argv: str) -> tuple[int, str]:
+        (tmp_path / "stdout").unlink(missing_ok=True)
+        words = ["/bin/sh", "-c", ENTRY, str(tmp_path), *argv]
+        code = subprocess.run(words, check=False, cwd=tmp_path).returncode
+        return code, (tmp_path / "stdout").read_text()
+
+    odd = ("a b", "line\nline", "$HOME", "'", '"', "-n", "", "*")
+    assert run("printf", "[%s]", *odd) == (0, "".join(f"[{each}]" for each in odd))
+    (tmp_path / STARTED).unlink()
+    for program, code in {"-c": 127, "": 127, "none": 127, "./none": 127, "/etc": 126}.items():
+        assert run(program, "x")[0] == code, program
+        assert not (tmp_path / STARTED).exists(), program
+
+
 def test_what_may_only_be_read_is_not_written() -> None:
     policy = DockerPolicy((AllowedVolume.of("/usr:ro"),))
-    described(Container("i", (Volume("/usr", "/in", True),)), policy)
+    config = described(Container("i", (Volume("/usr", "/in", True),)), policy)
+    assert config["host_config"]["mounts"][1]["BindOptions"] == {"NonRecursive": True}
     with pytest.raises(ContainerError, match="may only be read here"):
         described(Container("i", (Volume("/usr", "/in"),)), policy)
     with pytest.raises(ConfigError, match="is no volume to allow"):

@@ -1,0 +1,83 @@
+"""A launch waits for an engine that is started again, and for storage that is away, but alone."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairlead.agent import docker_launch
+from fairlead.agent.containerizer import LaunchSpec
+from fairlead.agent.docker_engine import EngineAwayError
+from fairlead.agent.docker_policy import STARTED, DockerPolicy
+from fairlead.common.errors import ContainerError
+from fairlead.common.ids import LaunchUuid
+from fairlead.common.values import Container
+
+
+class Restarted:
+    """An engine that answers to the patient only; a client of its own."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+
+    async def ask(self, question: Callable[[Any], Any], *, patience_s: float = 0.0) -> Any:
+        if not patience_s:
+            raise EngineAwayError("unix:///nowhere")
+        return question(self)
+
+    def create_host_config(self, **_words: object) -> dict[str, object]:
+        return {}
+
+    def create_container(self, **_words: object) -> None: ...
+
+    def start(self, _name: str) -> None: ...
+
+    def inspect_container(self, _name: str) -> dict[str, Any]:
+        self._marker.touch()
+        return {"State": {"Pid": 0, "Status": "running"}}
+
+
+def spec_in(directory: Path) -> LaunchSpec:
+    return LaunchSpec(LaunchUuid("u"), ("true",), {}, directory / "box", container=Container("i"))
+
+
+def begin(engine: Restarted, spec: LaunchSpec) -> Any:
+    return docker_launch.start(engine, spec, spec.sandbox.parent, DockerPolicy())  # type: ignore[arg-type]
+
+
+def test_an_engine_that_is_started_again_meanwhile_costs_no_launch(tmp_path: Path) -> None:
+    spec = spec_in(tmp_path)
+    assert asyncio.run(begin(Restarted(spec.sandbox / STARTED), spec)).pid == 0
+
+
+def test_storage_that_is_away_holds_no_thread_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_back, is_asked = threading.Event(), threading.Event()
+
+    def hang(*_words: object) -> None:
+        is_asked.set()
+        is_back.wait(60)
+
+    monkeypatch.setattr(docker_launch, "describe", hang)
+    monkeypatch.setattr(docker_launch, "VOLUMES_S", 0.5)
+    spec = spec_in(tmp_path)
+
+    async def conversation() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        launch = asyncio.create_task(begin(Restarted(tmp_path), spec))
+        async with asyncio.timeout(20):
+            assert await asyncio.to_thread(is_asked.wait, 20)
+        with pytest.raises(ContainerError, match="storage of its volumes does not answer"):
+            await launch
+        assert not spec.sandbox.exists()
+
+    try:
+        asyncio.run(conversation())
+    finally:
+        is_back.set()
