@@ -22,7 +22,13 @@ from fairlead.common.values import Usage
 
 from . import docker_launch
 from .containerizer import ContainerExit, LaunchSpec, OnExit, Recovered, Started
-from .docker_engine import DockerEngine, EngineAwayError, EngineRefusedError, Event
+from .docker_engine import (
+    PATIENCE_S,
+    DockerEngine,
+    EngineAwayError,
+    EngineRefusedError,
+    Event,
+)
 from .docker_policy import PLACE_LABEL, UUID_LABEL, DockerPolicy, former_of, held_to, name_of
 from .docker_reports import ENDED, NOBODY, exit_of, started_of
 from .docker_usage import DockerUsage
@@ -118,7 +124,9 @@ class DockerContainerizer:
         if uuid not in self._running:
             return
         try:
-            await self._engine.ask(lambda client: client.kill(name_of(uuid), int(signum)))
+            await self._engine.ask(
+                lambda client: client.kill(name_of(uuid), int(signum)), patience_s=PATIENCE_S
+            )
         except EngineRefusedError as refused:
             if refused.status not in {UNKNOWN, NOT_RUNNING}:
                 raise

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -106,6 +107,29 @@ def test_it_sees_its_sandbox_and_what_is_allowed(machine: DockerMachine) -> None
         assert (await session.ended("reads")).code != 0
 
     converse(machine, conversation)
+
+
+def test_what_is_mounted_below_what_may_only_be_read_is_not_written(machine: DockerMachine) -> None:
+    shared = machine.directory / "shared"
+    below = shared / "below"
+    below.mkdir(parents=True)
+    (shared / "file").write_text("seen\n")
+    machine.policy = DockerPolicy((AllowedVolume(shared, True),))
+
+    async def conversation(session: Session) -> None:
+        await session.containerizer.recover()
+        plain = session.spec(UUID, ("sh", "-c", "cat /in/file; touch /in/below/new"))
+        container = Container(IMAGE, (Volume(str(shared), "/in", True),))
+        await session.containerizer.launch(replace(plain, container=container))
+        assert (await session.ended(UUID)).code != 0
+        assert said(plain) == ["seen"]
+
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(below)], check=True)
+    try:
+        converse(machine, conversation)
+        assert list(below.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(below)], check=True)
 
 
 def test_what_is_refused_says_why_and_leaves_nothing(machine: DockerMachine) -> None:

@@ -1,6 +1,7 @@
 """A launch waits for an engine that is started again, and for storage that is away, but alone."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,10 @@ import pytest
 
 from fairlead.agent import docker_launch
 from fairlead.agent.containerizer import LaunchSpec
+from fairlead.agent.docker_containerizer import DockerContainerizer
 from fairlead.agent.docker_engine import EngineAwayError
 from fairlead.agent.docker_policy import STARTED, DockerPolicy
+from fairlead.agent.docker_reports import NOBODY
 from fairlead.common.errors import ContainerError
 from fairlead.common.ids import LaunchUuid
 from fairlead.common.values import Container
@@ -23,6 +26,7 @@ class Restarted:
 
     def __init__(self, marker: Path) -> None:
         self._marker = marker
+        self.killed: list[tuple[str, int]] = []
 
     async def ask(self, question: Callable[[Any], Any], *, patience_s: float = 0.0) -> Any:
         if not patience_s:
@@ -35,6 +39,9 @@ class Restarted:
     def create_container(self, **_words: object) -> None: ...
 
     def start(self, _name: str) -> None: ...
+
+    def kill(self, name: str, signum: int) -> None:
+        self.killed.append((name, signum))
 
     def inspect_container(self, _name: str) -> dict[str, Any]:
         self._marker.touch()
@@ -52,6 +59,19 @@ def begin(engine: Restarted, spec: LaunchSpec) -> Any:
 def test_an_engine_that_is_started_again_meanwhile_costs_no_launch(tmp_path: Path) -> None:
     spec = spec_in(tmp_path)
     assert asyncio.run(begin(Restarted(spec.sandbox / STARTED), spec)).pid == 0
+
+
+def test_an_order_to_end_outlasts_an_engine_that_is_started_again(tmp_path: Path) -> None:
+    engine, uuid = Restarted(tmp_path), LaunchUuid("u")
+
+    async def conversation() -> None:
+        containerizer = DockerContainerizer(tmp_path, lambda _ended: None, engine)  # type: ignore[arg-type]
+        containerizer._running[uuid] = NOBODY
+        await containerizer.signal(uuid, signal.SIGTERM)
+        await containerizer.destroy(uuid)
+
+    asyncio.run(conversation())
+    assert engine.killed == [("fairlead-u", signal.SIGTERM), ("fairlead-u", signal.SIGKILL)]
 
 
 def test_storage_that_is_away_holds_no_thread_of_others(
