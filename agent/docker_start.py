@@ -3,6 +3,7 @@
 The SDK is imported only where an engine may be: it takes longer than all else at an agent's start.
 """
 
+import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -61,8 +62,9 @@ async def open_docker(
     from .docker_engine import DockerEngine  # noqa: PLC0415 - as above
     from .docker_policy import AllowedVolume, DockerPolicy  # noqa: PLC0415 - as above
 
+    volumes = tuple(map(AllowedVolume.of, options.volumes))
     socket = Path(host.removeprefix(SCHEME)).resolve()
-    policy = DockerPolicy(tuple(map(AllowedVolume.of, options.volumes)), place.host, socket)
+    policy = DockerPolicy(volumes, await _numeric(place.host), socket)
     engine = DockerEngine(host)
     containerizer = DockerContainerizer(
         place.work_dir, on_exit, engine, policy=policy, gpus=place.gpus
@@ -90,6 +92,17 @@ def forget_engine(work_dir: Path) -> None:
     """None of its Docker tasks is left."""
     with suppress(OSError):
         (work_dir / RECORD).unlink()
+
+
+async def _numeric(host: str) -> str:
+    """An engine takes a name for every address of its machine."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}: {error.strerror}", hint="give --host an address"
+        ) from None
+    return str(min(found, key=lambda each: each[0])[4][0])
 
 
 def _address(host: str) -> str:

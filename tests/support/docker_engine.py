@@ -154,9 +154,12 @@ class Engine:
 
 
 def _remove_dead(sockets: Path) -> None:
-    """Those at which nobody listens any more: who is killed leaves them behind."""
+    """Those at which nobody listens any more: who is killed leaves them behind. Asked after they
+    were found: one that another engine makes meanwhile is no dead one.
+    """
+    found = list(sockets.glob("*"))
     listening = Path("/proc/net/unix").read_text()
-    for path in sockets.glob("*"):
+    for path in found:
         if str(path) not in listening:
             path.unlink(missing_ok=True)
 

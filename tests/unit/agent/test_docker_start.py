@@ -32,3 +32,13 @@ def test_an_engine_elsewhere_is_of_no_use(tmp_path: Path) -> None:
     for host in ("tcp://127.0.0.1:2375", "unix://relative", "docker"):
         with pytest.raises(ConfigError, match="has to be on its own machine"):
             reason(DockerOptions(host), tmp_path)
+
+
+def test_ports_are_published_at_an_address_not_at_a_name(tmp_path: Path) -> None:
+    """An engine takes a name for every address of the machine."""
+    options = DockerOptions(f"unix://{tmp_path}/away.sock")
+    place = DockerPlace(tmp_path, "localhost", NoGpus("none"))
+    opened = open_docker(options, place, lambda _ended: None, is_needed=True)
+    containerizer, _why = asyncio.run(opened)
+    assert containerizer is not None
+    assert containerizer._policy.host == "127.0.0.1"
