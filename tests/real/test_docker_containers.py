@@ -24,6 +24,7 @@ from tests.support.docker_engine import IMAGE, Engine
 from tests.support.docker_machine import DockerMachine
 
 from fairlead.agent.containerizer import LaunchSpec
+from fairlead.agent.docker_engine import CALL_S
 from fairlead.agent.docker_policy import AllowedVolume, DockerPolicy
 from fairlead.agent.limits import Limits
 from fairlead.common.errors import ContainerError
@@ -254,16 +255,21 @@ def test_a_start_that_was_given_up_leaves_no_stranger(
 ) -> None:
     """The engine hangs while it is asked, and does later what nobody wants any more."""
     monkeypatch.setattr("fairlead.agent.docker_launch.PATIENCE_S", 0.0)
-    machine.call_s = 1.0
+
+    def hurry(session: Session, call_s: float) -> None:
+        engine = session.containerizer._engine  # type: ignore[attr-defined]
+        engine._call_s = engine._client.timeout = call_s
 
     async def conversation(session: Session) -> None:
         await session.containerizer.recover()
         await session.launch("kept", machine.runs())
         machine.engine.send(signal.SIGSTOP)
+        hurry(session, 1.0)
         with pytest.raises(ContainerError, match="does not answer") as caught:
             await session.launch("lost", machine.runs())
         assert caught.value.temporary
         machine.engine.send(signal.SIGCONT)
+        hurry(session, CALL_S)
         (kept,) = machine.engine.docker("ps", "--quiet", "--filter", "name=fairlead-kept").split()
         await asyncio.sleep(1.0)
         await eventually("the stranger to be gone", lambda: containers(machine) == [kept])

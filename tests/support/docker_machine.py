@@ -7,7 +7,7 @@ from tests.support.docker_engine import IMAGE, Engine
 
 from fairlead.agent.containerizer import Containerizer, OnExit
 from fairlead.agent.docker_containerizer import DockerContainerizer
-from fairlead.agent.docker_engine import CALL_S, DockerEngine
+from fairlead.agent.docker_engine import DockerEngine
 from fairlead.agent.docker_policy import DockerPolicy
 from fairlead.common.values import Container
 
@@ -23,10 +23,9 @@ class DockerMachine(RealMachine):
         super().__init__(directory)
         self.engine = engine
         self.policy = DockerPolicy()
-        self.call_s = CALL_S
 
     def containerizer(self, on_exit: OnExit) -> Containerizer:
-        engine = DockerEngine(self.engine.host, self.call_s)
+        engine = DockerEngine(self.engine.host)
         return DockerContainerizer(
             self.directory, on_exit, engine, policy=self.policy, look_s=0.5, usage_s=0.1
         )
