@@ -120,6 +120,7 @@ def describe(spec: LaunchSpec, work_dir: Path, policy: DockerPolicy) -> dict[str
             "mounts": _mounts(spec, container, policy),
             "device_requests": _devices(spec),
             "security_opt": ["no-new-privileges"],
+            "cap_drop": ["NET_RAW"],  # root would hear on the host's network what others send
             "pids_limit": spec.limits.processes or None,
             "shm_size": spec.limits.memory_bytes or None,
             **held_to(spec.limits),

@@ -35,6 +35,7 @@ def test_it_runs_as_the_agent_and_gains_nothing() -> None:
     config = described()
     assert config["user"] == f"{os.geteuid()}:{os.getegid()}"
     assert config["host_config"]["security_opt"] == ["no-new-privileges"]
+    assert config["host_config"]["cap_drop"] == ["NET_RAW"]
     assert "privileged" not in config["host_config"]
     assert config["host_config"]["network_mode"] == "host"
     assert config["host_config"]["device_requests"] is None
