@@ -62,12 +62,7 @@ class Engine:
         (self.home / "pid").unlink(missing_ok=True)
         # it would take the remains of a killed one that nobody has reaped yet for a living one
         (self.home / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
-        env = {name: value for name, value in os.environ.items() if name != "FAIRLEAD_TEST"}
-        with (self.home / "log").open("ab") as log:
-            argv = ["setsid", "--fork", "dockerd", *self._options()]
-            subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, check=True
-            )
+        _leave_to_itself("dockerd", *self._options(), log=self.home / "log")
         until("the Docker engine answers", self.answers, START_S)
 
     def _options(self) -> list[str]:
@@ -134,7 +129,7 @@ class Engine:
             self.docker("rm", "--force", *containers)
 
     def close(self) -> None:
-        """Nothing of it is left."""
+        """Nothing of it is left; its data are about to go."""
         self.send(signal.SIGCONT)
         if not self.pid and (self.home / "data" / "image").exists():
             self.start()
@@ -150,7 +145,18 @@ class Engine:
         for parent in [*CONTROLLERS.glob(f"*/{self._group}"), CONTROLLERS / self._group]:
             for directory, _, _ in os.walk(parent, topdown=False):
                 Path(directory).rmdir()
-        shutil.rmtree(self.home)
+        # a busy disk may take a minute for so many files: no test's time limit is to hold it
+        _leave_to_itself("rm", "--recursive", "--force", str(self.home))
+
+
+def _leave_to_itself(*argv: str, log: Path = Path(os.devnull)) -> None:
+    """A process that is none of the test's, and may outlive it."""
+    env = {name: value for name, value in os.environ.items() if name != "FAIRLEAD_TEST"}
+    with log.open("ab") as output:
+        argv = ("setsid", "--fork", *argv)
+        subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, check=True
+        )
 
 
 def _remove_dead(sockets: Path) -> None:
