@@ -35,11 +35,6 @@ __all__ = ["directory"]
 MIB = 2**20
 UUID = LaunchUuid("a")
 
-# the SDK does not close a socket that could not be connected
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-)
-
 
 @pytest.fixture
 def machine(docker_engine: Engine, directory: Path) -> Iterator[DockerMachine]:

@@ -56,11 +56,6 @@ __all__ = [
     "test_without_the_launcher_an_exit_is_unknown",
 ]
 
-# the SDK does not close a socket that could not be connected
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-)
-
 
 @pytest.fixture
 def machine(docker_engine: Engine, directory: Path) -> Iterator[DockerMachine]:
