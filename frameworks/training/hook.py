@@ -47,7 +47,7 @@ def steps(
 def report(**metrics: SupportsFloat) -> None:
     """What people see of this step, such as its loss; the last of each name counts.
 
-    A number or a tensor of one: it is read twice a second, so that a device is not waited for.
+    A number or a tensor of one: it is read every now and then, so that a device is not waited for.
     """
     if _current is None:
         raise RuntimeError("nothing is trained yet: call report() in the loop over steps()")

@@ -27,9 +27,9 @@ CHECKPOINT_EVERY_S = 60.0
 """Unless anybody says otherwise."""
 LOOK_S = 0.5
 """How often progress is told; less often where the disk is slow:"""
-LOOK_SHARE = 1 / 2000
+LOOK_SHARE = 1 / 3000
 """of the time, at most, goes to telling it,"""
-LATEST_LOOK_S = 2.0
+LATEST_LOOK_S = 3.0
 """but so often it is told anyway."""
 POLL_S = 0.003
 """How often a program at rest looks whether it may go on."""
