@@ -291,7 +291,7 @@ def test_six_jobs_on_four_devices_have_equal_shares(tmp_path: Path) -> None:
             had = {row["name"]: row["gpu_time_s"] for row in rows if row["job_id"] in ids}
             fair = sum(had.values()) / 6
             assert all(abs(each - fair) <= SLICE_S for each in had.values()), had
-            return fair >= 4 / 6 * slices * SLICE_S
+            return bool(fair >= 4 / 6 * slices * SLICE_S)
 
         until("twelve slices are over", are_over, 120)
         steps = [witness.step(name) for name in names]
