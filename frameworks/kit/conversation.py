@@ -3,7 +3,7 @@
 from collections import deque
 
 from fairlead.common.events import CloseSession, Send
-from fairlead.common.ids import CallId, SessionId
+from fairlead.common.ids import CallId, FrameworkId, SessionId
 from fairlead.common.messages import Code, FrameworkBody, FrameworkMessage
 
 from .calls import Calls
@@ -17,6 +17,8 @@ class Conversation:
     def __init__(self, instance_uuid: str, settings: DriverSettings) -> None:
         self.link = Link(instance_uuid, settings)
         self.calls = Calls()
+        self.framework_id = FrameworkId("")
+        """Who speaks; empty: a newcomer."""
         self.now = 0.0
         self.actions: list[DriverAction] = []
         self._past: deque[SessionId] = deque(maxlen=8)
