@@ -217,7 +217,7 @@ class DriverWorld:
     def digest(self) -> str:
         driver = self.harness.driver
         link = (driver.is_subscribed, driver.framework_id, driver.epoch)
-        return repr((link, driver._offers, self.scheduler.heard, self.harness._session))
+        return repr((link, driver._turn.offers, self.scheduler.heard, self.harness._session))
 
     def bystanders(self) -> str:
         return ""
