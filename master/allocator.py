@@ -28,6 +28,7 @@ from fairlead.common.values import Demand
 
 from .books import Agent, Books, Framework, anonymous
 from .constraints import admits
+from .rules import Case, part, passes
 from .settings import MasterSettings
 from .shares import Scale, divisible, grains
 
@@ -143,10 +144,11 @@ def fitting(free: Resources, each: Resources, most: int) -> tuple[int, Resources
 
 def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
     """Whoever would refuse what competition left of its part takes no part: all over again."""
+    run.role_here.clear()
     willing = [c for c in run.candidates if _may_have(run, c, agent, free)]
     while True:
         _fill(run, willing, agent, free)
-        content = [c for c in willing if not c.here or _would_take(run, c, agent, c.here)]
+        content = [c for c in willing if not c.here or passes(_case(run, c, agent), c.here)]
         if len(content) == len(willing):
             break
         willing = content
@@ -177,7 +179,8 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
         if (rank_now := _rank(run, candidate)) != rank:  # others of its role got something
             heapreplace(hungry, (rank_now, candidate))
             continue
-        bit = _next_bit(candidate, agent, free, whole)
+        allowed = part(_case(run, candidate, agent), free)
+        bit = _next_bit(candidate, agent, allowed, whole)
         if not bit:
             heappop(hungry)
             continue
@@ -188,23 +191,14 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
 
 
 def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -> bool:
-    wish = candidate.framework.wishes.get(candidate.role)
-    if wish is not None and not admits(wish.constraints, agent.info):
-        return False
-    most = _most(candidate, agent, free)
-    return bool(most) and _would_take(run, candidate, agent, most)
+    case = _case(run, candidate, agent)
+    most = _most(candidate, agent, part(case, free))
+    return bool(most) and passes(case, most)
 
 
-def _would_take(run: _Run, candidate: _Candidate, agent: Agent, offered: Resources) -> bool:
-    """Not smaller than it takes, and not what it has just refused."""
+def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
     framework, role = candidate.framework, candidate.role
-    wish = framework.wishes.get(role)
-    minimums = wish.minimum_offers if wish is not None else ()
-    if minimums and not any(offered.covers(minimum) for minimum in minimums):
-        return False
-    refusals = framework.filters.get((role, agent.info.agent_id))
-    filters = refusals.filters if refusals is not None else ()
-    return not any(f.until > run.now and f.refused.covers(offered) for f in filters)
+    return Case(run.books, run.settings, run.now, framework, role, agent, run.role_here)
 
 
 def _most(candidate: _Candidate, agent: Agent, free: Resources) -> Resources:

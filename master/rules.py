@@ -1,0 +1,80 @@
+"""What of an agent's free part a framework may have: two tables of rules, for the allocator.
+
+A rule of `PARTS` leaves of something free what this framework may have of it in this role; one of
+`TESTS` says whether an offer may be made. Their order is the order of reasons: whoever explains why
+a framework gets nothing (`explain`) names the first rule that left nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import field
+
+from fairlead.common.dataclass import dataclass
+from fairlead.common.ids import Role
+from fairlead.common.resources import EMPTY, Resources
+
+from .books import Agent, Books, Framework
+from .constraints import admits
+from .settings import MasterSettings
+
+
+@dataclass(slots=True)
+class Case:
+    """A framework in one role, looked at on one agent."""
+
+    books: Books
+    settings: MasterSettings
+    now: float
+    framework: Framework
+    role: Role
+    agent: Agent
+    pending: Mapping[Role, Resources] = field(default_factory=dict)
+    """Given out here in this allocation, and not in the books yet."""
+
+
+def part(case: Case, free: Resources) -> Resources:
+    """The largest part of it that no rule forbids."""
+    for rule in PARTS.values():
+        if not free:
+            break
+        free = rule(case, free)
+    return free
+
+
+def passes(case: Case, offered: Resources) -> bool:
+    """Whether an offer of this may be made."""
+    return all(test(case, offered) for test in TESTS.values())
+
+
+# --- parts
+
+
+def _constraints(case: Case, free: Resources) -> Resources:
+    wish = case.framework.wishes.get(case.role)
+    is_barred = wish is not None and not admits(wish.constraints, case.agent.info)
+    return EMPTY if is_barred else free
+
+
+# --- tests
+
+
+def _minimum(case: Case, offered: Resources) -> bool:
+    """Not smaller than it takes."""
+    wish = case.framework.wishes.get(case.role)
+    minimums = wish.minimum_offers if wish is not None else ()
+    return not minimums or any(offered.covers(minimum) for minimum in minimums)
+
+
+def _filter(case: Case, offered: Resources) -> bool:
+    """Not what it has just refused."""
+    refusals = case.framework.filters.get((case.role, case.agent.info.agent_id))
+    filters = refusals.filters if refusals is not None else ()
+    return not any(f.until > case.now and f.refused.covers(offered) for f in filters)
+
+
+PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {
+    "constraints": _constraints,
+}
+TESTS: Mapping[str, Callable[[Case, Resources], bool]] = {
+    "minimum offer": _minimum,
+    "filter": _filter,
+}
