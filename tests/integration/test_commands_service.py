@@ -2,16 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.fake_master import ServedMaster, ends, make_home, served
-from tests.support.sessions import TOKEN, run, until
+from tests.support.fake_master import make_home, served
+from tests.support.hosted import client_of, hosting
+from tests.support.sessions import run, until
 
-from fairlead.common.client import Client, connect
+from fairlead.common.client import connect
 from fairlead.common.errors import (
     ConfigError,
     InvalidFieldError,
@@ -26,7 +25,6 @@ from fairlead.common.messages import Accept, Acknowledge, Code, Goodbye, Subscri
 from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
-    FrameworkView,
     SubmitCommand,
     WithdrawCommand,
 )
@@ -47,30 +45,9 @@ def a_task(task_id: str) -> TaskInfo:
     return task(task_id, ["true"], Resources.of(cpus=1))
 
 
-@asynccontextmanager
-async def hosting(home: Home) -> AsyncIterator["asyncio.Task[int]"]:
-    """The host in this process; told to stop at the end."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(host_all(["commands"], home, "", stop))
-    try:
-        yield task
-    finally:
-        stop.set()
-        assert await ends(task) == 0
-
-
-@asynccontextmanager
-async def client_of(master: ServedMaster, lives: int = 1) -> AsyncIterator[Client]:
-    """Of the framework, at the address that its latest Subscribe told the master."""
-    subscribes = await master.hears(Subscribe, lives)
-    view = FrameworkView(subscribes[-1].framework, is_connected=True)
-    async with connect(address_of([view]), TOKEN) as client:
-        yield client
-
-
 def test_a_command_from_submission_to_its_end(home: Home) -> None:
     async def scenario() -> None:
-        async with served(home) as master, hosting(home), client_of(master) as client:
+        async with served(home) as master, hosting("commands", home), client_of(master) as client:
             reply = await client.call(SUBMIT, SubmitCommand(a_task("a")))
             assert reply == CommandSubmitted(master.books.framework_id, TaskId("a"))
             master.offer("o1")
@@ -87,12 +64,12 @@ def test_a_command_from_submission_to_its_end(home: Home) -> None:
 def test_submissions_outlive_the_process_and_its_id_too(home: Home) -> None:
     async def scenario() -> None:
         async with served(home) as master:
-            async with hosting(home), client_of(master) as client:
+            async with hosting("commands", home), client_of(master) as client:
                 await client.call(SUBMIT, SubmitCommand(a_task("a")))
                 await client.call(SUBMIT, SubmitCommand(a_task("b")))
                 reply = await client.call(WITHDRAW, WithdrawCommand(TaskId("a")))
                 assert reply == CommandWithdrawn(was_waiting=True)
-            async with hosting(home), client_of(master, lives=2):
+            async with hosting("commands", home), client_of(master, lives=2):
                 master.offer("o1")
                 (accept,) = await master.hears(Accept)
                 assert accept.operations[0].task.task_id == "b"
@@ -105,7 +82,7 @@ def test_submissions_outlive_the_process_and_its_id_too(home: Home) -> None:
 
 def test_torn_down_it_begins_anew_and_its_launches_are_over(home: Home) -> None:
     async def scenario() -> None:
-        async with served(home) as master, hosting(home):
+        async with served(home) as master, hosting("commands", home):
             async with client_of(master) as client:
                 await client.call(SUBMIT, SubmitCommand(a_task("launched")))
                 master.offer("o1")
@@ -124,7 +101,7 @@ def test_torn_down_it_begins_anew_and_its_launches_are_over(home: Home) -> None:
 
 def test_a_bad_submission_and_a_wrong_token_are_refused(home: Home) -> None:
     async def scenario() -> None:
-        async with served(home) as master, hosting(home):
+        async with served(home) as master, hosting("commands", home):
             async with client_of(master) as client:
                 bad = task("a", ["true"], Resources())
                 with pytest.raises(InvalidFieldError, match=r"task\.resources: asks for nothing"):
@@ -139,7 +116,7 @@ def test_a_bad_submission_and_a_wrong_token_are_refused(home: Home) -> None:
 
 def test_two_hosts_of_one_home_are_one_too_many(home: Home) -> None:
     async def scenario() -> None:
-        async with served(home) as master, hosting(home):
+        async with served(home) as master, hosting("commands", home):
             await master.hears(Subscribe)
             with pytest.raises(RegistryError, match="in use by process"):
                 await host_all(["commands"], home, "", asyncio.Event())
@@ -168,7 +145,7 @@ def test_a_slow_disk_holds_up_nobody_else(
 
     async def scenario() -> None:
         turning = asyncio.create_task(turn())
-        async with served(home) as master, hosting(home):
+        async with served(home) as master, hosting("commands", home):
             await master.hears(Subscribe)
         turning.cancel()
         assert turns == [True]
@@ -204,7 +181,7 @@ def test_a_host_that_is_cancelled_at_its_start_lets_go_of_its_file(
 
 def test_a_host_waits_for_a_master_that_comes_later(home: Home) -> None:
     async def scenario() -> None:
-        async with hosting(home):
+        async with hosting("commands", home):
             await asyncio.sleep(0.2)
             async with served(home) as master:
                 await master.hears(Subscribe)

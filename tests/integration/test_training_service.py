@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.fake_master import ServedMaster, ends, make_home, served
-from tests.support.sessions import TOKEN, run
+from tests.support.fake_master import ends, make_home, served
+from tests.support.hosted import client_of, hosting
+from tests.support.sessions import run
 
-from fairlead.common.client import Client, connect
+from fairlead.common.client import Client
 from fairlead.common.errors import ConfigError, FairleadError, NotFoundError, RegistryError
 from fairlead.common.home import Home
 from fairlead.common.jobs import (
@@ -25,14 +24,13 @@ from fairlead.common.jobs import (
     SubmitJob,
 )
 from fairlead.common.messages import Accept, Code, Goodbye, Kill, Subscribe
-from fairlead.common.operators import FrameworkView
 from fairlead.common.resources import Resources
 from fairlead.common.store import Store
 from fairlead.common.values import TaskInfo, TaskState
 from fairlead.frameworks.host import host_all
 from fairlead.frameworks.kit.scheduler import task
 from fairlead.frameworks.training import options, watching
-from fairlead.frameworks.training.methods import LIST, ORDER, SUBMIT, address_of
+from fairlead.frameworks.training.methods import LIST, ORDER, SUBMIT
 
 
 @pytest.fixture
@@ -43,27 +41,6 @@ def home(fairlead_home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 def a_job(job_id: str, checkpoints: str = "") -> SubmitJob:
     return SubmitJob(task(job_id, ["train"], Resources.of(cpus=1)), 2.0, checkpoints)
-
-
-@asynccontextmanager
-async def hosting(home: Home) -> AsyncIterator["asyncio.Task[int]"]:
-    """The host in this process; told to stop at the end."""
-    stop = asyncio.Event()
-    hosted = asyncio.create_task(host_all(["training"], home, "", stop))
-    try:
-        yield hosted
-    finally:
-        stop.set()
-        assert await ends(hosted) == 0
-
-
-@asynccontextmanager
-async def client_of(master: ServedMaster, lives: int = 1) -> AsyncIterator[Client]:
-    """Of the framework, at the address that its latest Subscribe told the master."""
-    subscribes = await master.hears(Subscribe, lives)
-    view = FrameworkView(subscribes[-1].framework, is_connected=True)
-    async with connect(address_of([view]), TOKEN) as client:
-        yield client
 
 
 async def view_of(client: Client, job_id: str) -> JobView:
@@ -94,7 +71,7 @@ def write_progress(directory: str, **said: object) -> None:
 
 def test_a_job_from_submission_to_its_end(home: Home) -> None:
     async def scenario() -> None:
-        async with served(home) as master, hosting(home), client_of(master) as client:
+        async with served(home) as master, hosting("training", home), client_of(master) as client:
             assert await client.call(SUBMIT, a_job("a")) == JobSubmitted("a")
             assert await client.call(SUBMIT, a_job("a")) == JobSubmitted("a"), "said again"
             master.offer("o1")
@@ -129,7 +106,7 @@ def test_a_job_from_submission_to_its_end(home: Home) -> None:
 def test_jobs_outlive_the_process(home: Home) -> None:
     async def scenario() -> None:
         async with served(home) as master:
-            async with hosting(home), client_of(master) as client:
+            async with hosting("training", home), client_of(master) as client:
                 await client.call(SUBMIT, a_job("a"))
                 await client.call(SUBMIT, a_job("b"))
                 master.offer("o1")
@@ -137,7 +114,7 @@ def test_jobs_outlive_the_process(home: Home) -> None:
                 master.status("a.1", TaskState.RUNNING)
                 ordered = await client.call(ORDER, OrderJob("b", JobVerb.CANCEL))
                 assert ordered == JobOrdered(JobState.CANCELLED)
-            async with hosting(home), client_of(master, lives=2) as client:
+            async with hosting("training", home), client_of(master, lives=2) as client:
                 found = (await client.call(LIST, JobsQuery())).jobs
                 assert [view.job_id for view in found] == ["a", "b"]
                 assert found[0].run == 1
@@ -155,7 +132,7 @@ def test_jobs_outlive_the_process(home: Home) -> None:
 
 def test_torn_down_it_begins_anew_with_its_jobs(home: Home) -> None:
     async def scenario() -> None:
-        async with served(home) as master, hosting(home):
+        async with served(home) as master, hosting("training", home):
             async with client_of(master) as client:
                 await client.call(SUBMIT, a_job("a"))
                 master.offer("o1")
@@ -176,7 +153,7 @@ def test_torn_down_it_begins_anew_with_its_jobs(home: Home) -> None:
 
 def test_a_refused_submission_leaves_nothing_behind(home: Home, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with served(home) as master, hosting(home), client_of(master) as client:
+        async with served(home) as master, hosting("training", home), client_of(master) as client:
             (tmp_path / "file").write_text("")
             with pytest.raises(FairleadError, match=r"checkpoints: cannot make .*/file"):
                 await client.call(SUBMIT, a_job("a", str(tmp_path / "file")))
@@ -200,7 +177,7 @@ def test_who_removes_the_directory_of_an_ended_job_is_done_with_it(
     monkeypatch.setattr(watching, "LOOKS_TO_SWEEP", 2)
 
     async def scenario() -> None:
-        async with served(home) as master, hosting(home), client_of(master) as client:
+        async with served(home) as master, hosting("training", home), client_of(master) as client:
             for job_id in ("a", "b"):
                 await client.call(SUBMIT, a_job(job_id))
                 await client.call(ORDER, OrderJob(job_id, JobVerb.CANCEL))
@@ -217,7 +194,7 @@ def test_who_removes_the_directory_of_an_ended_job_is_done_with_it(
 
 def test_two_hosts_of_one_home_are_one_too_many(home: Home) -> None:
     async def scenario() -> None:
-        async with served(home) as master, hosting(home):
+        async with served(home) as master, hosting("training", home):
             await master.hears(Subscribe)
             with pytest.raises(RegistryError, match="in use by process"):
                 await host_all(["training"], home, "", asyncio.Event())
