@@ -58,7 +58,7 @@ def agents(shell: Shell) -> set[str]:
 
 def test_up_then_run_prints_hi(compose: Compose) -> None:
     assert compose("run", "--rm", "-T", "cli", "run", "--", "echo", "hi") == "hi\n"
-    for service in ("master", "agent", "frameworks"):
+    for service in ("master", "agent", "batch", "training"):
         (container,) = compose.containers(service)
         until(f"{service} is healthy", lambda it=container: compose.is_healthy(it), STEP_S)  # type: ignore[misc]
         assert compose.inspect(container)["Config"]["User"] == "fairlead"
@@ -132,8 +132,8 @@ def test_all_is_finished_though_everybody_is_killed(compose: Compose, shell: She
     (master,) = compose.containers("master")
     compose.kill(master)
     until("the master has its agents again", lambda: len(agents(shell)) == 2, STEP_S)
-    (frameworks,) = compose.containers("frameworks")
-    until("it has its frameworks again", lambda: compose.serves(frameworks), STEP_S)
+    services = [*compose.containers("batch"), *compose.containers("training")]
+    until("it has its frameworks again", lambda: all(map(compose.serves, services)), STEP_S)
     compose.kill(second)
     until("what ran there is gone", lambda: state_of(shell, lost) == "GONE", STEP_S)
     gate.touch()
