@@ -11,6 +11,7 @@ from fairlead.common.ids import ANY_GPU, AgentId, FrameworkId, OfferId, Role, Se
 from fairlead.common.messages import Kill
 from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources, total
+from fairlead.common.roles import lineage
 from fairlead.common.values import (
     AgentInfo,
     Demand,
@@ -224,6 +225,7 @@ class Books:
     capacity: Resources = EMPTY
     """Amounts of all agents that are not unreachable; device names stripped."""
     held: dict[Role, Resources] = field(default_factory=dict)
+    """Used and offered by each role and all below it."""
     touched: dict[str, None] = field(default_factory=dict)
     dirty: dict[AgentId, None] = field(default_factory=dict)
     """Agents where something became free."""
@@ -334,11 +336,10 @@ class Books:
 
     def _carry(self, framework: Framework, role: Role, was: Resources, now: Resources) -> None:
         was, now = anonymous(was), anonymous(now)
-        for sums in (framework.held, self.held):
-            left = sums.pop(role, EMPTY).without(was) + now
-            if left:
-                sums[role] = left
-        self.touched[f"roles/{role}"] = None
+        _settle(framework.held, role, was, now)
+        for above in lineage(role):
+            _settle(self.held, above, was, now)
+            self.touched[f"roles/{above}"] = None
 
     def count(self, agent: Agent) -> None:
         """After it came, changed or was given up."""
@@ -368,7 +369,8 @@ class Books:
     def touch_roles(self, framework: Framework) -> None:
         """It has come, or is forgotten."""
         for role in framework.info.roles:
-            self.touched[f"roles/{role}"] = None
+            for above in lineage(role):
+                self.touched[f"roles/{above}"] = None
 
     def touch_task(self, task: Task) -> None:
         self.touched[f"tasks/{task.framework_id}/{task.task_id}"] = None
@@ -377,6 +379,12 @@ class Books:
         self.touched[f"offers/{offer.offer_id}"] = None
         self.touch_agent(offer.agent_id)
         self.touch_framework(offer.framework_id)
+
+
+def _settle(sums: dict[Role, Resources], role: Role, was: Resources, now: Resources) -> None:
+    left = sums.pop(role, EMPTY).without(was) + now
+    if left:
+        sums[role] = left
 
 
 def own_part(books: Books, accept: RunningAccept) -> Resources:

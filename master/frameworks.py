@@ -29,6 +29,7 @@ from fairlead.common.messages import (
     Suppress,
     Teardown,
 )
+from fairlead.common.roles import bad_role
 
 from .accepts import DONE, Accepts, Answer
 from .books import Framework
@@ -121,10 +122,13 @@ class Frameworks:
             return Code.VERSION, "hello.protocol", message
         if not info.roles:
             return Code.INVALID, "framework.roles", "names no role"
+        for index, role in enumerate(info.roles):
+            if trouble := bad_role(role):
+                return Code.INVALID, f"framework.roles[{index}]", trouble
         if len(set(info.roles)) < len(info.roles):
             return Code.INVALID, "framework.roles", "names a role twice"
-        if (trouble := bad_framework(info)) is not None:
-            return Code.INVALID, f"framework.{trouble[0]}", trouble[1]
+        if (odd := bad_framework(info)) is not None:
+            return Code.INVALID, f"framework.{odd[0]}", odd[1]
         known = self._context.framework(info.framework_id)
         if info.framework_id in self._context.books.removed or (known and known.is_ended):
             message = f"framework {info.framework_id} was torn down; subscribe without an id"

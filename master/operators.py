@@ -14,6 +14,7 @@ from fairlead.common.operators import (
     SetWeight,
     TeardownFramework,
 )
+from fairlead.common.roles import bad_role
 
 from .accepts import DONE, Answer
 from .context import Context
@@ -46,8 +47,8 @@ class Operators:
     def _set_weight(self, call: SetWeight) -> Answer:
         if not 0 < call.weight <= 1000:
             return Code.INVALID, "weight", f"{call.weight:g} is not between 0 and 1000"
-        if not call.role:
-            return Code.INVALID, "role", "is empty"
+        if trouble := bad_role(call.role):
+            return Code.INVALID, "role", trouble
         books = self._context.books
         books.weights[call.role] = call.weight
         books.touched[f"roles/{call.role}"] = None

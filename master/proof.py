@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fairlead.common.ids import AgentId, FrameworkId, OfferId, Role, SessionId, TaskId
 from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources, total
+from fairlead.common.roles import is_below, lineage
 
 from .books import Agent, Books, Framework, HeldOffer, RunningAccept, Task, own_part
 
@@ -32,7 +33,7 @@ def check(books: Books, sessions: Sessions) -> None:
     counted = total(agent.capacity for agent in books.agents.values())
     assert books.capacity == counted, f"the capacity is {counted}, not {books.capacity}"
     for role in dict.fromkeys(
-        (*books.held, *(r for f in books.frameworks.values() for r in f.held))
+        (*books.held, *(r for f in books.frameworks.values() for of in f.held for r in lineage(of)))
     ):
         _check_role(books, role)
     for offer_id, held in books.offers.items():
@@ -136,7 +137,8 @@ def _check_task(books: Books, framework: Framework, task_id: TaskId, task: Task)
 
 
 def _check_role(books: Books, role: Role) -> None:
-    parts = [f.held[role] for f in books.frameworks.values() if role in f.held]
+    frameworks = books.frameworks.values()
+    parts = [held for f in frameworks for of, held in f.held.items() if is_below(of, role)]
     held = [books.held[role]] if role in books.held else []
     assert _amounts(parts) == _amounts(held), f"the role {role} does not add up"
 

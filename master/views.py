@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fairlead.common.ids import AgentId, FrameworkId, OfferId, Role, TaskId
 from fairlead.common.operators import AgentView, FrameworkView, RoleView, TaskView
 from fairlead.common.resources import EMPTY, total
+from fairlead.common.roles import is_below, lineage
 from fairlead.common.values import Command, Offer, RoleDemand
 
 from .books import Books, anonymous
@@ -28,7 +29,8 @@ def all_keys(books: Books) -> Iterator[str]:
     for framework_id, framework in books.frameworks.items():
         yield f"frameworks/{framework_id}"
         yield from (f"tasks/{framework_id}/{task_id}" for task_id in framework.tasks)
-    named = (role for framework in books.frameworks.values() for role in framework.info.roles)
+    frameworks = books.frameworks.values()
+    named = (role for f in frameworks for each in f.info.roles for role in lineage(each))
     roles = dict.fromkeys((*books.weights, *books.held, *named))
     yield from (f"roles/{role}" for role in roles)
     yield from (f"offers/{offer_id}" for offer_id in books.offers)
@@ -95,14 +97,15 @@ def _task(books: Books, name: str) -> TaskView | None:
 
 def _role(books: Books, name: str) -> RoleView | None:
     role = Role(name)
-    is_used = any(role in framework.info.roles for framework in books.frameworks.values())
+    frameworks = books.frameworks.values()
+    is_used = any(is_below(each, role) for f in frameworks for each in f.info.roles)
     if role not in books.weights and not is_used:
         return None
     held = books.held.get(role, EMPTY)
     weight = books.weights.get(role, 1.0)
     share = Scale(books.capacity).share(held) * grains(1.0) / grains(weight)
     offers = (held.offer for held in books.offers.values())
-    offered = total(anonymous(offer.resources) for offer in offers if offer.role == role)
+    offered = total(anonymous(offer.resources) for offer in offers if is_below(offer.role, role))
     return RoleView(role, weight, share, held, offered)
 
 
