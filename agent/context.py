@@ -66,6 +66,8 @@ class Task:
     """Where it is on the table; `latest` says what was reported."""
     undo: str = ""
     """Set: its suspension or resumption failed, and why; the opposite is ordered."""
+    rested_without_cpus: bool = False
+    """Before its last resumption; if that fails it does again."""
     updates: deque[TaskStatus] = field(default_factory=deque)
     """Not acknowledged; the head is in flight."""
     resend_s: float = 0.0
@@ -100,6 +102,7 @@ class Task:
             self.role,
             self.accept_id,
             self.sandbox_removed,
+            self.rested_without_cpus,
         )
 
 

@@ -221,4 +221,5 @@ def _restored(value: AgentTask) -> Task:
         value.latest,
         value.latest.state,
         sandbox_removed=value.sandbox_removed,
+        rested_without_cpus=value.rested_without_cpus,
     )

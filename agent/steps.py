@@ -119,6 +119,8 @@ class Steps:
             return None
         if task.state not in (TaskState.SUSPENDED, TaskState.RESUMING):
             return _problem(f"{task.info.task_id} is {task.state.name}, not SUSPENDED")
+        if task.state is TaskState.SUSPENDED:
+            task.rested_without_cpus = not self._context.ledger.of(task.key).cpus
         problem = self._draw(accept, task, task.info.resources)
         if problem is not None:
             return problem
@@ -296,7 +298,9 @@ class Steps:
                 seen = (Seen.NOT_SUSPENDED, Reason.OPERATION_FAILED, task.undo)
             case ContainerSuspended() if task.state is TaskState.RESUMING:
                 seen = (Seen.NOT_RESUMED, Reason.OPERATION_FAILED, task.undo)
-                context.ledger.hold(task.key, _kept(context.ledger.of(task.key), free_cpus=False))
+                held = context.ledger.of(task.key)
+                kept = _kept(held, free_cpus=task.rested_without_cpus)
+                context.ledger.hold(task.key, kept)
             case ContainerNotSuspended() if task.state is TaskState.RESUMING:
                 seen = (Seen.RESUMED, Reason.TASK_RESUMED, f"late: {answer.message}")
             case _:

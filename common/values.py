@@ -442,3 +442,5 @@ class AgentTask:
     accept_id: str = ""
     sandbox_removed: str = ""
     """Why, in words for people; empty while it is there."""
+    rested_without_cpus: bool = False
+    """Before its last resumption; if that fails it does again."""

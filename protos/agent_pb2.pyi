@@ -44,7 +44,7 @@ class AgentInfo(_message.Message):
     def __init__(self, agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., zone: _Optional[str] = ..., rack: _Optional[str] = ..., gpus: _Optional[_Iterable[_Union[_resources_pb2.Gpu, _Mapping]]] = ..., address: _Optional[str] = ..., isolation: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class AgentTask(_message.Message):
-    __slots__ = ("framework_id", "task", "launch_uuid", "latest", "resources", "sandbox", "role", "accept_id", "sandbox_removed")
+    __slots__ = ("framework_id", "task", "launch_uuid", "latest", "resources", "sandbox", "role", "accept_id", "sandbox_removed", "rested_without_cpus")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class AgentTask(_message.Message):
     ROLE_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_ID_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_REMOVED_FIELD_NUMBER: _ClassVar[int]
+    RESTED_WITHOUT_CPUS_FIELD_NUMBER: _ClassVar[int]
     framework_id: str
     task: _tasks_pb2.TaskInfo
     launch_uuid: str
@@ -63,7 +64,8 @@ class AgentTask(_message.Message):
     role: str
     accept_id: str
     sandbox_removed: str
-    def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ..., sandbox_removed: _Optional[str] = ...) -> None: ...
+    rested_without_cpus: bool
+    def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ..., sandbox_removed: _Optional[str] = ..., rested_without_cpus: _Optional[bool] = ...) -> None: ...
 
 class AcceptProgress(_message.Message):
     __slots__ = ("accept_id", "framework_id", "next_operation", "resources", "role", "task_ids")

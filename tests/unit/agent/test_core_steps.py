@@ -167,6 +167,19 @@ def test_who_may_have_been_resumed_after_all_keeps_its_device_until_it_stands_st
     assert "b" in h.frozen()
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+def test_who_cannot_be_resumed_leaves_free_the_cpus_that_it_had_given_up(*, crashes: bool) -> None:
+    h = started("a").run([Suspend(A, free_cpus=True)])
+    h.steps_answer = False
+    h.run([Resume(A)], offered=Resources.of(cpus=1, gpus={"gpu-1": 1})).passes(31)
+    assert h.held("a") == ONE, "it may run on them"
+    if crashes:
+        h.crash().registered()
+    h.answers()
+    assert (h.state("a"), h.held("a")) == (TaskState.SUSPENDED, Resources.of(mem=100))
+    assert h.last("a").resources == Resources.of(mem=100), "what the books follow"
+
+
 def test_nobody_is_resumed_on_a_device_that_is_not_there() -> None:
     h = swapping().run([Resume(B)])
     assert h.updates() == ["b SUSPENDED"]
