@@ -1,0 +1,65 @@
+"""What operators, clients and careless schedulers do in between."""
+
+from fairlead.common.ids import Role
+from fairlead.common.operators import ExplainFramework, KillAnyTask, SetWeight, TeardownFramework
+from fairlead.frameworks.kit.events import Happened
+
+from .schedulers import REPLACE, Service
+from .targets import Target, a_framework_id
+
+
+def operator_kills(target: Target) -> bool:
+    master = target.master
+    if master is None or not master.is_alive:
+        return False
+    tasks = [
+        (framework_id, task_id)
+        for framework_id, framework in master.core.books.frameworks.items()
+        for task_id, task in framework.tasks.items()
+        if not task.is_terminal
+    ]
+    if not tasks:
+        return False
+    grace_s = target.random.choice((0.0, 1.0, 4.0))
+    master.operate(KillAnyTask(*target.random.choice(tasks), grace_s))
+    return True
+
+
+def operator_weighs(target: Target) -> bool:
+    master = target.master
+    if master is None or not master.is_alive:
+        return False
+    role = target.random.choice(("batch", "service"))
+    master.operate(SetWeight(Role(role), target.random.choice((0.5, 1.0, 2.0))))
+    return True
+
+
+def operator_ends_guest(target: Target) -> bool:
+    master, guest_id = target.master, target.guest_id()
+    if master is None or not master.is_alive or not guest_id:
+        return False
+    master.operate(TeardownFramework(guest_id))
+    return True
+
+
+def operator_asks(target: Target) -> bool:
+    master, framework_id = target.master, a_framework_id(target)
+    if master is None or not master.is_alive or not framework_id:
+        return False
+    master.operate(ExplainFramework(framework_id))
+    return True
+
+
+def client_asks(target: Target) -> bool:
+    for framework in target.frameworks():
+        if framework.is_alive and isinstance(framework.scheduler, Service):
+            framework.feed(Happened(REPLACE))
+            return True
+    return False
+
+
+def bad_call(target: Target) -> bool:
+    master, framework_id = target.master, a_framework_id(target)
+    if master is None or not master.is_alive or not framework_id:
+        return False
+    return master.mishear(framework_id)
