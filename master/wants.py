@@ -1,7 +1,7 @@
 """What a framework says that it wants, judged before it is believed: roles, wishes, demands."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code
@@ -10,7 +10,7 @@ from fairlead.common.values import Constraints, Demand, FrameworkInfo, RoleDeman
 
 from .accepts import Answer
 from .books import Framework
-from .constraints import unsupported
+from .constraints import MAX_PATTERNS, bad_constraints, patterns_of
 
 MAX_DEMANDS = 1000
 """Per role; each may stand for any number of tasks."""
@@ -57,12 +57,16 @@ def bad_wishes(info: FrameworkInfo, wishes: tuple[RoleWish, ...]) -> Answer | No
     for index, wish in enumerate(wishes):
         if wish.keep_apart:
             return Code.UNSUPPORTED, f"wishes[{index}].keep_apart", "not in this version"
-        if unsupported(wish.constraints) is not None:
-            return Code.UNSUPPORTED, f"wishes[{index}].constraints", "a test not in this version"
-    return _bad_role(info, [wish.role for wish in wishes], "wishes")
+    named = {f"wishes[{index}]": wish.constraints for index, wish in enumerate(wishes)}
+    return (
+        _bad_role(info, [wish.role for wish in wishes], "wishes")
+        or _too_many_patterns("wishes", named)
+        or _bad_constraints(named)
+    )
 
 
 def bad_demands(info: FrameworkInfo, demands: tuple[RoleDemand, ...]) -> Answer | None:
+    named: dict[str, Constraints] = {}
     for index, wanted in enumerate(demands):
         if len(wanted.demands) > MAX_DEMANDS:
             return Code.INVALID, f"demands[{index}].demands", f"more than {MAX_DEMANDS} kinds"
@@ -70,6 +74,25 @@ def bad_demands(info: FrameworkInfo, demands: tuple[RoleDemand, ...]) -> Answer 
             field = f"demands[{index}].demands[{position}]"
             if demand.gang:
                 return Code.UNSUPPORTED, f"{field}.gang", "not in this version"
-            if unsupported(demand.constraints) is not None:
-                return Code.UNSUPPORTED, f"{field}.constraints", "a test not in this version"
-    return _bad_role(info, [wanted.role for wanted in demands], "demands")
+            named[field] = demand.constraints
+    return (
+        _bad_role(info, [wanted.role for wanted in demands], "demands")
+        or _too_many_patterns("demands", named)
+        or _bad_constraints(named)
+    )
+
+
+def _too_many_patterns(field: str, named: Mapping[str, Constraints]) -> Answer | None:
+    """Each takes its time to compile, and nobody else is heard meanwhile."""
+    patterns = {pattern for each in named.values() for pattern in patterns_of(each)}
+    if len(patterns) <= MAX_PATTERNS:
+        return None
+    message = f"name {len(patterns)} different patterns; {MAX_PATTERNS} are allowed in a call"
+    return Code.INVALID, field, message
+
+
+def _bad_constraints(named: Mapping[str, Constraints]) -> Answer | None:
+    for field, constraints in named.items():
+        if (wrong := bad_constraints(constraints)) is not None:
+            return Code.INVALID, f"{field}.constraints.{wrong[0]}", wrong[1]
+    return None

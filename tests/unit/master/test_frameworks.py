@@ -500,7 +500,7 @@ def refused(info: FrameworkInfo, *, wishes: tuple[RoleWish, ...] = ()) -> tuple[
 def test_m37_subscribes_that_make_no_sense_are_refused_naming_the_field() -> None:
     info = FrameworkInfo(FrameworkId(""), "x")
     dl = Role("default")
-    regex = Constraints((AllOf((Predicate("a", Comparison.MATCHES, ("b",)),)),))
+    regex = Constraints((AllOf((Predicate("a", Comparison.MATCHES, ("(",)),)),))
     assert refused(replace(info, roles=())) == (Code.INVALID, "framework.roles")
     assert refused(replace(info, roles=(dl, dl))) == (Code.INVALID, "framework.roles")
     strange = RoleWish(Role("other"))
@@ -508,18 +508,23 @@ def test_m37_subscribes_that_make_no_sense_are_refused_naming_the_field() -> Non
     apart = RoleWish(dl, keep_apart=(Role("b"),))
     assert refused(info, wishes=(apart,)) == (Code.UNSUPPORTED, "wishes[0].keep_apart")
     matching = RoleWish(dl, constraints=regex)
-    assert refused(info, wishes=(matching,)) == (Code.UNSUPPORTED, "wishes[0].constraints")
+    pattern = "constraints.any_of[0].predicates[0].values[0]"
+    assert refused(info, wishes=(matching,)) == (Code.INVALID, f"wishes[0].{pattern}")
 
 
 def test_m37_demands_that_make_no_sense_are_refused_naming_the_field() -> None:
     f = MasterHarness().framework(demands=[demand(1)])
     dl, other, each = Role("dl"), Role("other"), demand().each
-    regex = Constraints((AllOf((Predicate("a", Comparison.MATCHES, ("b",)),)),))
+    regex = Constraints((), (AllOf((Predicate("a", Comparison.MATCHES, ("b" * 257,)),)),))
+    predicates = (Predicate("a", Comparison.MATCHES, (str(number),)) for number in range(101))
+    hundred = Constraints(tuple(AllOf((predicate,)) for predicate in predicates))
+    pattern = "constraints.preferred[0].predicates[0].values[0]"
     wrong = {
         "demands[0].role": (RoleDemand(other, ()),),
         "demands[1].role": (RoleDemand(dl, ()), RoleDemand(dl, ())),
         "demands[0].demands[1].gang": (RoleDemand(dl, (demand(), Demand(each, 2, gang=True))),),
-        "demands[0].demands[0].constraints": (RoleDemand(dl, (Demand(each, 1, regex),)),),
+        f"demands[0].demands[0].{pattern}": (RoleDemand(dl, (Demand(each, 1, regex),)),),
+        "demands": (RoleDemand(dl, (Demand(each, 1, hundred),)),),
         "demands[0].demands": (RoleDemand(dl, (demand(),) * 1001),),
     }
     for field, demands in wrong.items():
