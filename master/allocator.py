@@ -11,10 +11,9 @@ Shares after each bit, A's by memory and B's by cpus: A 4/18, B 3/9, A 8/18, B 6
 B would need 3 cpus where 0 are left, and A 1: A holds three units and B two.
 
 Order: whoever has refused what is free on the agent comes last, so that everybody else is
-considered before it is offered again; unsatisfied and believed demand first; then role share ÷
-weight, framework share, number of allocations so far, ids. Considered and refused: offers of whole
-agents to whoever is lowest, as in Mesos, which with stated demand hands the first framework more
-than its share.
+considered before it is offered again; unsatisfied and believed demand first; then the place in the
+tree of roles (`tree`). Considered and refused: offers of whole agents to whoever is lowest, as in
+Mesos, which with stated demand hands the first framework more than its share.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,11 +25,11 @@ from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from .books import Agent, Books, Framework, anonymous
+from .books import Agent, Books, Framework
 from .constraints import admits
 from .rules import Case, part, passes
 from .settings import MasterSettings
-from .shares import Scale, divisible, grains
+from .tree import Place, Tree
 
 BITS = 256
 """A demand for crumbs is served in so many bits per agent, not crumb by crumb."""
@@ -75,26 +74,24 @@ class _Run:
     books: Books
     settings: MasterSettings
     now: float
-    scale: Scale
-    weight: int
-    """Divisible by every weight."""
+    tree: Tree
     candidates: list[_Candidate] = field(default_factory=list)
-    role_here: dict[Role, Resources] = field(default_factory=dict)
 
 
 def allocate(
     books: Books, agent_ids: Iterable[AgentId], settings: MasterSettings, now: float
 ) -> Iterator[list[Grant]]:
     """The grants of one agent after another; the caller books each list before the next."""
-    weight = divisible((1.0, *books.weights.values()))
-    run = _Run(books, settings, now, Scale(books.capacity), weight)
-    run.candidates = list(_candidates(books, settings))
+    run = _Run(books, settings, now, Tree(books), list(_candidates(books, settings)))
     for agent_id in agent_ids:
         agent = books.agents.get(agent_id)
         if agent is None or agent.session is None or not run.candidates:
             continue
         if free := agent.free:
-            yield list(_share_out(run, agent, free))
+            grants = list(_share_out(run, agent, free))
+            yield grants
+            for grant in grants:
+                run.tree.booked(grant.role, grant.resources)
 
 
 def _candidates(books: Books, settings: MasterSettings) -> Iterator[_Candidate]:
@@ -144,7 +141,6 @@ def fitting(free: Resources, each: Resources, most: int) -> tuple[int, Resources
 
 def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
     """Whoever would refuse what competition left of its part takes no part: all over again."""
-    run.role_here.clear()
     willing = [c for c in run.candidates if _may_have(run, c, agent, free)]
     while True:
         _fill(run, willing, agent, free)
@@ -157,7 +153,7 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
             fits_demand = candidate.wants is not None
             candidate.wants, candidate.here = candidate.served, EMPTY
             yield Grant(agent, candidate.framework, candidate.role, here, fits_demand)
-    run.role_here.clear()
+    run.tree.take_back()
     run.candidates = [c for c in run.candidates if c.wants is None or c.wants]
 
 
@@ -167,7 +163,7 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
     Shares only grow meanwhile, so a rank that still holds when it comes to the top is the lowest.
     """
     whole = free
-    run.role_here.clear()
+    run.tree.take_back()
     for candidate in willing:
         key = (candidate.framework.framework_id, candidate.role)
         candidate.has_refused = key in agent.refused_by
@@ -186,8 +182,7 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
             continue
         free = free - bit
         candidate.here += bit
-        role_here = run.role_here.get(candidate.role, EMPTY)
-        run.role_here[candidate.role] = role_here + anonymous(bit)
+        run.tree.give(candidate.role, bit)
 
 
 def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -> bool:
@@ -198,7 +193,7 @@ def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -
 
 def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
     framework, role = candidate.framework, candidate.role
-    return Case(run.books, run.settings, run.now, framework, role, agent, run.role_here)
+    return Case(run.books, run.settings, run.now, framework, role, agent, run.tree.here)
 
 
 def _most(candidate: _Candidate, agent: Agent, free: Resources) -> Resources:
@@ -233,20 +228,10 @@ def _next_bit(candidate: _Candidate, agent: Agent, free: Resources, whole: Resou
     return EMPTY
 
 
-Rank = tuple[bool, bool, int, int, int, str, str]
+Rank = tuple[bool, bool, Place]
 
 
 def _rank(run: _Run, candidate: _Candidate) -> Rank:
     """Lower comes first."""
-    books, framework, role = run.books, candidate.framework, candidate.role
-    of_role = books.held.get(role, EMPTY) + run.role_here.get(role, EMPTY)
-    own = framework.held.get(role, EMPTY) + anonymous(candidate.here)
-    return (
-        candidate.has_refused,
-        not candidate.comes_first,
-        run.scale.of(of_role) * (run.weight // grains(books.weights.get(role, 1.0))),
-        run.scale.of(own),
-        framework.allocations,
-        role,
-        framework.framework_id,
-    )
+    place = run.tree.place(candidate.framework, candidate.role, candidate.here)
+    return candidate.has_refused, not candidate.comes_first, place

@@ -25,6 +25,8 @@ from fairlead.common.values import (
     Usage,
 )
 
+from .shares import Scale
+
 
 @dataclass(slots=True)
 class Task:
@@ -185,7 +187,8 @@ class Framework:
     filters: dict[tuple[Role, AgentId], Refusals] = field(default_factory=dict)
     refusals: int = 0
     """Fitting offers refused in a row."""
-    allocations: int = 0
+    allocations: dict[Role, int] = field(default_factory=dict)
+    """Offers so far, per role."""
     held: dict[Role, Resources] = field(default_factory=dict)
     """Used and offered, per role."""
     tasks: dict[TaskId, Task] = field(default_factory=dict)
@@ -224,6 +227,8 @@ class Books:
     """Frameworks that were torn down and are refused for ever."""
     capacity: Resources = EMPTY
     """Amounts of all agents that are not unreachable; device names stripped."""
+    excluded: tuple[str, ...] = ()
+    """Resources that count in no share."""
     held: dict[Role, Resources] = field(default_factory=dict)
     """Used and offered by each role and all below it."""
     touched: dict[str, None] = field(default_factory=dict)
@@ -231,6 +236,11 @@ class Books:
     """Agents where something became free."""
     wanted: dict[AgentId, None] = field(default_factory=dict)
     """Agents of whose rest somebody may want more: looked at behind those."""
+
+    @property
+    def scale(self) -> Scale:
+        """What shares are measured by."""
+        return Scale(self.capacity, self.excluded)
 
     # --- quantities, always changed in pairs
 

@@ -54,6 +54,7 @@ class Master:
 
     def __init__(self, settings: MasterSettings, epoch: int, cluster_id: str) -> None:
         self._context = Context(settings, epoch, cluster_id)
+        self._context.books.excluded = settings.excluded_resources
         self._offers = Offers(self._context)
         self._tasks = Tasks(self._context)
         accepts = Accepts(self._context, self._offers, self._tasks)

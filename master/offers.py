@@ -86,7 +86,8 @@ class Offers:
             gpus=info.gpus,
         )
         timeout_s = context.settings.offer_timeout_s
-        grant.framework.allocations += 1
+        allocations = grant.framework.allocations
+        allocations[grant.role] = allocations.get(grant.role, 0) + 1
         context.books.add_offer(HeldOffer(offer, context.awake + timeout_s, grant.fits_demand))
         context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
         return offer

@@ -20,6 +20,8 @@ class MasterSettings:
     offer_timeout_s: float = 30.0
     min_filter_s: float = 1.0
     max_filter_s: float = 365 * 86400.0
+    excluded_resources: tuple[str, ...] = ()
+    """They count in no share: of `shares.NAMES`."""
     fair_refusals: int = 3
     """So many fitting offers refused in a row, and a demand is not believed until an accept."""
     stall_s: float = 1.0

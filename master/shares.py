@@ -4,7 +4,7 @@ A share is the largest over resources of held ÷ capacity, divided by a weight. 
 is comparing integers once all are brought to one denominator, so no tie is decided by rounding.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from fractions import Fraction
 from math import lcm, prod
 
@@ -17,13 +17,18 @@ WEIGHT_GRAIN = 1_000_000
 
 
 class Scale:
-    """Shares of one capacity. `of` gives integers that order as the shares do."""
+    """Shares of one capacity. `of` gives integers that order as the shares do.
 
-    def __init__(self, capacity: Resources) -> None:
-        self._totals = capacity.vector[: len(NAMES)]
-        present = [amount for amount in self._totals if amount]
-        self._whole = prod(present)
-        self._factors = [self._whole // amount if amount else 0 for amount in self._totals]
+    What the cluster has none of, and what is `excluded` by name, does not count.
+    """
+
+    def __init__(self, capacity: Resources, excluded: Container[str] = ()) -> None:
+        totals = [
+            0 if name in excluded else amount
+            for name, amount in zip(NAMES, capacity.vector, strict=False)
+        ]
+        self._whole = prod(amount for amount in totals if amount)
+        self._factors = [self._whole // amount if amount else 0 for amount in totals]
 
     def of(self, held: Resources) -> int:
         """The dominant share as a multiple of 1 ÷ whole."""

@@ -9,7 +9,7 @@ from fairlead.common.roles import is_below, lineage
 from fairlead.common.values import Command, Offer, RoleDemand
 
 from .books import Books, anonymous
-from .shares import Scale, grains
+from .shares import grains
 
 SHOWN = 200
 """So much of a command is shown, in words and characters; its environment is nobody's business."""
@@ -56,7 +56,7 @@ def _framework(books: Books, name: str) -> FrameworkView | None:
     framework = books.frameworks.get(FrameworkId(name))
     if framework is None:
         return None
-    scale = Scale(books.capacity)
+    scale = books.scale
     shares = {role: scale.share(held) for role, held in framework.held.items()}
     top = max(shares, key=lambda role: shares[role], default=None)
     return FrameworkView(
@@ -103,7 +103,7 @@ def _role(books: Books, name: str) -> RoleView | None:
         return None
     held = books.held.get(role, EMPTY)
     weight = books.weights.get(role, 1.0)
-    share = Scale(books.capacity).share(held) * grains(1.0) / grains(weight)
+    share = books.scale.share(held) * grains(1.0) / grains(weight)
     offers = (held.offer for held in books.offers.values())
     offered = total(anonymous(offer.resources) for offer in offers if is_below(offer.role, role))
     return RoleView(role, weight, share, held, offered)
