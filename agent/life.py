@@ -17,6 +17,7 @@ from fairlead.common.values import (
     TaskStatus,
 )
 
+from . import completion
 from .context import Context, Task, accept_holder, task_key
 from .events import (
     ContainerExited,
@@ -40,8 +41,8 @@ class Life:
     def __init__(self, context: Context, updates: Updates) -> None:
         self._context = context
         self._updates = updates
-        self._early_kills: dict[str, tuple[int, float]] = {}
-        """Of launches not seen yet: the epoch of the kill, and when it is void."""
+        self._early_kills: dict[str, tuple[KillTask, int, float]] = {}
+        """Of launches not seen yet; each with its epoch, and when it is void."""
 
     # --- launched
 
@@ -58,8 +59,9 @@ class Life:
         context.add_task(task)
         if problem:
             self._end(task, Seen.REFUSED, Reason.INVALID_TASK, problem)
-        elif self._was_killed_early(task):
-            self._end(task, Seen.KILL, Reason.KILL_REQUESTED, "killed before it was launched")
+        elif (kill := self._early_kill(task)) is not None:
+            message = kill.message or "killed before it was launched"
+            self._end(task, Seen.KILL, _reason_of(kill), message)
         else:
             self._book(task)
         return key
@@ -174,13 +176,13 @@ class Life:
     def kill_requested(self, message: KillTask) -> None:
         found = self.find(message.framework_id, message.task_id, message.launch_uuid)
         for task in found:
-            self.kill(task, message.grace_s, Reason.KILL_REQUESTED, signum=_signal_of(message))
+            self._kill(task, message)
         if self._kill_to_come(message):
             return
         key = task_key(message.framework_id, message.task_id, message.launch_uuid)
         if not found and key not in self._context.tasks and key not in self._context.ended:
             until = self._context.now + self._context.settings.early_kill_s
-            self._early_kills[key] = (self._context.epoch, until)
+            self._early_kills[key] = (message, self._context.epoch, until)
 
     def _kill_to_come(self, message: KillTask) -> bool:
         """Launches that wait for their turn in an accept have none any more."""
@@ -193,9 +195,8 @@ class Life:
             and message.launch_uuid in ("", launch.launch_uuid)
         ]
         for run, launch in meant:
-            self._end_unbegun(
-                self.make(run, launch), Seen.KILL, Reason.KILL_REQUESTED, "killed before its turn"
-            )
+            why = message.message or "killed before its turn"
+            self._end_unbegun(self.make(run, launch), Seen.KILL, _reason_of(message), why)
         return bool(meant)
 
     def find(
@@ -206,15 +207,20 @@ class Life:
         tasks = [self._context.tasks[key] for key in keys]
         return [t for t in tasks if not t.is_ended and launch_uuid in ("", t.launch_uuid)]
 
-    def _was_killed_early(self, task: Task) -> bool:
-        now, epoch = self._context.now, self._context.epoch
-        for key in [k for k, (_, until) in self._early_kills.items() if until < now]:
+    def _early_kill(self, task: Task) -> KillTask | None:
+        now = self._context.now
+        for key in [k for k, (_, _, until) in self._early_kills.items() if until < now]:
             del self._early_kills[key]
         for uuid in (task.launch_uuid, ""):
             key = task_key(task.framework_id, task.info.task_id, uuid)
             if key in self._early_kills:
-                return self._early_kills.pop(key)[0] == epoch
-        return False
+                kill, epoch, _ = self._early_kills.pop(key)
+                return kill if epoch == self._context.epoch else None
+        return None
+
+    def _kill(self, task: Task, order: KillTask) -> None:
+        reason, signum = _reason_of(order), _signal_of(order)
+        self.kill(task, order.grace_s, reason, order.message, signum=signum)
 
     def kill(
         self, task: Task, grace_s: float, reason: Reason, message: str = "", *, signum: int = TERM
@@ -231,7 +237,7 @@ class Life:
         if was in _SUSPENDED:  # it lacks what it would need to end in good order
             self._context.timers.cancel("undo", task.key)
             grace_s = 0.0
-        self._remember(task, grace_s, signum)
+        self._remember(task, grace_s, signum, reason, message)
         self._context.timers.set("kill", task.key, self._context.now + grace_s)
         self._updates.report(task, reason, message)
         if was is TaskState.RUNNING:
@@ -248,27 +254,29 @@ class Life:
         is_sooner = context.now + grace_s < deadline
         is_other = signum != _signal_of(task.kill)
         if is_sooner or is_other:
-            self._remember(task, grace_s if is_sooner else task.kill.grace_s, signum)
+            first = task.kill
+            grace_left_s = grace_s if is_sooner else first.grace_s
+            self._remember(task, grace_left_s, signum, first.reason, first.message)
         if is_sooner:
             context.timers.set("kill", task.key, context.now + grace_s)
         if is_other:
             context.do(SignalContainer(task.launch_uuid, signum))
 
-    def _remember(self, task: Task, grace_s: float, signum: int) -> None:
-        task.kill = KillTask(
-            task.framework_id, task.info.task_id, task.launch_uuid, grace_s, signum
-        )
+    def _remember(
+        self, task: Task, grace_s: float, signum: int, reason: Reason, message: str
+    ) -> None:
+        names = task.framework_id, task.info.task_id, task.launch_uuid
+        task.kill = KillTask(*names, grace_s, signum, reason, message)
         self._context.record(f"kill/{task.key}", task.kill)
 
     def kill_again(self, task: Task, kill: KillTask) -> None:
         """After a restart: nobody knows how far the first attempt came."""
-        signum = _signal_of(kill)
         if task.state is not TaskState.KILLING:
-            self.kill(task, kill.grace_s, Reason.KILL_REQUESTED, signum=signum)
+            self._kill(task, kill)
             return
         task.kill = kill
         self._context.timers.set("kill", task.key, self._context.now + kill.grace_s)
-        self._context.do(SignalContainer(task.launch_uuid, signum))
+        self._context.do(SignalContainer(task.launch_uuid, _signal_of(kill)))
 
     def _end_container(self, task: Task) -> None:
         """Of a task that was to be killed while it was being started."""
@@ -276,6 +284,11 @@ class Life:
             self.grace_is_over(task.key)
         else:
             self._context.do(SignalContainer(task.launch_uuid, _signal_of(task.kill)))
+
+    def time_is_over(self, key: str) -> None:
+        """It has run for as long as it may: ended as by a kill, with a reason of its own."""
+        task = self._context.tasks[key]
+        self.kill(task, task.info.kill_grace_s, Reason.MAX_COMPLETION_TIME, completion.too_long(task))
 
     def grace_is_over(self, key: str) -> None:
         task = self._context.tasks.get(key)
@@ -296,6 +309,9 @@ class Life:
         seen, reason, message = _verdict(event, task.info)
         if task.state is TaskState.KILLING:
             reason = task.latest.reason
+            message = (task.kill and task.kill.message) or message
+            if reason is Reason.MAX_COMPLETION_TIME:  # however it took the signal
+                seen = Seen.OVERDUE
         self._end(task, seen, reason, message, event)
         self._context.do(ForgetContainer(event.launch_uuid))
 
@@ -338,6 +354,10 @@ class Life:
 def _signal_of(kill: KillTask) -> int:
     """A master says only what is known; any other number must not reach a process."""
     return kill.signal if kill.signal in KILL_SIGNALS else TERM
+
+
+def _reason_of(kill: KillTask) -> Reason:
+    return Reason.KILL_REQUESTED if kill.reason is Reason.UNSPECIFIED else kill.reason
 
 
 def _verdict(event: ContainerExited, info: TaskInfo) -> tuple[Seen, Reason, str]:

@@ -16,6 +16,7 @@ from .values import (
     HostUsage,
     Offer,
     Operation,
+    Reason,
     RoleDemand,
     RoleWish,
     TaskRef,
@@ -387,13 +388,18 @@ class RunAccept:
 
 @dataclass(frozen=True, slots=True)
 class KillTask:
-    """End this launch; an empty uuid means whatever bears the task id."""
+    """End this launch; an empty uuid means whatever bears the task id.
+
+    Its end says `reason` and `message`: KILL_REQUESTED, if there is none.
+    """
 
     framework_id: FrameworkId
     task_id: TaskId
     launch_uuid: LaunchUuid = LaunchUuid("")
     grace_s: float = 0.0
     signal: int = 0
+    reason: Reason = Reason.UNSPECIFIED
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

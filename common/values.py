@@ -444,3 +444,9 @@ class AgentTask:
     """Why, in words for people; empty while it is there."""
     rested_without_cpus: bool = False
     """Before its last resumption; if that fails it does again."""
+    ran_s: float = 0.0
+    """Of its completion time, if it has one, until it ran last; and on the agent's own clock, which
+    is that of a boot, since when it runs now.
+    """
+    runs_since_s: float | None = None
+    boot_id: str = ""

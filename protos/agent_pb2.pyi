@@ -44,7 +44,7 @@ class AgentInfo(_message.Message):
     def __init__(self, agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., zone: _Optional[str] = ..., rack: _Optional[str] = ..., gpus: _Optional[_Iterable[_Union[_resources_pb2.Gpu, _Mapping]]] = ..., address: _Optional[str] = ..., isolation: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class AgentTask(_message.Message):
-    __slots__ = ("framework_id", "task", "launch_uuid", "latest", "resources", "sandbox", "role", "accept_id", "sandbox_removed", "rested_without_cpus")
+    __slots__ = ("framework_id", "task", "launch_uuid", "latest", "resources", "sandbox", "role", "accept_id", "sandbox_removed", "rested_without_cpus", "ran_s", "runs_since_s", "boot_id")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,9 @@ class AgentTask(_message.Message):
     ACCEPT_ID_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_REMOVED_FIELD_NUMBER: _ClassVar[int]
     RESTED_WITHOUT_CPUS_FIELD_NUMBER: _ClassVar[int]
+    RAN_S_FIELD_NUMBER: _ClassVar[int]
+    RUNS_SINCE_S_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     framework_id: str
     task: _tasks_pb2.TaskInfo
     launch_uuid: str
@@ -65,7 +68,10 @@ class AgentTask(_message.Message):
     accept_id: str
     sandbox_removed: str
     rested_without_cpus: bool
-    def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ..., sandbox_removed: _Optional[str] = ..., rested_without_cpus: _Optional[bool] = ...) -> None: ...
+    ran_s: float
+    runs_since_s: float
+    boot_id: str
+    def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ..., sandbox_removed: _Optional[str] = ..., rested_without_cpus: _Optional[bool] = ..., ran_s: _Optional[float] = ..., runs_since_s: _Optional[float] = ..., boot_id: _Optional[str] = ...) -> None: ...
 
 class AcceptProgress(_message.Message):
     __slots__ = ("accept_id", "framework_id", "next_operation", "resources", "role", "task_ids")
@@ -212,18 +218,22 @@ class RunAccept(_message.Message):
     def __init__(self, accept_id: _Optional[str] = ..., framework: _Optional[_Union[_framework_pb2.FrameworkInfo, _Mapping]] = ..., role: _Optional[str] = ..., operations: _Optional[_Iterable[_Union[_tasks_pb2.Operation, _Mapping]]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
 
 class KillTask(_message.Message):
-    __slots__ = ("framework_id", "task_id", "launch_uuid", "grace_s", "signal")
+    __slots__ = ("framework_id", "task_id", "launch_uuid", "grace_s", "signal", "reason", "message")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
     GRACE_S_FIELD_NUMBER: _ClassVar[int]
     SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     framework_id: str
     task_id: str
     launch_uuid: str
     grace_s: float
     signal: int
-    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., launch_uuid: _Optional[str] = ..., grace_s: _Optional[float] = ..., signal: _Optional[int] = ...) -> None: ...
+    reason: _tasks_pb2.Reason
+    message: str
+    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., launch_uuid: _Optional[str] = ..., grace_s: _Optional[float] = ..., signal: _Optional[int] = ..., reason: _Optional[_Union[_tasks_pb2.Reason, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class AcknowledgeUpdate(_message.Message):
     __slots__ = ("framework_id", "task_id", "update_uuid")
