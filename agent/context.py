@@ -75,6 +75,9 @@ class Task:
     usage: Usage | None = None
     sandbox_removed: str = ""
     """Why; empty while it is there."""
+    ran_s: float = 0.0
+    """Of its completion time, before `runs_since`; see `completion`."""
+    runs_since: float | None = None
 
     @property
     def key(self) -> str:
@@ -172,6 +175,8 @@ class Context:
     accepts: dict[str, Accept] = field(default_factory=dict)
     claims: dict[str, str] = field(default_factory=dict)
     """By the keys of tasks that accepts under way name: who gets what such a task leaves."""
+    lost_members: dict[tuple[FrameworkId, str], str] = field(default_factory=dict)
+    """By framework and gang: what became of a member, until the others are ended as well."""
     frameworks: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     away: dict[FrameworkId, Away] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
@@ -259,7 +264,13 @@ class Context:
     def record_task(self, task: Task) -> None:
         held = self.ledger.of(task.key)
         needs_files = task.state in (TaskState.STAGING, TaskState.STARTING)
-        self.record(f"task/{task.key}", task.as_value(held, with_files=needs_files))
+        value = task.as_value(held, with_files=needs_files)
+        if task.info.max_completion_s:  # to others the instants of this clock mean nothing
+            boot_id = self.settings.boot_id
+            value = replace(
+                value, ran_s=task.ran_s, runs_since_s=task.runs_since, boot_id=boot_id
+            )
+        self.record(f"task/{task.key}", value)
 
     def living(self, framework_id: FrameworkId | None = None) -> list[Task]:
         """The tasks that have not ended, of one framework or of all."""

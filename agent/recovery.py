@@ -21,6 +21,7 @@ from fairlead.common.messages import (
 from fairlead.common.resources import Resources
 from fairlead.common.values import AgentTask, FrameworkInfo, TaskState, TaskStatus
 
+from . import completion
 from .accepts import Accepts
 from .away import Absences
 from .context import Accept, Away, Context, Task
@@ -102,7 +103,7 @@ class Recovery:
             if key in context.ended:
                 context.record(f"task/{key}", None)
                 continue
-            context.add_task(_restored(value))
+            context.add_task(_restored(value, context.settings.boot_id))
             context.ledger.hold(key, value.resources)
         self._owners()
         for key, update in groups.get("update", {}).items():
@@ -110,6 +111,8 @@ class Recovery:
             self._update(key, update)
         for task in [t for t in context.tasks.values() if t.is_ended and not t.updates]:
             context.retire(task)
+        for task in context.living():
+            completion.restore(context, task)
         for key, kill in groups.get("kill", {}).items():
             assert isinstance(kill, KillTask), f"recorded as a kill: {kill!r}"
             owner = context.tasks.get(key)
@@ -210,7 +213,8 @@ def _was_refused(latest: TaskStatus) -> bool:
     return latest.state.is_terminal and not latest.pid
 
 
-def _restored(value: AgentTask) -> Task:
+def _restored(value: AgentTask, boot_id: str) -> Task:
+    """The instants of another boot mean nothing in this one."""
     return Task(
         value.framework_id,
         value.task,
@@ -222,4 +226,6 @@ def _restored(value: AgentTask) -> Task:
         value.latest.state,
         sandbox_removed=value.sandbox_removed,
         rested_without_cpus=value.rested_without_cpus,
+        ran_s=value.ran_s,
+        runs_since=value.runs_since_s if value.boot_id == boot_id else None,
     )

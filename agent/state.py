@@ -27,6 +27,7 @@ class Seen(Enum):
     NOT_RESUMED = "not resumed"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    OVERDUE = "overdue"
     VANISHED = "vanished"
 
 
@@ -67,6 +68,7 @@ TABLE: Mapping[tuple[TaskState, Seen], TaskState] = {
     (TaskState.KILLING, Seen.KILL): TaskState.KILLING,
     (TaskState.KILLING, Seen.SUCCEEDED): TaskState.KILLED,
     (TaskState.KILLING, Seen.FAILED): TaskState.KILLED,
+    (TaskState.KILLING, Seen.OVERDUE): TaskState.FAILED,
     (TaskState.KILLING, Seen.VANISHED): TaskState.KILLED,
 }
 

@@ -10,6 +10,7 @@ from fairlead.common.resources import EMPTY
 from fairlead.common.sizes import shorten
 from fairlead.common.values import Reason, Source, TaskStatus
 
+from .completion import follow
 from .context import Context, Task
 
 _UUID_LENGTH = 150
@@ -39,6 +40,7 @@ class Updates:
     ) -> None:
         """Where the task is now, durably and then to the master."""
         context = self._context
+        follow(context, task)
         sequence = task.latest.sequence + 1
         status = TaskStatus(
             task.framework_id,

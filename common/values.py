@@ -206,6 +206,10 @@ class Gang:
     size: int
 
 
+MAX_PRIORITY = 1000
+"""And its negative: what is higher is run sooner, and taken back later."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskInfo:
     """What is to run. `files` land in the sandbox with mode 0600 and are never shown."""
@@ -219,6 +223,7 @@ class TaskInfo:
     files: Mapping[str, bytes] = field(default_factory=dict)
     kill_grace_s: float = 5.0
     max_completion_s: float = 0.0
+    """So long it may run in all, what it is suspended for left out; 0 is for ever."""
     priority: int = 0
     user: str = ""
     container: Container | None = None
