@@ -7,7 +7,7 @@ tasks go on.
 import os
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,7 +25,10 @@ from .options import (
     tls_option,
 )
 from .problems import CommandError
-from .quantities import BYTES, CPUS, GPU_SOURCE, TEXT, read_attributes
+from .quantities import BYTES, CPUS, GPU_SOURCE, RESOURCES, TEXT, read_attributes
+
+if TYPE_CHECKING:
+    from fairlead.common.resources import Resources
 
 TRAINING = {
     "slice": "FAIRLEAD_TRAINING_SLICE_S",
@@ -63,12 +66,20 @@ def _log_to_stderr() -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="To listen on [any free one]."
 )
+@click.option(
+    "--minimum-offer",
+    "minimum_offers",
+    type=RESOURCES,
+    multiple=True,
+    metavar="RESOURCES",
+    help="No offer is smaller, such as cpus=0.1,mem=64MiB; of several any suffices.",
+)
 @listening_options
 @home_option
 @tls_option
 @debug_option
 @click.pass_context
-def master(ctx: click.Context, port: int) -> int:
+def master(ctx: click.Context, port: int, minimum_offers: "tuple[Resources, ...]") -> int:
     """The master daemon: holds the books, offers resources. `fairlead up` runs one for you."""
     from fairlead.common.tls import Party
     from fairlead.master.server import serve
@@ -78,7 +89,7 @@ def master(ctx: click.Context, port: int) -> int:
     home = home_of(ctx, Party.MASTER)
     home.ensure()
     home.make_token()
-    return _run(serve(home, port, MasterSettings()))
+    return _run(serve(home, port, MasterSettings(minimum_offers=minimum_offers)))
 
 
 @click.command()

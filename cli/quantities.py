@@ -8,9 +8,12 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:  # `run` reads a few quantities and needs to start quickly
+    from fairlead.common.resources import Resources
 
 MILLIS = 1000
 MAX_BYTES = 2**56
@@ -113,6 +116,32 @@ def parse_pairs(
     return pairs
 
 
+def parse_resources(text: str) -> "Resources":
+    """`cpus=0.5,mem=512MiB,disk=1GB,gpus=1`, each at most once."""
+    from fairlead.common.resources import Resources
+
+    amounts = {}
+    for part in text.split(","):
+        name, _, amount = part.strip().partition("=")
+        if name not in _AMOUNTS:
+            raise ValueError(f"{text!r} is no amount of resources; write cpus=0.5,mem=512MiB")
+        if name in amounts:
+            raise ValueError(f"{text!r} says twice how much {name}")
+        amounts[name] = _AMOUNTS[name](amount)
+    cpus, gpus = amounts.get("cpus", 0), amounts.get("gpus", 0)
+    return Resources.of(
+        cpus / MILLIS, amounts.get("mem", 0), amounts.get("disk", 0), gpus=gpus / MILLIS
+    )
+
+
+_AMOUNTS: Mapping[str, Callable[[str], int]] = {
+    "cpus": parse_millis,
+    "mem": parse_bytes,
+    "disk": parse_bytes,
+    "gpus": parse_gpu_millis,
+}
+
+
 def parse_text(text: str) -> str:
     """What goes to the cluster: bytes that are not UTF-8 cannot be said there."""
     if not _is_text(text):
@@ -153,6 +182,7 @@ CPUS = Quantity("CPUS", parse_millis)
 BYTES = Quantity("BYTES", parse_bytes)
 DURATION = Quantity("DURATION", parse_duration)
 GPUS = Quantity("GPUS", parse_gpu_millis)
+RESOURCES = Quantity("RESOURCES", parse_resources)
 GPU_SOURCE = Quantity("auto|none|fake:N", parse_gpu_source)
 
 

@@ -97,10 +97,14 @@ class Offers:
         offers than that are asked for, or would pass a filter.
         """
         wish = framework.wishes.get(role)
-        is_picky = bool(wish and wish.minimum_offers) or any(
-            refusals.filters
-            for (refused, _), refusals in framework.filters.items()
-            if refused == role
+        is_picky = (
+            bool(self._context.settings.minimum_offers)
+            or bool(wish and wish.minimum_offers)
+            or any(
+                refusals.filters
+                for (refused, _), refusals in framework.filters.items()
+                if refused == role
+            )
         )
         if is_picky or role not in framework.demands:
             return ()

@@ -58,10 +58,13 @@ def _constraints(case: Case, free: Resources) -> Resources:
 
 
 def _minimum(case: Case, offered: Resources) -> bool:
-    """Not smaller than it takes."""
+    """Not smaller than the operator has any made, nor than this framework takes."""
     wish = case.framework.wishes.get(case.role)
-    minimums = wish.minimum_offers if wish is not None else ()
-    return not minimums or any(offered.covers(minimum) for minimum in minimums)
+    own = wish.minimum_offers if wish is not None else ()
+    return all(
+        not minimums or any(offered.covers(minimum) for minimum in minimums)
+        for minimums in (case.settings.minimum_offers, own)
+    )
 
 
 def _filter(case: Case, offered: Resources) -> bool:

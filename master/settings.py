@@ -1,6 +1,7 @@
 """What an operator may set of a master; times in seconds."""
 
 from fairlead.common.dataclass import dataclass
+from fairlead.common.resources import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class MasterSettings:
     max_filter_s: float = 365 * 86400.0
     excluded_resources: tuple[str, ...] = ()
     """They count in no share: of `shares.NAMES`."""
+    minimum_offers: tuple[Resources, ...] = ()
+    """An offer is at least one of these; none: as small as may be."""
     fair_refusals: int = 3
     """So many fitting offers refused in a row, and a demand is not believed until an accept."""
     stall_s: float = 1.0

@@ -1,5 +1,7 @@
 """What people may type for quantities, and what they read when they mistype."""
 
+import re
+
 import pytest
 
 from fairlead.cli.quantities import (
@@ -9,8 +11,10 @@ from fairlead.cli.quantities import (
     parse_gpu_source,
     parse_millis,
     parse_pairs,
+    parse_resources,
     parse_text,
 )
+from fairlead.common.resources import Resources
 
 
 @pytest.mark.parametrize(
@@ -101,6 +105,28 @@ def test_an_agent_offers_real_fake_or_no_gpus() -> None:
     for text in ("4", "fake:", "fake:many", "fake:-1", "real:2"):
         with pytest.raises(ValueError, match="write auto, none or fake:4"):
             parse_gpu_source(text)
+
+
+def test_resources_are_named_amounts() -> None:
+    wanted = Resources.of(cpus=0.5, mem=2**29, disk=10**9, gpus=2)
+    assert parse_resources("cpus=0.5,mem=512MiB,disk=1GB,gpus=2") == wanted
+    assert parse_resources("cpus=2") == Resources.of(cpus=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2", "cpus=0.5"),
+        ("", "cpus=0.5"),
+        ("cups=2", "cpus=0.5"),
+        ("cpus=x", "not a number of cpus"),
+        ("cpus=1,mem=5", "of what?"),
+        ("cpus=1,cpus=2", "twice how much cpus"),
+    ],
+)
+def test_resources_that_make_no_sense(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        parse_resources(text)
 
 
 def test_pairs() -> None:

@@ -5,7 +5,8 @@ from tests.support.master_harness import MasterHarness, demand, task
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code, OffersMade, Revive, Suppress
 from fairlead.common.resources import Resources
-from fairlead.common.values import AllOf, Comparison, Constraints, Predicate, RoleWish
+from fairlead.common.values import RoleWish
+from fairlead.master.settings import MasterSettings
 
 
 def test_m6_an_offer_says_all_about_one_agent() -> None:
@@ -362,19 +363,47 @@ def test_m29_a_flood_of_messages_delays_an_offer_by_no_more_than_50_ms() -> None
     assert f.offers
 
 
-def test_constraints_keep_offers_to_agents_that_fit() -> None:
-    ssd = Constraints((AllOf((Predicate("disk", Comparison.EQUALS, ("ssd",)),)),))
-    h = MasterHarness()
-    h.agent(attributes={"disk": "hdd"})
-    b = h.agent(attributes={"disk": "ssd"})
-    f = h.framework(wishes=[RoleWish(Role("dl"), constraints=ssd)])
-    assert [offer.agent_id for offer in f.offers] == [b.id]
-
-
-def test_no_offer_is_smaller_than_a_framework_takes() -> None:
+def test_m18_no_offer_is_smaller_than_a_framework_takes() -> None:
     wish = RoleWish(Role("dl"), minimum_offers=(Resources.of(cpus=2),))
     h = MasterHarness()
     h.agent(cpus=1)
     b = h.agent(cpus=2)
     f = h.framework(wishes=[wish])
     assert [offer.agent_id for offer in f.offers] == [b.id]
+
+
+def test_m18_no_offer_is_smaller_than_the_operator_has_any_made() -> None:
+    """Any of the sets suffices; a framework may ask for more, not for less."""
+    either = (Resources.of(cpus=2, mem=2**30), Resources.of(gpus=1))
+    h = MasterHarness(MasterSettings(minimum_offers=either))
+    h.agent(cpus=1)
+    h.agent(cpus=2, mem="0.5GiB")
+    b, c = h.agent(cpus=2), h.agent(cpus=1, gpus=1)
+    less = RoleWish(Role("dl"), minimum_offers=(Resources.of(cpus=1),))
+    f = h.framework(wishes=[less])
+    assert [offer.agent_id for offer in f.offers] == [b.id, c.id]
+    more = RoleWish(Role("dl"), minimum_offers=(Resources.of(cpus=2, gpus=1),))
+    f.disconnects()
+    assert not h.framework(wishes=[more]).offers
+
+
+def test_m18_what_is_left_on_an_agent_is_offered_once_it_is_enough() -> None:
+    h = MasterHarness(MasterSettings(minimum_offers=(Resources.of(cpus=2),)))
+    a = h.agent(cpus=4)
+    f = h.framework()
+    f.launch(task("t1", cpus=3))
+    h.advance(10)
+    assert not f.offers
+    a.runs("t1")
+    a.finishes("t1")
+    h.tick()
+    assert f.offered.cpus == 4000
+
+
+def test_m18_a_demand_that_grew_to_the_minimum_is_served() -> None:
+    h = MasterHarness(MasterSettings(minimum_offers=(Resources.of(cpus=2),)))
+    h.agent(cpus=4)
+    f = h.framework(demands=[demand(1)])
+    assert not f.offers
+    f.wants(demand(3))
+    assert f.offered.cpus == 3000
