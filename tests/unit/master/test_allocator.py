@@ -1,6 +1,7 @@
 """Who is offered what: demand first, then weighted dominant shares."""
 
 from fractions import Fraction
+from math import ceil
 
 import hypothesis
 import hypothesis.strategies as st
@@ -260,6 +261,50 @@ def dominant(h: MasterHarness, framework: FrameworkDouble) -> Fraction:
     return max(Fraction(mine, whole) for mine, whole in zip(held, total, strict=True) if whole)
 
 
+MIX = ((1, 0.5), (1, 1.5), (1, 2), (2, 2), (1, 4), (1, 9))
+"""Cpus and GB of the tasks of six users: most need one core and little memory, some need much of
+one of them, as in the traces of Facebook that the paper shows in its figure 1.
+"""
+
+
+def test_m20_a_mix_as_at_facebook() -> None:
+    """Machines as in its §6.2: equal shares within a task, and more is used than with slots."""
+    h = MasterHarness()
+    users = [h.framework(role=f"user{n}", demands=[]) for n in range(len(MIX))]
+    h.step_demands({f: [gb(*each, count=1000)] for f, each in zip(users, MIX, strict=True)})
+    machines = 20
+    for _ in range(machines):
+        h.agent(cpus=12, mem=f"{32 * GB / 2**30}GiB")
+    h.tick()
+    shares = [dominant(h, user) for user in users]
+    largest = max(Fraction(2, 12 * machines), Fraction(9, 32 * machines))
+    assert max(shares) - min(shares) <= largest, shares
+    used = sum((user.offered for user in users), EMPTY)
+    cpus, mem = _used_by_slots(12 * machines)
+    assert used.cpus == 12_000 * machines > cpus * 1000
+    assert used.mem > mem * GB
+
+
+def _used_by_slots(slots: int) -> tuple[float, float]:
+    """Cpus and GB, were machines cut into slots of (1, 32/12) and each user given as many."""
+    cpus = mem = 0.0
+    for each_cpus, each_mem in MIX:
+        tasks = slots // len(MIX) // max(each_cpus, ceil(each_mem * 12 / 32))
+        cpus, mem = cpus + tasks * each_cpus, mem + tasks * each_mem
+    return cpus, mem
+
+
+def test_m20_weights_one_to_two_to_three() -> None:
+    h = MasterHarness()
+    frameworks = [h.framework(role=f"role{weight}", demands=[]) for weight in (1, 2, 3)]
+    for weight in (1, 2, 3):
+        h.orders(SetWeight(Role(f"role{weight}"), float(weight)))
+    h.step_demands({f: [demand(100)] for f in frameworks})
+    h.agent(cpus=24, mem="24GiB")
+    h.tick()
+    assert [f.offered.cpus for f in frameworks] == [4000, 8000, 12_000]
+
+
 def test_m20_weights_two_to_one() -> None:
     h = MasterHarness()
     a, b = h.framework(role="a"), h.framework(role="b")
@@ -314,7 +359,10 @@ sizes = st.tuples(st.integers(1, 4), st.integers(1, 6))
 @hypothesis.settings(max_examples=60)
 @hypothesis.given(
     wants=st.lists(sizes, min_size=2, max_size=4),
-    weights=st.lists(st.sampled_from([1.0, 2.0, 3.0, 0.5]), min_size=4, max_size=4),
+    weights=st.one_of(
+        st.sampled_from([[2.0, 1.0, 2.0, 1.0], [1.0, 2.0, 3.0, 1.0]]),
+        st.lists(st.sampled_from([1.0, 2.0, 3.0, 0.5]), min_size=4, max_size=4),
+    ),
 )
 def test_m20_random_demands_converge_within_one_task(
     wants: list[tuple[int, int]], weights: list[float]
