@@ -17,12 +17,14 @@ from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (
     AgentTask,
     Launch,
+    LaunchGroup,
     Reason,
     TaskState,
 )
 
 from .context import Accept, Context, task_key
 from .events import Confirm
+from .gangs import Gangs
 from .life import Life
 from .operations import Step, launches
 from .steps import Answer, Problem, Steps, failure
@@ -35,9 +37,10 @@ _TOLD = (TaskState.RUNNING, TaskState.SUSPENDED)
 class Accepts:
     """The accepts that are under way."""
 
-    def __init__(self, context: Context, life: Life, updates: Updates) -> None:
+    def __init__(self, context: Context, life: Life, updates: Updates, gangs: Gangs) -> None:
         self._context = context
         self._life = life
+        self._gangs = gangs
         self._updates = updates
         self._steps = Steps(context, life, updates)
 
@@ -90,7 +93,7 @@ class Accepts:
         operations = accept.run.operations
         while accept.next_operation < len(operations):
             operation = operations[accept.next_operation]
-            if isinstance(operation, Launch):
+            if isinstance(operation, Launch | LaunchGroup):
                 self._launch_row(accept)
                 return
             if not isinstance(operation, Step):
@@ -110,9 +113,12 @@ class Accepts:
         operations = accept.run.operations
         while accept.next_operation < len(operations):
             operation = operations[accept.next_operation]
-            if not isinstance(operation, Launch):
+            if not isinstance(operation, Launch | LaunchGroup):
                 break
-            accept.launched.append(self._life.launch(accept.run, operation))
+            for launch in launches(operation):
+                key = self._life.launch(accept.run, launch)
+                accept.launched.append(key)
+                self._gangs.note(key)
             accept.next_operation += 1
         self._context.record_progress(accept)
         self._context.do(Confirm(accept.token))

@@ -244,6 +244,14 @@ class Context:
         for key in [key for key, claimant in self.claims.items() if claimant == accept_id]:
             del self.claims[key]
 
+    def note_member(self, info: TaskInfo, latest: TaskStatus) -> None:
+        """Of a gang: if it is lost, the others are to end; see `gangs`."""
+        is_lost = latest.state.is_terminal and latest.state is not TaskState.FINISHED
+        if is_lost and info.gang is not None:
+            name = latest.framework_id, info.gang.gang_id
+            message = f"gang {name[1]}: {latest.task_id} is {latest.state.name}"
+            self.lost_members.setdefault(name, message)
+
     def inherit(self, task: Task) -> Accept | None:
         """What an ended task held goes to the accept that names it, else it is free."""
         held = self.ledger.of(task.key)
@@ -267,9 +275,7 @@ class Context:
         value = task.as_value(held, with_files=needs_files)
         if task.info.max_completion_s:  # to others the instants of this clock mean nothing
             boot_id = self.settings.boot_id
-            value = replace(
-                value, ran_s=task.ran_s, runs_since_s=task.runs_since, boot_id=boot_id
-            )
+            value = replace(value, ran_s=task.ran_s, runs_since_s=task.runs_since, boot_id=boot_id)
         self.record(f"task/{task.key}", value)
 
     def living(self, framework_id: FrameworkId | None = None) -> list[Task]:

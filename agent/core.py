@@ -20,6 +20,7 @@ from fairlead.common.messages import (
 from fairlead.common.resources import EMPTY
 from fairlead.common.values import AgentInfo, AgentTask, TaskState
 
+from . import completion
 from .accepts import Accepts
 from .away import Absences
 from .context import Context
@@ -35,6 +36,7 @@ from .events import (
     SandboxRemoved,
     UsageMeasured,
 )
+from .gangs import Gangs
 from .ledger import Ledger
 from .life import Life
 from .link import Link
@@ -57,7 +59,8 @@ class Agent:
         self._context = context
         self._updates = Updates(context)
         self._life = Life(context, self._updates)
-        self._accepts = Accepts(context, self._life, self._updates)
+        self._gangs = Gangs(context, self._life)
+        self._accepts = Accepts(context, self._life, self._updates, self._gangs)
         self._absences = Absences(context, self._life, self._accepts)
         self._link = Link(context, self._updates, self._accepts, self._absences)
         self._retention = Retention(context)
@@ -77,7 +80,9 @@ class Agent:
         What that entails is ordered by the first step, for which the deadline is at once.
         """
         agent = cls(settings, info, instance_uuid, now)
-        recovery = Recovery(agent._context, agent._life, agent._accepts, agent._absences)
+        recovery = Recovery(
+            agent._context, agent._life, agent._accepts, agent._absences, agent._gangs
+        )
         recovery.run(records, containers)
         return agent
 
@@ -105,6 +110,8 @@ class Agent:
             case _:
                 self._of_container(event)
         self._accepts.look()
+        while self._gangs.look():
+            self._accepts.look()
         actions, context.actions = context.actions, []
         return actions
 
@@ -155,6 +162,8 @@ class Agent:
                     self._updates.resend_due(key)
                 case ("kill" | "destroy", key):
                     self._life.grace_is_over(key)
+                case (completion.TIMER, key):
+                    self._life.time_is_over(key)
                 case ("step", accept_id):
                     self._accepts.deadline(accept_id)
                 case ("undo", key):

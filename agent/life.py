@@ -125,6 +125,10 @@ class Life:
         """A launch that is not carried out, unless it was already."""
         self._end_unbegun(self.make(run, launch), Seen.REFUSED, reason, message)
 
+    def never_begin(self, task: Task, reason: Reason, message: str) -> None:
+        """Booked and not ordered; it will not be."""
+        self._end(task, Seen.REFUSED, reason, message)
+
     def _end_unbegun(self, task: Task, seen: Seen, reason: Reason, message: str) -> None:
         if task.key not in self._context.tasks and task.key not in self._context.ended:
             self._context.add_task(task)
@@ -288,7 +292,9 @@ class Life:
     def time_is_over(self, key: str) -> None:
         """It has run for as long as it may: ended as by a kill, with a reason of its own."""
         task = self._context.tasks[key]
-        self.kill(task, task.info.kill_grace_s, Reason.MAX_COMPLETION_TIME, completion.too_long(task))
+        self.kill(
+            task, task.info.kill_grace_s, Reason.MAX_COMPLETION_TIME, completion.too_long(task)
+        )
 
     def grace_is_over(self, key: str) -> None:
         task = self._context.tasks.get(key)
@@ -346,6 +352,7 @@ class Life:
         )
         if heir is not None:
             context.record_progress(heir)
+        context.note_member(task.info, task.latest)
         if task.kill is not None:
             task.kill = None
             context.record(f"kill/{task.key}", None)

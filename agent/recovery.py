@@ -32,20 +32,26 @@ from .events import (
     ForgetContainer,
     Recovered,
 )
+from .gangs import Gangs
 from .life import Life
 
 
 class Recovery:
     """Used once, on a context that is still empty."""
 
-    def __init__(self, context: Context, life: Life, accepts: Accepts, absences: Absences) -> None:
+    def __init__(
+        self, context: Context, life: Life, accepts: Accepts, absences: Absences, gangs: Gangs
+    ) -> None:
         self._context = context
         self._life = life
         self._accepts = accepts
         self._absences = absences
+        self._gangs = gangs
         self._reserved: dict[str, Resources] = {}
         """By accepts, when they were interrupted."""
         self._is_elsewhere = False
+        self._to_come: dict[LaunchUuid, None] = {}
+        """Launches whose step is to be done, again if it was begun."""
 
     def run(self, records: Mapping[str, object], containers: Sequence[Recovered]) -> None:
         groups: dict[str, dict[str, object]] = {}
@@ -59,11 +65,14 @@ class Recovery:
         self._accepts_under_way(groups)
         for accept in self._context.accepts.values():
             self._accepts.restore(accept, self._reserved[accept.run.accept_id])
+            self._to_come.update((launch.launch_uuid, None) for launch in accept.to_come())
+        self._gangs.recover()  # before anything is started
         found = {each.launch_uuid: each for each in containers}
         for task in self._context.living():
             self._settle(task, found.get(task.launch_uuid))
         self._clear(containers)
         self._accepts.resume()
+        self._gangs.look()
         self._away(groups.get("away", {}))
 
     def _identity(self, groups: Mapping[str, Mapping[str, object]]) -> None:
@@ -167,6 +176,12 @@ class Recovery:
         if context.launches[task.launch_uuid] != task.key:
             found = None
         if task.state is TaskState.STAGING and found is None and not self._is_elsewhere:
+            if (
+                task.kill is None
+                and task.info.gang is not None
+                and task.launch_uuid in self._to_come
+            ):
+                return  # all start or none: its accept goes on with the others
             if task.kill is None:
                 self._life.order(task)
             else:
