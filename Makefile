@@ -9,6 +9,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/made-from-pyproject
 SEED ?= 1
+# More at once would measure the machine: many tests wait for real processes.
+WORKERS ?= -n logical --maxprocesses 4 --dist loadfile
 
 .PHONY: help venv demo test test-real test-kernel check fix protos docs sim soak bench
 
@@ -33,7 +35,7 @@ demo: venv ## a local cluster, shell tasks and a map_reduce over real files; lea
 	$(BIN)/python examples/demo.py
 
 test: venv ## the tests, real processes included; each skip says what is missing
-	$(BIN)/python -m pytest tests --ignore tests/real -m 'not soak' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests --ignore tests/real -m 'not soak' $(WORKERS) $(PYTEST_ARGS)
 
 test-real: venv ## the tests that need real hardware or real services; root on Debian: installs a Docker engine
 	@$(BIN)/python -m tests.support.docker_engine
