@@ -128,6 +128,12 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome("run", "the task is killed by somebody else", "the task was killed", "143"),
     Outcome(
         "run",
+        "`--max-time` is over",
+        "the task ended: ran for longer than its limit of … s",
+        "143",
+    ),
+    Outcome(
+        "run",
         "the cluster is ended meanwhile",
         "the cluster was ended, and the task with it",
         Exit.TASK_LOST,

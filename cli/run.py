@@ -14,14 +14,14 @@ from fairlead.common.errors import UnavailableError
 from fairlead.common.ids import ANY_GPU, TaskId
 from fairlead.common.operators import AgentState, AgentView, StateReply, SubmitCommand
 from fairlead.common.resources import MILLIS, Resources
-from fairlead.common.values import Command, TaskInfo, Volume
+from fairlead.common.values import MAX_PRIORITY, Command, TaskInfo, Volume
 
 from .client import Client, connected, locate
 from .containers import container_of, read_volumes, who_runs
 from .exits import Exit
 from .options import cluster_options, home_of, master_of
 from .problems import CommandError
-from .quantities import BYTES, CPUS, GPUS, TEXT, read_environment
+from .quantities import BYTES, CPUS, DURATION, GPUS, TEXT, read_environment
 
 CPUS_MILLIS = MILLIS
 MEM_BYTES = 128 << 20
@@ -51,6 +51,15 @@ LONGEST_NAME = 200
     metavar="PATH[:INSIDE][:ro]",
     help="With --image: what it sees of its agent's machine, as far as allowed there.",
 )
+@click.option(
+    "--max-time", type=DURATION, help="End it when it has run for so long, such as 10m [never]."
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(-MAX_PRIORITY, MAX_PRIORITY),
+    default=0,
+    help="Of those that wait the highest is run first; it is also taken back last [0].",
+)
 @click.option("--name", type=TEXT, default="", help="What to call it [the program].")
 @click.option("-d", "--detach", is_flag=True, help="Print the task id and leave it to the cluster.")
 @cluster_options
@@ -65,6 +74,8 @@ def run(
     env: Mapping[str, str],
     image: str,
     volumes: tuple[Volume, ...],
+    max_time: float | None,
+    priority: int,
     name: str,
     detach: bool,
 ) -> int:
@@ -86,7 +97,12 @@ def run(
         resources = _resources(cpus, mem, gpus, agents)
         check_size(resources, agents)
         tell_of_those_away(resources, agents)
-        task = replace(make_task(command, resources, env, name), container=container)
+        task = replace(
+            make_task(command, resources, env, name),
+            container=container,
+            max_completion_s=max_time or 0.0,
+            priority=priority,
+        )
         if detach:
             print(submit(client, state, task), flush=True)
             _await_launch(client, task.task_id)

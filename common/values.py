@@ -207,7 +207,13 @@ class Gang:
 
 
 MAX_PRIORITY = 1000
-"""And its negative: what is higher is run sooner, and taken back later."""
+
+
+def bad_priority(priority: int) -> str:
+    """What is wrong with it; empty if nothing is. What is higher runs sooner, and longer."""
+    if abs(priority) <= MAX_PRIORITY:
+        return ""
+    return f"{priority} is not between -{MAX_PRIORITY} and {MAX_PRIORITY}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What is wrong with a task by itself, before anybody asks whether there is room for it."""
 
 from fairlead.common.sizes import MAX_TASK_BYTES, task_bytes
-from fairlead.common.values import MAX_PRIORITY, AgentInfo, Launch, TaskInfo
+from fairlead.common.values import AgentInfo, Launch, TaskInfo, bad_priority
 
 from .books import Framework
 
@@ -34,8 +34,8 @@ def _trouble(framework: Framework, info: TaskInfo) -> str:
     if (size := task_bytes(info)) > MAX_TASK_BYTES:
         what = f"command, labels and files have about {size} bytes"
         return f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
-    if abs(info.priority) > MAX_PRIORITY:
-        return f"priority: {info.priority} is not between -{MAX_PRIORITY} and {MAX_PRIORITY}"
+    if trouble := bad_priority(info.priority):
+        return f"priority: {trouble}"
     ignored = ["gang", "uris", "health_check"]
     if info.container is None:
         ignored.append("user")

@@ -206,11 +206,12 @@ def verdict(status: TaskStatus, interrupted_by: int = 0) -> tuple[int, str]:
         said = "" if status.state is not TaskState.KILLED else "the task was killed"
     else:
         said = f"the task ended: {detail}"
-    if status.exit_code is not None and status.state is not TaskState.KILLED:
+    is_killed = status.state is TaskState.KILLED or status.reason is Reason.MAX_COMPLETION_TIME
+    if status.exit_code is not None and not is_killed:
         return status.exit_code, said
     if status.signal:
         return SIGNALLED_EXIT + status.signal, said
-    if status.state is TaskState.KILLED:
+    if is_killed:
         return SIGNALLED_EXIT + TERM, said
     return LOST_EXIT, said or f"the task was lost: {detail}"
 

@@ -28,6 +28,7 @@ from fairlead.common.values import (
     RoleWish,
     TaskInfo,
     TaskRef,
+    bad_priority,
 )
 from fairlead.frameworks.kit.scheduler import (
     OffersReceived,
@@ -68,7 +69,7 @@ class Answered:
 
 
 class CommandsScheduler(SchedulerBase):
-    """Commands in their order; each goes to the first offer that it fits."""
+    """Commands by priority and in their order; each goes to the first offer that it fits."""
 
     def __init__(self, instance_uuid: str, address: str = "") -> None:
         self.framework = FrameworkInfo(
@@ -176,11 +177,15 @@ class CommandsScheduler(SchedulerBase):
     def _offered(self, event: OffersReceived) -> list[object]:
         actions: list[object] = []
         for room in rooms(event.offers):
-            waiting = (self._commands[task_id].task for task_id in self._waiting)
-            queue = [task for task in waiting if room.suits(task)]
+            queue = [task for task in self._queue() if room.suits(task)]
             chosen = _in_one_message(fitting(room.resources, queue))
             actions += self._launch(room, chosen) if chosen else [decline(room.offers)]
         return actions
+
+    def _queue(self) -> list[TaskInfo]:
+        """Those that wait, the highest priority first, else as they came."""
+        waiting = (self._commands[task_id].task for task_id in self._waiting)
+        return sorted(waiting, key=lambda task: -task.priority)
 
     def _launch(self, room: Room, tasks: Sequence[TaskInfo]) -> list[object]:
         actions: list[object] = []
@@ -241,8 +246,7 @@ class CommandsScheduler(SchedulerBase):
             return
         self._is_queue_changed = False
         counts: dict[Any, int] = {}
-        for task_id in self._waiting:
-            task = self._commands[task_id].task
+        for task in self._queue():
             each = (task.resources, constraints_of(task))
             counts[each] = counts.get(each, 0) + 1
         demands = tuple(
@@ -280,4 +284,6 @@ def _trouble(task: TaskInfo) -> tuple[str, str] | None:
         return "task.command.argv", "is empty"
     if not task.resources:
         return "task.resources", "asks for nothing"
+    if trouble := bad_priority(task.priority):
+        return "task.priority", trouble
     return None

@@ -10,7 +10,7 @@ from fairlead.common.jobs import (
 )
 from fairlead.common.resources import MILLIS
 from fairlead.common.sizes import MAX_TASK_BYTES, task_bytes
-from fairlead.common.values import TaskState
+from fairlead.common.values import TaskState, bad_priority
 
 from .book import BY_ORDER, Book
 from .events import Answered, Asked
@@ -113,6 +113,8 @@ def _trouble(call: SubmitJob) -> tuple[str, str] | None:
     if (size := task_bytes(task)) > MAX_TASK_BYTES:
         what = f"command, labels and files have about {size} bytes"
         return "task", f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
+    if trouble := bad_priority(task.priority):
+        return "task.priority", trouble
     if not 0 <= call.weight <= 1e6 or 0 < call.weight < 1e-6:
         return "weight", "is not between 0.000001 and 1000000"
     if call.max_restarts < 0:

@@ -276,6 +276,7 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("run", "the command is empty"): run("run", "--", ""),
     ("run", "no agent is large enough"): run("run", "--cpus", "1000", "--", "true"),
     ("run", "the task is killed by somebody else"): killed_by_somebody,
+    ("run", "`--max-time` is over"): run("run", "--max-time", "0.5s", "--", "sleep", "100"),
     ("run", "the cluster is ended meanwhile"): in_a_cluster_that_ends,
     ("tasks", "no task of that name"): run("tasks", "show", "nobody"),
     ("tasks", "a name that fits several"): twice,

@@ -147,8 +147,8 @@ def test_m7_the_remainder_runs_down() -> None:
             "uris",
         ),
         (
-            TaskInfo(TaskId("x"), "x", Command(("a",)), Resources.of(cpus=1), max_completion_s=9.0),
-            "max_completion_s",
+            TaskInfo(TaskId("x"), "x", Command(("a",)), Resources.of(cpus=1), priority=1001),
+            "priority",
         ),
     ],
 )

@@ -81,6 +81,21 @@ def test_a_submission_is_durable_before_it_is_answered_and_becomes_demand() -> N
     assert demand.demands[0].demands == (Demand(ONE, 1),)
 
 
+def test_m34_what_is_of_higher_priority_is_launched_first() -> None:
+    h = begin("a", "b")
+    h.happen(Asked(3, SubmitCommand(replace(a_task("urgent", cpus=2), priority=5))))
+    h.happen(Asked(4, SubmitCommand(replace(a_task("idle"), priority=-1))))
+    h.offer(cpus=3)
+    h.offer(cpus=2)
+    assert h.launched == ["urgent", "a", "b", "idle"]
+
+
+def test_m34_a_priority_without_sense_is_refused() -> None:
+    h = begin()
+    h.happen(Asked(1, SubmitCommand(replace(a_task("a"), priority=1001))))
+    assert answers(h)[-1].field == "task.priority"
+
+
 def test_commands_that_fit_are_launched_in_their_order_and_the_rest_waits() -> None:
     h = begin("a", "b", "c")
     h.take_calls()
