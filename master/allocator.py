@@ -11,8 +11,8 @@ Shares after each bit, A's by memory and B's by cpus: A 4/18, B 3/9, A 8/18, B 6
 B would need 3 cpus where 0 are left, and A 1: A holds three units and B two.
 
 Order: whoever has refused what is free on the agent comes last, so that everybody else is
-considered before it is offered again; unsatisfied and believed demand first; then the place in the
-tree of roles (`tree`). Considered and refused: offers of whole agents to whoever is lowest, as in
+considered before it is offered again; then who is below a guarantee (`quota`); then unsatisfied and
+believed demand; then the place in the tree of roles (`tree`). Considered and refused: offers of whole agents to whoever is lowest, as in
 Mesos, which with stated demand hands the first framework more than its share.
 """
 
@@ -22,12 +22,14 @@ from heapq import heapify, heappop, heapreplace
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, Role
-from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
 from .books import Agent, Books, Framework
 from .constraints import admits
-from .rules import Case, part, passes
+from .keep_apart import Presence
+from .quota import Outlook, is_owed
+from .rules import Case, part, passes, suits
 from .settings import MasterSettings
 from .tree import Place, Tree
 
@@ -75,14 +77,22 @@ class _Run:
     settings: MasterSettings
     now: float
     tree: Tree
-    candidates: list[_Candidate] = field(default_factory=list)
+    candidates: list[_Candidate]
+    outlook: Outlook | None
+    """None: there are no quotas."""
+    memo: dict[object, bool] = field(default_factory=dict)
+    """For rules, of the whole allocation."""
+    present: dict[Presence, None] = field(default_factory=dict)
+    """To whom something was given on the agent at hand."""
 
 
 def allocate(
     books: Books, agent_ids: Iterable[AgentId], settings: MasterSettings, now: float
 ) -> Iterator[list[Grant]]:
     """The grants of one agent after another; the caller books each list before the next."""
-    run = _Run(books, settings, now, Tree(books), list(_candidates(books, settings)))
+    candidates = list(_candidates(books, settings))
+    outlook = Outlook.of(books) if books.quotas else None
+    run = _Run(books, settings, now, Tree(books), candidates, outlook)
     for agent_id in agent_ids:
         agent = books.agents.get(agent_id)
         if agent is None or agent.session is None or not run.candidates:
@@ -92,6 +102,8 @@ def allocate(
             yield grants
             for grant in grants:
                 run.tree.booked(grant.role, grant.resources)
+                if run.outlook is not None:
+                    run.outlook.booked(grant.resources)
 
 
 def _candidates(books: Books, settings: MasterSettings) -> Iterator[_Candidate]:
@@ -154,6 +166,7 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
             candidate.wants, candidate.here = candidate.served, EMPTY
             yield Grant(agent, candidate.framework, candidate.role, here, fits_demand)
     run.tree.take_back()
+    run.present.clear()
     run.candidates = [c for c in run.candidates if c.wants is None or c.wants]
 
 
@@ -164,56 +177,69 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
     """
     whole = free
     run.tree.take_back()
+    run.present.clear()
     for candidate in willing:
         key = (candidate.framework.framework_id, candidate.role)
         candidate.has_refused = key in agent.refused_by
         candidate.here, candidate.served = EMPTY, candidate.wants
-    hungry = [(_rank(run, candidate), candidate) for candidate in willing]
+    hungry = [(_rank(run, candidate, free), candidate) for candidate in willing]
     heapify(hungry)
     while hungry and free:
         rank, candidate = hungry[0]
-        if (rank_now := _rank(run, candidate)) != rank:  # others of its role got something
+        if (rank_now := _rank(run, candidate, free)) != rank:  # others of its role got something
             heapreplace(hungry, (rank_now, candidate))
             continue
-        allowed = part(_case(run, candidate, agent), free)
-        bit = _next_bit(candidate, agent, allowed, whole)
+        bit = _next_bit(_case(run, candidate, agent), candidate, free, whole)
         if not bit:
             heappop(hungry)
             continue
         free = free - bit
         candidate.here += bit
         run.tree.give(candidate.role, bit)
+        run.present[candidate.framework.framework_id, candidate.role] = None
 
 
 def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -> bool:
     case = _case(run, candidate, agent)
-    most = _most(candidate, agent, part(case, free))
+    most = _most(case, candidate, part(case, free))
     return bool(most) and passes(case, most)
 
 
 def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
     framework, role = candidate.framework, candidate.role
-    return Case(run.books, run.settings, run.now, framework, role, agent, run.tree.here)
+    return Case(
+        run.books,
+        run.settings,
+        run.now,
+        framework,
+        role,
+        agent,
+        pending=run.tree.here,
+        coming=run.present,
+        memo=run.memo,
+        outlook=run.outlook,
+    )
 
 
-def _most(candidate: _Candidate, agent: Agent, free: Resources) -> Resources:
+def _most(case: Case, candidate: _Candidate, free: Resources) -> Resources:
     """The largest offer that this agent could make to this candidate if nobody else came."""
     if candidate.wants is None:
         return free
     most = EMPTY
     for demand in candidate.wants:
-        if admits(demand.constraints, agent.info):
+        if suits(case, demand):
             _, units = fitting(free, demand.each, demand.count)
             free, most = free - units, most + units
     return most
 
 
-def _next_bit(candidate: _Candidate, agent: Agent, free: Resources, whole: Resources) -> Resources:
+def _next_bit(case: Case, candidate: _Candidate, free: Resources, whole: Resources) -> Resources:
     """One unit of its demand, or a few if they are crumbs; all there is if it stated none."""
+    free = part(case, free)
     if candidate.served is None:
         return free
     for index, demand in enumerate(candidate.served):
-        if admits(demand.constraints, agent.info):
+        if suits(case, demand):
             in_all, _ = fitting(whole, demand.each, demand.count)
             count, bit = fitting(free, demand.each, max(1, in_all // BITS))
             if count:
@@ -228,10 +254,24 @@ def _next_bit(candidate: _Candidate, agent: Agent, free: Resources, whole: Resou
     return EMPTY
 
 
-Rank = tuple[bool, bool, Place]
+Rank = tuple[bool, bool, bool, Place]
 
 
-def _rank(run: _Run, candidate: _Candidate) -> Rank:
+def _rank(run: _Run, candidate: _Candidate, free: Resources) -> Rank:
     """Lower comes first."""
     place = run.tree.place(candidate.framework, candidate.role, candidate.here)
-    return candidate.has_refused, not candidate.comes_first, place
+    is_owed = _is_owed(run, candidate, free)
+    return candidate.has_refused, not is_owed, not candidate.comes_first, place
+
+
+def _is_owed(run: _Run, candidate: _Candidate, free: Resources) -> bool:
+    """Its role is below a guarantee of something that it would take here."""
+    if run.outlook is None or not candidate.is_believed:
+        return False
+    wants = candidate.served
+    wanted = (
+        free
+        if wants is None
+        else total(demand.each for demand in wants if free.covers(demand.each))
+    )
+    return is_owed(run.books, run.tree.here, candidate.role, wanted)

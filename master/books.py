@@ -9,7 +9,7 @@ from dataclasses import field
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import ANY_GPU, AgentId, FrameworkId, OfferId, Role, SessionId, TaskId
 from fairlead.common.messages import Kill
-from fairlead.common.operators import AgentState
+from fairlead.common.operators import AgentState, SetQuota
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import (
@@ -223,6 +223,9 @@ class Books:
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
     weights: dict[Role, float] = field(default_factory=dict)
+    quotas: dict[Role, SetQuota] = field(default_factory=dict)
+    apart: dict[FrameworkId, None] = field(default_factory=dict)
+    """Frameworks that share no agent with some others."""
     removed: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     """Frameworks that were torn down and are refused for ever."""
     capacity: Resources = EMPTY
@@ -355,13 +358,21 @@ class Books:
         """After it came, changed or was given up."""
         was, agent.counted = agent.counted, agent.capacity
         self.capacity = self.capacity.without(was) + agent.counted
+        if not was.gpus and not agent.counted.covers(was):
+            self._want_where({a: None for a, each in self.agents.items() if each.counted.gpus})
+        if self.quotas:
+            self.look_everywhere()
 
     def want(self, framework: Framework) -> None:
-        """This framework may want more: every agent with something free is looked at again."""
+        """This framework may want more."""
+        self.look_everywhere()
+        self.touch_framework(framework.framework_id)
+
+    def look_everywhere(self) -> None:
+        """Every agent with something free is looked at again."""
         for agent_id, agent in self.agents.items():
             if agent.session is not None and agent.free:
                 self.wanted[agent_id] = None
-        self.touch_framework(framework.framework_id)
 
     # --- what operators should see anew
 

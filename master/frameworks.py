@@ -35,6 +35,7 @@ from .accepts import DONE, Accepts, Answer
 from .books import Framework
 from .context import Context
 from .descriptions import bad_framework
+from .keep_apart import offers_in_breach
 from .offers import Offers
 from .tasks import Tasks
 from .wants import bad_demands, bad_wishes, is_more, open_part, strange_role
@@ -156,6 +157,7 @@ class Frameworks:
         framework.heard = context.awake
         self._offers.forget_filters(framework, (role for role, _ in framework.filters))
         framework.wishes = {wish.role: wish for wish in call.wishes}
+        self._keep_apart(framework)
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
         framework.demands = {wanted.role: open_part(wanted) for wanted in call.demands}
         context.sessions[session] = framework
@@ -170,6 +172,13 @@ class Frameworks:
         context.timers.at(framework.look_at, "framework", framework_id)
         self._tasks.resend(framework)
         context.books.want(framework)
+
+    def _keep_apart(self, framework: Framework) -> None:
+        self._context.books.apart.pop(framework.framework_id, None)
+        if any(wish.keep_apart for wish in framework.wishes.values()):
+            self._context.books.apart[framework.framework_id] = None
+            held = offers_in_breach(self._context.books, framework)
+            self._offers.rescind(held, "somebody on that agent keeps apart from it")
 
     # --- calls
 
@@ -344,6 +353,7 @@ class Frameworks:
         for task in tuple(framework.tasks.values()):
             context.books.drop_task(task)
         del context.books.frameworks[framework.framework_id]
+        context.books.apart.pop(framework.framework_id, None)
         context.books.touch_framework(framework.framework_id)
         context.books.touch_roles(framework)
         return True

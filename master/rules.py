@@ -5,15 +5,19 @@ A rule of `PARTS` leaves of something free what this framework may have of it in
 a framework gets nothing (`explain`) names the first rule that left nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import Role
 from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.values import Demand
 
 from .books import Agent, Books, Framework
 from .constraints import admits
+from .gpu_agents import gpu_agents, is_kept_from
+from .keep_apart import Presence, stranger
+from .quota import Outlook, beside_guarantees, within_limits
 from .settings import MasterSettings
 
 
@@ -29,6 +33,12 @@ class Case:
     agent: Agent
     pending: Mapping[Role, Resources] = field(default_factory=dict)
     """Given out here in this allocation, and not in the books yet."""
+    coming: Iterable[Presence] = ()
+    """To whom."""
+    memo: dict[object, bool] = field(default_factory=dict)
+    """What rules have found out in this allocation, and need not find out again."""
+    outlook: Outlook | None = None
+    """None: whoever needs it looks for himself."""
 
 
 def part(case: Case, free: Resources) -> Resources:
@@ -45,12 +55,23 @@ def passes(case: Case, offered: Resources) -> bool:
     return all(test(case, offered) for test in TESTS.values())
 
 
+def suits(case: Case, demand: Demand) -> bool:
+    """Whether this demand of it, were there room, may be served here."""
+    return admits(demand.constraints, case.agent.info) and not is_kept_from(case, demand)
+
+
 # --- parts
 
 
 def _constraints(case: Case, free: Resources) -> Resources:
     wish = case.framework.wishes.get(case.role)
     is_barred = wish is not None and not admits(wish.constraints, case.agent.info)
+    return EMPTY if is_barred else free
+
+
+def _keep_apart(case: Case, free: Resources) -> Resources:
+    who = (case.framework.framework_id, case.role)
+    is_barred = stranger(case.books, case.agent, who, case.coming) is not None
     return EMPTY if is_barred else free
 
 
@@ -76,6 +97,10 @@ def _filter(case: Case, offered: Resources) -> bool:
 
 PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {
     "constraints": _constraints,
+    "gpu agents": gpu_agents,
+    "keep apart": _keep_apart,
+    "quota": within_limits,
+    "guarantees": beside_guarantees,
 }
 TESTS: Mapping[str, Callable[[Case, Resources], bool]] = {
     "minimum offer": _minimum,

@@ -54,9 +54,6 @@ def _bad_role(info: FrameworkInfo, roles: list[Role], name: str) -> Answer | Non
 
 
 def bad_wishes(info: FrameworkInfo, wishes: tuple[RoleWish, ...]) -> Answer | None:
-    for index, wish in enumerate(wishes):
-        if wish.keep_apart:
-            return Code.UNSUPPORTED, f"wishes[{index}].keep_apart", "not in this version"
     named = {f"wishes[{index}]": wish.constraints for index, wish in enumerate(wishes)}
     return (
         _bad_role(info, [wish.role for wish in wishes], "wishes")

@@ -18,10 +18,17 @@ from fairlead.common.events import (
     Tick,
 )
 from fairlead.common.ids import AgentId, FrameworkId, Role, SessionId
-from fairlead.common.messages import CallResult, Code, MasterToAgent, MasterToFramework, SetDemand
+from fairlead.common.messages import (
+    CallResult,
+    Code,
+    MasterToAgent,
+    MasterToFramework,
+    OffersMade,
+    SetDemand,
+)
 from fairlead.common.operators import OperatorBody, OperatorCall, OperatorReply
 from fairlead.common.resources import Resources, total
-from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, RoleDemand, RoleWish
+from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, Offer, RoleDemand, RoleWish
 from fairlead.master.books import Framework, Task
 from fairlead.master.core import Event, Master
 from fairlead.master.settings import MasterSettings
@@ -81,6 +88,7 @@ class MasterHarness:
         demands: Sequence[Demand] | None = None,
         wishes: Sequence[RoleWish] = (),
         failover_timeout_s: float = 3600.0,
+        capabilities: Sequence[str] = (),
         framework_id: str = "",
         name: str = "",
         connects: bool = True,
@@ -88,7 +96,11 @@ class MasterHarness:
         name = name or f"framework{len(self.frameworks) + 1}"
         names = tuple(Role(each) for each in roles or (role,))
         info = FrameworkInfo(
-            FrameworkId(framework_id), name, roles=names, failover_timeout_s=failover_timeout_s
+            FrameworkId(framework_id),
+            name,
+            roles=names,
+            failover_timeout_s=failover_timeout_s,
+            capabilities=tuple(capabilities),
         )
         wanted = () if demands is None else (RoleDemand(names[0], tuple(demands)),)
         double = FrameworkDouble(self, info, f"instance-of-{name}", wanted, wishes)
@@ -243,6 +255,8 @@ class MasterHarness:
                 peer = self._sessions.get(session)
                 if peer is not None:
                     assert isinstance(peer, FrameworkDouble), f"{body} is not for {peer}"
+                    if isinstance(body, OffersMade):
+                        self._check_apart(peer, body.offers)
                     peer.hears(body)
             case CloseSession(session):
                 peer = self._sessions.pop(session, None)
@@ -267,6 +281,26 @@ class MasterHarness:
             if offered:
                 free = agent.info.resources.without(used)
                 assert free.contains(offered), f"{agent.id}: {free} free, {offered} offered"
+
+    def _check_apart(self, framework: FrameworkDouble, offers: Sequence[Offer]) -> None:
+        """Nobody is offered an agent where somebody is who keeps apart from it, or the reverse."""
+        here = {f.id: f for f in self.frameworks if f.session is not None}
+        for offer in offers:
+            agent = next(agent for agent in self.agents if agent.id == offer.agent_id)
+            living = (
+                known for known in agent.living.values() if not known.latest.state.is_terminal
+            )
+            there = {(known.framework_id, known.role) for known in living}
+            there |= {
+                (other.id, open_offer.role)
+                for other in here.values()
+                for open_offer in (*other.offers, *offers)
+                if open_offer.agent_id == agent.id and open_offer.framework_id == other.id
+            }
+            for framework_id, role in there - {(framework.id, offer.role)}:
+                if (other := here.get(framework_id)) is not None:
+                    assert not other.keeps_from(role, offer.role), f"{offer} beside {other.id}"
+                assert not framework.keeps_from(offer.role, role), f"{offer} beside {framework_id}"
 
 
 __all__ = ["AgentDouble", "FrameworkDouble", "MasterHarness", "demand", "task"]

@@ -52,6 +52,7 @@ from fairlead.common.messages import (
     TaskUpdated,
 )
 from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.roles import is_below
 from fairlead.common.values import (
     AgentInfo,
     AgentTask,
@@ -341,6 +342,15 @@ class FrameworkDouble(Peer):
     @property
     def offered(self) -> Resources:
         return sum((offer.resources for offer in self.offers), EMPTY)
+
+    def keeps_from(self, role: Role, other: Role) -> bool:
+        """In that role, from the other."""
+        return any(
+            is_below(other, named)
+            for wish in self.wishes
+            if wish.role == role
+            for named in wish.keep_apart
+        )
 
     @property
     def states(self) -> list[str]:

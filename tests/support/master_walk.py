@@ -26,6 +26,7 @@ from fairlead.common.values import (
     Resize,
     Resume,
     RoleDemand,
+    RoleWish,
     Suspend,
     TaskState,
 )
@@ -102,7 +103,9 @@ class Walk:
             wanted = self.random.choice([None, [demand(3)], [demand(2, cpus=0.5), demand(1)]])
             timeout_s = self.random.choice([5.0, 60.0, 3600.0])
             role = self.random.choice(["a", "b", "c"])
-            self.h.framework(role=role, demands=wanted, failover_timeout_s=timeout_s)
+            apart = self.random.choice([(), (), (Role("a"),)])
+            wish = RoleWish(Role(role), keep_apart=apart)
+            self.h.framework(role=role, demands=wanted, wishes=[wish], failover_timeout_s=timeout_s)
 
     def a_framework_accepts(self) -> None:
         framework = self.some_framework()

@@ -505,8 +505,6 @@ def test_m37_subscribes_that_make_no_sense_are_refused_naming_the_field() -> Non
     assert refused(replace(info, roles=(dl, dl))) == (Code.INVALID, "framework.roles")
     strange = RoleWish(Role("other"))
     assert refused(info, wishes=(strange,)) == (Code.INVALID, "wishes[0].role")
-    apart = RoleWish(dl, keep_apart=(Role("b"),))
-    assert refused(info, wishes=(apart,)) == (Code.UNSUPPORTED, "wishes[0].keep_apart")
     matching = RoleWish(dl, constraints=regex)
     pattern = "constraints.any_of[0].predicates[0].values[0]"
     assert refused(info, wishes=(matching,)) == (Code.INVALID, f"wishes[0].{pattern}")
