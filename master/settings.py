@@ -22,9 +22,11 @@ class MasterSettings:
     min_filter_s: float = 1.0
     max_filter_s: float = 365 * 86400.0
     excluded_resources: tuple[str, ...] = ()
-    """They count in no share: of `shares.NAMES`."""
+    """They count in no share: of `resources.NAMES`."""
     minimum_offers: tuple[Resources, ...] = ()
     """An offer is at least one of these; none: as small as may be."""
+    gpu_agents_for_all: bool = False
+    """Not only for frameworks that use GPUs, where others could be served elsewhere."""
     fair_refusals: int = 3
     """So many fitting offers refused in a row, and a demand is not believed until an accept."""
     stall_s: float = 1.0

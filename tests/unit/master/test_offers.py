@@ -380,7 +380,7 @@ def test_m18_no_offer_is_smaller_than_the_operator_has_any_made() -> None:
     h.agent(cpus=2, mem="0.5GiB")
     b, c = h.agent(cpus=2), h.agent(cpus=1, gpus=1)
     less = RoleWish(Role("dl"), minimum_offers=(Resources.of(cpus=1),))
-    f = h.framework(wishes=[less])
+    f = h.framework(wishes=[less], capabilities=["gpus"])
     assert [offer.agent_id for offer in f.offers] == [b.id, c.id]
     more = RoleWish(Role("dl"), minimum_offers=(Resources.of(cpus=2, gpus=1),))
     f.disconnects()
