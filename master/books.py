@@ -358,9 +358,8 @@ class Books:
         """After it came, changed or was given up."""
         was, agent.counted = agent.counted, agent.capacity
         self.capacity = self.capacity.without(was) + agent.counted
-        if not was.gpus and not agent.counted.covers(was):
-            self._want_where({a: None for a, each in self.agents.items() if each.counted.gpus})
-        if self.quotas:
+        is_missed = bool(self.capacity.gpus) and not agent.counted.covers(was)
+        if self.quotas or is_missed:  # others may serve now what was not for them
             self.look_everywhere()
 
     def want(self, framework: Framework) -> None:

@@ -64,7 +64,12 @@ class TrainingScheduler(SchedulerBase):
         """`wall_offset_s`: what must be added to `now` for the time that people read."""
         self._role = Role(role)
         self.framework = FrameworkInfo(
-            FrameworkId(""), NAME, "", (self._role,), failover_timeout_s=FAILOVER_S, address=address
+            FrameworkId(""),
+            NAME,
+            roles=(self._role,),
+            failover_timeout_s=FAILOVER_S,
+            capabilities=("gpus",),
+            address=address,
         )
         self.settings = settings or TrainingSettings()
         self._book = Book(instance_uuid, self.settings, checkpoints, wall_offset_s)
