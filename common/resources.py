@@ -6,10 +6,13 @@ GPUs have identities as well as amounts: a request may ask for `ANY_GPU`, and `p
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from .ids import ANY_GPU, GpuId
 
+NAMES = ("cpus", "mem", "disk", "gpus")
+"""In the order of `Resources.vector`, where ports come last: those of different agents are not of
+one kind.
+"""
 MILLIS = 1000
 """Thousandths in one cpu or one device."""
 
@@ -17,7 +20,7 @@ PortRange = tuple[int, int]
 """First and last port, both included."""
 
 
-@dataclass(frozen=True, slots=False)
+@dataclass(frozen=True, slots=True)
 class Resources:
     """What one agent has, an offer holds or a task uses. Never negative.
 
@@ -49,21 +52,21 @@ class Resources:
             _join(ports),
         )
 
-    @cached_property
+    @property
     def gpu_millis(self) -> int:
-        return sum(millis for _, millis in self.gpus)
+        return sum(millis for _, millis in self.gpus) if self.gpus else 0
 
-    @cached_property
+    @property
     def port_count(self) -> int:
-        return sum(last - first + 1 for first, last in self.ports)
+        return sum(last - first + 1 for first, last in self.ports) if self.ports else 0
 
-    @cached_property
+    @property
     def vector(self) -> tuple[int, int, int, int, int]:
         """Plain amounts, for shares: cpus, mem, disk, gpus, ports."""
         return (self.cpus, self.mem, self.disk, self.gpu_millis, self.port_count)
 
     def __bool__(self) -> bool:
-        return any(self.vector)
+        return bool(self.cpus or self.mem or self.disk or self.gpus or self.ports)
 
     def __add__(self, other: "Resources") -> "Resources":
         if not other:
@@ -125,10 +128,8 @@ class Resources:
         return Resources(request.cpus, request.mem, request.disk, gpus, request.ports)
 
     def __str__(self) -> str:
-        parts = [counted(self.cpus / MILLIS, "cpu")] if self.cpus else []
-        parts += [f"{format_bytes(self.mem)} mem"] if self.mem else []
-        parts += [f"{format_bytes(self.disk)} disk"] if self.disk else []
-        parts += [counted(self.gpu_millis / MILLIS, "gpu")] if self.gpus else []
+        named = zip(NAMES, self.vector, strict=False)
+        parts = [said(name, amount) for name, amount in named if amount]
         parts += [counted(self.port_count, "port")] if self.ports else []
         return ", ".join(parts) or "nothing"
 
@@ -139,6 +140,13 @@ EMPTY = Resources()
 def total(parts: Iterable[Resources]) -> Resources:
     """The sum of all parts."""
     return sum(parts, EMPTY)
+
+
+def said(name: str, amount: int) -> str:
+    """`4 cpus`, `8 GiB mem`: so much of the resource with that name."""
+    if name in ("cpus", "gpus"):
+        return counted(amount / MILLIS, name.removesuffix("s"))
+    return f"{format_bytes(amount)} {name}"
 
 
 def counted(number: float, what: str) -> str:
