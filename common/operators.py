@@ -17,6 +17,7 @@ from .values import (
     FrameworkInfo,
     HostUsage,
     Offer,
+    Reservation,
     RoleDemand,
     TaskInfo,
     TaskStatus,
@@ -71,6 +72,7 @@ class AgentView:
     usage: HostUsage = HostUsage()
     tasks: int = 0
     unacknowledged: int = 0
+    reservations: tuple[Reservation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,17 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class RoleView:
-    """A role as operators see it."""
+    """A role as operators see it, with all roles below it."""
 
     role: Role
     weight: float = 1.0
     dominant_share: float = 0.0
     used: Resources = EMPTY
     offered: Resources = EMPTY
+    guarantees: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    reserved: Resources = EMPTY
+    frameworks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,29 @@ class SetWeight:
 
 
 @dataclass(frozen=True, slots=True)
+class SetQuota:
+    """What of the cluster a role is guaranteed, and what it may hold at most, by resource.
+
+    It takes the place of the quota that the role had; an empty one is none.
+    """
+
+    role: Role
+    guarantees: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    force: bool = False
+    """Even if the agents cannot hold all guarantees."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetReservation:
+    """So much of an agent is for a role and those below it alone; nothing removes what was."""
+
+    agent_id: AgentId
+    role: Role
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True)
 class KillAnyTask:
     """An operator ends a task of whichever framework."""
 
@@ -173,7 +202,9 @@ class ExplainFramework:
     framework_id: FrameworkId
 
 
-OperatorBody = SetWeight | KillAnyTask | TeardownFramework | ExplainFramework
+OperatorBody = (
+    SetWeight | SetQuota | SetReservation | KillAnyTask | TeardownFramework | ExplainFramework
+)
 
 
 @dataclass(frozen=True, slots=True)

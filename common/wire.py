@@ -305,7 +305,9 @@ def _scalar_check(name: str, kind: Any) -> Reader:
     return lambda value: value
 
 
-_COUNTS = frozenset({"count", "sequence", "attempt", "size", "unacknowledged", "at_least"})
+_COUNTS = frozenset(
+    ("count", "sequence", "attempt", "size", "unacknowledged", "at_least", "guarantees", "limits")
+)
 
 
 def _name(value: str) -> str:

@@ -7,13 +7,13 @@ Events in, actions out (`step`). Its parts are one idea each: `frameworks`, `age
 
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.events import CloseSession, Received, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, Role, SessionId
 from fairlead.common.messages import AgentMessage, Code, FrameworkMessage
-from fairlead.common.operators import AgentState, OperatorCall, SetWeight
+from fairlead.common.operators import AgentState, OperatorCall, SetQuota, SetWeight
 from fairlead.common.values import AgentInfo, FrameworkInfo
 
 from . import proof
@@ -27,10 +27,14 @@ from .operators import Operators
 from .settings import MasterSettings
 from .tasks import Tasks
 
+if TYPE_CHECKING:
+    from random import Random
+
 RECORDS: Mapping[str, type] = {
     "agent": AgentInfo,
     "unreachable": AgentInfo,
     "weight": SetWeight,
+    "quota": SetQuota,
     "removed": FrameworkInfo,
 }
 """The durable promises, by the first part of their keys."""
@@ -52,8 +56,10 @@ Event = SessionOpened | Received | ReceivedInvalid | SessionClosed | Tick
 class Master:
     """One leader's reign."""
 
-    def __init__(self, settings: MasterSettings, epoch: int, cluster_id: str) -> None:
-        self._context = Context(settings, epoch, cluster_id)
+    def __init__(
+        self, settings: MasterSettings, epoch: int, cluster_id: str, random: "Random"
+    ) -> None:
+        self._context = Context(settings, epoch, cluster_id, random)
         self._context.books.excluded = settings.excluded_resources
         self._offers = Offers(self._context)
         self._tasks = Tasks(self._context)
@@ -92,11 +98,12 @@ class Master:
         cluster_id: str,
         records: Mapping[str, object],
         now: float,
+        random: "Random",
     ) -> "Master":
         """A new leader, from what the registry holds. Everything else comes from agents and
         frameworks when they return.
         """
-        master = cls(settings, epoch, cluster_id)
+        master = cls(settings, epoch, cluster_id, random)
         context, books = master._context, master._context.books
         context.now = context.began = master._last_step = now
         # By length first: an agent comes before its verdict, f-1-2 before f-1-10.
@@ -112,6 +119,8 @@ class Master:
                 books.touch_agent(value.agent_id)
             elif isinstance(value, SetWeight):
                 books.weights[value.role] = value.weight
+            elif isinstance(value, SetQuota):
+                books.quotas[value.role] = value
             elif isinstance(value, FrameworkInfo):
                 books.removed[value.framework_id] = value
         for agent in books.agents.values():
@@ -170,6 +179,7 @@ class Master:
         self._events[type(event)](event)
         for kind, *key in context.timers.due(now):
             self._timers[kind](*key)
+        self._offers.keep_limits()
         if isinstance(event, Tick) or self._offers.is_overdue():
             self._offers.allocate()
         touched = self._touched_last = context.books.take_touched()

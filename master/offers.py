@@ -11,6 +11,7 @@ from .allocator import Grant, allocate, open_demand
 from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
 from .constraints import attributes_of
 from .context import Context
+from .quota import to_rescind
 
 MOST_AT_ONCE = 40
 """Offers in one message: each describes its agent, and a message has a limit."""
@@ -43,6 +44,8 @@ class Offers:
         self._dirty_since = None
         if not self._is_due():
             return
+        if context.books.dirty and context.books.quotas:
+            context.books.look_everywhere()  # what came back here may be due to somebody elsewhere
         made: dict[str, list[Offer]] = {}
         left = context.settings.max_grants
         for grants in allocate(context.books, self._take_due(), context.settings, context.now):
@@ -64,9 +67,14 @@ class Offers:
         return bool(books.dirty or books.wanted)
 
     def _take_due(self) -> Iterator[AgentId]:
-        """What became free comes first: it is what somebody waits for."""
+        """What became free comes first: it is what somebody waits for. In either, agents come in
+        random order, so that nobody gets the same ones each time.
+        """
         books = self._context.books
-        for agent_id in {**books.dirty, **books.wanted}:
+        dirty, wanted = list(books.dirty), [a for a in books.wanted if a not in books.dirty]
+        for agents in (dirty, wanted):
+            self._context.random.shuffle(agents)
+        for agent_id in (*dirty, *wanted):
             books.dirty.pop(agent_id, None)
             books.wanted.pop(agent_id, None)
             yield agent_id
@@ -164,6 +172,14 @@ class Offers:
             if ids is not None:
                 framework = self._context.books.frameworks[held.offer.framework_id]
                 self._context.to_framework(framework, OffersRescinded(tuple(ids), message))
+
+    def keep_limits(self) -> None:
+        """Whoever holds more than it may gives offers back: a limit was lowered, or an agent came
+        back with more. What runs goes on.
+        """
+        books = self._context.books
+        for role in [role for role in books.quotas if f"roles/{role}" in books.touched]:
+            self.rescind(to_rescind(books, role), f"{role} has reached its limit")
 
     def rescind_agent(self, agent: Agent, message: str) -> None:
         self.rescind(tuple(agent.offers.values()), message)

@@ -1,6 +1,7 @@
 """What operators order. Their questions are answered from snapshots, outside the core."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fairlead.common.events import Send
@@ -11,6 +12,7 @@ from fairlead.common.operators import (
     KillAnyTask,
     OperatorCall,
     OperatorReply,
+    SetQuota,
     SetWeight,
     TeardownFramework,
 )
@@ -19,6 +21,7 @@ from fairlead.common.roles import bad_role
 from .accepts import DONE, Answer
 from .context import Context
 from .frameworks import Frameworks
+from .quota import bad_quota, impossible
 from .tasks import Tasks
 
 _LATER: Answer = (Code.UNSUPPORTED, "explain_framework", "not in this version")
@@ -33,6 +36,7 @@ class Operators:
         self._frameworks = frameworks
         self.calls: Mapping[type, Callable[[Any], Answer]] = {
             SetWeight: self._set_weight,
+            SetQuota: self._set_quota,
             KillAnyTask: self._kill,
             TeardownFramework: self._teardown,
             ExplainFramework: lambda _call: _LATER,
@@ -53,6 +57,24 @@ class Operators:
         books.weights[call.role] = call.weight
         books.touched[f"roles/{call.role}"] = None
         self._context.record(f"weight/{call.role}", call)
+        return DONE
+
+    def _set_quota(self, call: SetQuota) -> Answer:
+        books = self._context.books
+        if (wrong := bad_quota(call)) is not None:
+            return Code.INVALID, *wrong
+        guarantees = {name: amount for name, amount in call.guarantees.items() if amount}
+        call = replace(call, guarantees=guarantees)
+        if (wrong := impossible(books, call)) is not None:
+            return Code.REFUSED, *wrong
+        quota = replace(call, force=False) if guarantees or call.limits else None
+        if quota is not None:
+            books.quotas[call.role] = quota
+        else:
+            books.quotas.pop(call.role, None)
+        self._context.record(f"quota/{call.role}", quota)
+        books.touched[f"roles/{call.role}"] = None
+        books.look_everywhere()
         return DONE
 
     def _kill(self, call: KillAnyTask) -> Answer:

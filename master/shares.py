@@ -8,10 +8,8 @@ from collections.abc import Container, Iterable
 from fractions import Fraction
 from math import lcm, prod
 
-from fairlead.common.resources import Resources
+from fairlead.common.resources import NAMES, Resources
 
-NAMES = ("cpus", "mem", "disk", "gpus")
-"""What counts; ports of different agents are not of one kind."""
 WEIGHT_GRAIN = 1_000_000
 """Weights count in millionths."""
 

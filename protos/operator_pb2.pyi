@@ -26,7 +26,7 @@ AGENT_STATE_RECOVERING: AgentState
 AGENT_STATE_UNREACHABLE: AgentState
 
 class AgentView(_message.Message):
-    __slots__ = ("agent", "state", "used", "offered", "usage", "tasks", "unacknowledged")
+    __slots__ = ("agent", "state", "used", "offered", "usage", "tasks", "unacknowledged", "reservations")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class AgentView(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
     UNACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
+    RESERVATIONS_FIELD_NUMBER: _ClassVar[int]
     agent: _agent_pb2.AgentInfo
     state: AgentState
     used: _resources_pb2.Resources
@@ -41,7 +42,8 @@ class AgentView(_message.Message):
     usage: _resources_pb2.HostUsage
     tasks: int
     unacknowledged: int
-    def __init__(self, agent: _Optional[_Union[_agent_pb2.AgentInfo, _Mapping]] = ..., state: _Optional[_Union[AgentState, str]] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.HostUsage, _Mapping]] = ..., tasks: _Optional[int] = ..., unacknowledged: _Optional[int] = ...) -> None: ...
+    reservations: _containers.RepeatedCompositeFieldContainer[_tasks_pb2.Reservation]
+    def __init__(self, agent: _Optional[_Union[_agent_pb2.AgentInfo, _Mapping]] = ..., state: _Optional[_Union[AgentState, str]] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.HostUsage, _Mapping]] = ..., tasks: _Optional[int] = ..., unacknowledged: _Optional[int] = ..., reservations: _Optional[_Iterable[_Union[_tasks_pb2.Reservation, _Mapping]]] = ...) -> None: ...
 
 class FrameworkView(_message.Message):
     __slots__ = ("framework", "is_connected", "is_ended", "used", "offered", "tasks", "dominant_share", "demands", "dominant_resource")
@@ -101,18 +103,40 @@ class TaskView(_message.Message):
     def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., name: _Optional[str] = ..., agent_id: _Optional[str] = ..., role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.Usage, _Mapping]] = ..., command: _Optional[_Union[_tasks_pb2.Command, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., sandbox: _Optional[str] = ..., held: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
 
 class RoleView(_message.Message):
-    __slots__ = ("role", "weight", "dominant_share", "used", "offered")
+    __slots__ = ("role", "weight", "dominant_share", "used", "offered", "guarantees", "limits", "reserved", "frameworks")
+    class GuaranteesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class LimitsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     ROLE_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     DOMINANT_SHARE_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     OFFERED_FIELD_NUMBER: _ClassVar[int]
+    GUARANTEES_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_FIELD_NUMBER: _ClassVar[int]
+    FRAMEWORKS_FIELD_NUMBER: _ClassVar[int]
     role: str
     weight: float
     dominant_share: float
     used: _resources_pb2.Resources
     offered: _resources_pb2.Resources
-    def __init__(self, role: _Optional[str] = ..., weight: _Optional[float] = ..., dominant_share: _Optional[float] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
+    guarantees: _containers.ScalarMap[str, int]
+    limits: _containers.ScalarMap[str, int]
+    reserved: _resources_pb2.Resources
+    frameworks: int
+    def __init__(self, role: _Optional[str] = ..., weight: _Optional[float] = ..., dominant_share: _Optional[float] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., guarantees: _Optional[_Mapping[str, int]] = ..., limits: _Optional[_Mapping[str, int]] = ..., reserved: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., frameworks: _Optional[int] = ...) -> None: ...
 
 class StateQuery(_message.Message):
     __slots__ = ("at_least",)
@@ -154,6 +178,42 @@ class SetWeight(_message.Message):
     weight: float
     def __init__(self, role: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
+class SetQuota(_message.Message):
+    __slots__ = ("role", "guarantees", "limits", "force")
+    class GuaranteesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class LimitsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    GUARANTEES_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    guarantees: _containers.ScalarMap[str, int]
+    limits: _containers.ScalarMap[str, int]
+    force: bool
+    def __init__(self, role: _Optional[str] = ..., guarantees: _Optional[_Mapping[str, int]] = ..., limits: _Optional[_Mapping[str, int]] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class SetReservation(_message.Message):
+    __slots__ = ("agent_id", "role", "resources")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    role: str
+    resources: _resources_pb2.Resources
+    def __init__(self, agent_id: _Optional[str] = ..., role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
+
 class KillAnyTask(_message.Message):
     __slots__ = ("framework_id", "task_id", "grace_s")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -177,18 +237,22 @@ class ExplainFramework(_message.Message):
     def __init__(self, framework_id: _Optional[str] = ...) -> None: ...
 
 class OperatorCall(_message.Message):
-    __slots__ = ("call_id", "set_weight", "kill_any_task", "teardown_framework", "explain_framework")
+    __slots__ = ("call_id", "set_weight", "kill_any_task", "teardown_framework", "explain_framework", "set_quota", "set_reservation")
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     SET_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     KILL_ANY_TASK_FIELD_NUMBER: _ClassVar[int]
     TEARDOWN_FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    SET_QUOTA_FIELD_NUMBER: _ClassVar[int]
+    SET_RESERVATION_FIELD_NUMBER: _ClassVar[int]
     call_id: str
     set_weight: SetWeight
     kill_any_task: KillAnyTask
     teardown_framework: TeardownFramework
     explain_framework: ExplainFramework
-    def __init__(self, call_id: _Optional[str] = ..., set_weight: _Optional[_Union[SetWeight, _Mapping]] = ..., kill_any_task: _Optional[_Union[KillAnyTask, _Mapping]] = ..., teardown_framework: _Optional[_Union[TeardownFramework, _Mapping]] = ..., explain_framework: _Optional[_Union[ExplainFramework, _Mapping]] = ...) -> None: ...
+    set_quota: SetQuota
+    set_reservation: SetReservation
+    def __init__(self, call_id: _Optional[str] = ..., set_weight: _Optional[_Union[SetWeight, _Mapping]] = ..., kill_any_task: _Optional[_Union[KillAnyTask, _Mapping]] = ..., teardown_framework: _Optional[_Union[TeardownFramework, _Mapping]] = ..., explain_framework: _Optional[_Union[ExplainFramework, _Mapping]] = ..., set_quota: _Optional[_Union[SetQuota, _Mapping]] = ..., set_reservation: _Optional[_Union[SetReservation, _Mapping]] = ...) -> None: ...
 
 class OperatorReply(_message.Message):
     __slots__ = ("result", "version", "lines")

@@ -41,6 +41,7 @@ from fairlead.common.operators import (
     LogQuery,
     OperatorCall,
     OperatorReply,
+    SetQuota,
     SetWeight,
     StateQuery,
     StateReply,
@@ -70,6 +71,7 @@ class OperatorWorld(MasterWorld):
         mine = self.mine.id
         bodies: dict[str, Any] = {
             "set_weight": SetWeight(Role("dl"), 2.0),
+            "set_quota": SetQuota(Role("dl"), {"cpus": 1000}, {"cpus": 2000}),
             "kill_any_task": KillAnyTask(mine, TaskId("t1"), 1.0),
             "teardown_framework": TeardownFramework(mine),
             "explain_framework": ExplainFramework(mine),

@@ -163,7 +163,7 @@ def _scalars(field: Any, cls: str) -> Mapping[str, tuple[Any, str]]:
 
 def _of_map(field: Any, cls: str) -> Mapping[str, tuple[Setter, str]]:
     """Keys are texts, values what the class says."""
-    good: Any = {"text": "x", "bytes": b"x"}.get(cls, 1.0)
+    good: Any = {"text": "x", "bytes": b"x", "count": 1}.get(cls, 1.0)
     found: dict[str, tuple[Setter, str]] = {
         f"key-{kind}": (_entry(_TEXTS[kind], good), outcome)
         for kind, outcome in TEXTS["text"].items()
@@ -171,7 +171,7 @@ def _of_map(field: Any, cls: str) -> Mapping[str, tuple[Setter, str]]:
     for kind, (value, outcome) in _scalars(field, cls).items():
         found[f"value-{kind}"] = (_entry("key", value), outcome)
     found["many"] = (_entries([(f"key{n}", good) for n in range(MANY)]), ACCEPTED)
-    bulky: Any = {"text": "x" * LONGEST_TEXT, "bytes": b"x" * LONGEST_TEXT}.get(cls, 1.0)
+    bulky: Any = {"text": "x" * LONGEST_TEXT, "bytes": b"x" * LONGEST_TEXT}.get(cls, good)
     bulk = [(f"key{n}", bulky) for n in range(BULK)]
     found["bulk"] = (_entries(bulk), ACCEPTED)
     return found
