@@ -17,6 +17,7 @@ from .values import (
     Offer,
     Operation,
     Reason,
+    Reservation,
     RoleDemand,
     RoleWish,
     TaskRef,
@@ -311,6 +312,7 @@ class RegisterAgent:
     highest_epoch: int = 0
     cluster_id: str = ""
     more: bool = False
+    reservations: tuple[Reservation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +354,20 @@ class AcceptEnded:
     message: str = ""
 
 
-AgentBody = RegisterAgent | AgentHeartbeat | TaskUpdated | AcceptEnded | Goodbye
+@dataclass(frozen=True, slots=True)
+class ReservationChanged:
+    """What is reserved for a role by now; also the answer to the order with that id, which was not
+    carried out if there is a message.
+    """
+
+    reservation: Reservation
+    order_id: str = ""
+    message: str = ""
+
+
+AgentBody = (
+    RegisterAgent | AgentHeartbeat | TaskUpdated | AcceptEnded | ReservationChanged | Goodbye
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +398,15 @@ class RunAccept:
     framework: FrameworkInfo
     role: Role
     operations: tuple[Operation, ...]
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReservation:
+    """From now on these are reserved for the role, besides what is fixed there."""
+
+    order_id: str
+    role: Role
     resources: Resources
 
 
@@ -427,6 +451,7 @@ ToAgentBody = (
     | FrameworkAway
     | Heartbeat
     | Goodbye
+    | ChangeReservation
 )
 
 

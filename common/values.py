@@ -285,6 +285,23 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class Reservation:
+    """Resources of one agent that only a role and those below it are offered."""
+
+    role: Role
+    resources: Resources
+    """By orders and accepts."""
+    fixed: Resources = EMPTY
+    """Besides, by the agent's own configuration, which alone can change it."""
+    changed_by: str = ""
+    """On the agent's disk: the step of an accept that made it so."""
+
+    @property
+    def whole(self) -> Resources:
+        return self.resources + self.fixed
+
+
+@dataclass(frozen=True, slots=True)
 class Reserve:
     """Tie resources of the agent to a role."""
 

@@ -102,7 +102,7 @@ class FrameworkAway(_message.Message):
     def __init__(self, framework_id: _Optional[str] = ..., away_s: _Optional[float] = ..., limit_s: _Optional[float] = ..., back: _Optional[bool] = ...) -> None: ...
 
 class RegisterAgent(_message.Message):
-    __slots__ = ("hello", "agent", "tasks", "ended", "accepts", "frameworks", "away", "highest_epoch", "cluster_id", "more")
+    __slots__ = ("hello", "agent", "tasks", "ended", "accepts", "frameworks", "away", "highest_epoch", "cluster_id", "more", "reservations")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +113,7 @@ class RegisterAgent(_message.Message):
     HIGHEST_EPOCH_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    RESERVATIONS_FIELD_NUMBER: _ClassVar[int]
     hello: _sessions_pb2.Hello
     agent: AgentInfo
     tasks: _containers.RepeatedCompositeFieldContainer[AgentTask]
@@ -123,7 +124,8 @@ class RegisterAgent(_message.Message):
     highest_epoch: int
     cluster_id: str
     more: bool
-    def __init__(self, hello: _Optional[_Union[_sessions_pb2.Hello, _Mapping]] = ..., agent: _Optional[_Union[AgentInfo, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[AgentTask, _Mapping]]] = ..., ended: _Optional[_Iterable[_Union[AgentTask, _Mapping]]] = ..., accepts: _Optional[_Iterable[_Union[AcceptProgress, _Mapping]]] = ..., frameworks: _Optional[_Iterable[_Union[_framework_pb2.FrameworkInfo, _Mapping]]] = ..., away: _Optional[_Iterable[_Union[FrameworkAway, _Mapping]]] = ..., highest_epoch: _Optional[int] = ..., cluster_id: _Optional[str] = ..., more: _Optional[bool] = ...) -> None: ...
+    reservations: _containers.RepeatedCompositeFieldContainer[_tasks_pb2.Reservation]
+    def __init__(self, hello: _Optional[_Union[_sessions_pb2.Hello, _Mapping]] = ..., agent: _Optional[_Union[AgentInfo, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[AgentTask, _Mapping]]] = ..., ended: _Optional[_Iterable[_Union[AgentTask, _Mapping]]] = ..., accepts: _Optional[_Iterable[_Union[AcceptProgress, _Mapping]]] = ..., frameworks: _Optional[_Iterable[_Union[_framework_pb2.FrameworkInfo, _Mapping]]] = ..., away: _Optional[_Iterable[_Union[FrameworkAway, _Mapping]]] = ..., highest_epoch: _Optional[int] = ..., cluster_id: _Optional[str] = ..., more: _Optional[bool] = ..., reservations: _Optional[_Iterable[_Union[_tasks_pb2.Reservation, _Mapping]]] = ...) -> None: ...
 
 class TaskUsage(_message.Message):
     __slots__ = ("framework_id", "task_id", "usage")
@@ -171,19 +173,31 @@ class AcceptEnded(_message.Message):
     message: str
     def __init__(self, accept_id: _Optional[str] = ..., framework_id: _Optional[str] = ..., failed_operation: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
+class ReservationChanged(_message.Message):
+    __slots__ = ("reservation", "order_id", "message")
+    RESERVATION_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    reservation: _tasks_pb2.Reservation
+    order_id: str
+    message: str
+    def __init__(self, reservation: _Optional[_Union[_tasks_pb2.Reservation, _Mapping]] = ..., order_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
 class AgentMessage(_message.Message):
-    __slots__ = ("register", "heartbeat", "task_updated", "accept_ended", "goodbye")
+    __slots__ = ("register", "heartbeat", "task_updated", "accept_ended", "goodbye", "reservation_changed")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     TASK_UPDATED_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_ENDED_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_CHANGED_FIELD_NUMBER: _ClassVar[int]
     register: RegisterAgent
     heartbeat: AgentHeartbeat
     task_updated: TaskUpdated
     accept_ended: AcceptEnded
     goodbye: _sessions_pb2.Goodbye
-    def __init__(self, register: _Optional[_Union[RegisterAgent, _Mapping]] = ..., heartbeat: _Optional[_Union[AgentHeartbeat, _Mapping]] = ..., task_updated: _Optional[_Union[TaskUpdated, _Mapping]] = ..., accept_ended: _Optional[_Union[AcceptEnded, _Mapping]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ...) -> None: ...
+    reservation_changed: ReservationChanged
+    def __init__(self, register: _Optional[_Union[RegisterAgent, _Mapping]] = ..., heartbeat: _Optional[_Union[AgentHeartbeat, _Mapping]] = ..., task_updated: _Optional[_Union[TaskUpdated, _Mapping]] = ..., accept_ended: _Optional[_Union[AcceptEnded, _Mapping]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ..., reservation_changed: _Optional[_Union[ReservationChanged, _Mapping]] = ...) -> None: ...
 
 class AgentBatch(_message.Message):
     __slots__ = ("messages",)
@@ -216,6 +230,16 @@ class RunAccept(_message.Message):
     operations: _containers.RepeatedCompositeFieldContainer[_tasks_pb2.Operation]
     resources: _resources_pb2.Resources
     def __init__(self, accept_id: _Optional[str] = ..., framework: _Optional[_Union[_framework_pb2.FrameworkInfo, _Mapping]] = ..., role: _Optional[str] = ..., operations: _Optional[_Iterable[_Union[_tasks_pb2.Operation, _Mapping]]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
+
+class ChangeReservation(_message.Message):
+    __slots__ = ("order_id", "role", "resources")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    role: str
+    resources: _resources_pb2.Resources
+    def __init__(self, order_id: _Optional[str] = ..., role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
 
 class KillTask(_message.Message):
     __slots__ = ("framework_id", "task_id", "launch_uuid", "grace_s", "signal", "reason", "message")
@@ -252,7 +276,7 @@ class ShutdownFramework(_message.Message):
     def __init__(self, framework_id: _Optional[str] = ...) -> None: ...
 
 class MasterToAgent(_message.Message):
-    __slots__ = ("epoch", "registered", "run_accept", "kill_task", "acknowledge_update", "shutdown_framework", "framework_away", "heartbeat", "goodbye")
+    __slots__ = ("epoch", "registered", "run_accept", "kill_task", "acknowledge_update", "shutdown_framework", "framework_away", "heartbeat", "goodbye", "change_reservation")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
     RUN_ACCEPT_FIELD_NUMBER: _ClassVar[int]
@@ -262,6 +286,7 @@ class MasterToAgent(_message.Message):
     FRAMEWORK_AWAY_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_RESERVATION_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     registered: AgentRegistered
     run_accept: RunAccept
@@ -271,7 +296,8 @@ class MasterToAgent(_message.Message):
     framework_away: FrameworkAway
     heartbeat: _sessions_pb2.Heartbeat
     goodbye: _sessions_pb2.Goodbye
-    def __init__(self, epoch: _Optional[int] = ..., registered: _Optional[_Union[AgentRegistered, _Mapping]] = ..., run_accept: _Optional[_Union[RunAccept, _Mapping]] = ..., kill_task: _Optional[_Union[KillTask, _Mapping]] = ..., acknowledge_update: _Optional[_Union[AcknowledgeUpdate, _Mapping]] = ..., shutdown_framework: _Optional[_Union[ShutdownFramework, _Mapping]] = ..., framework_away: _Optional[_Union[FrameworkAway, _Mapping]] = ..., heartbeat: _Optional[_Union[_sessions_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ...) -> None: ...
+    change_reservation: ChangeReservation
+    def __init__(self, epoch: _Optional[int] = ..., registered: _Optional[_Union[AgentRegistered, _Mapping]] = ..., run_accept: _Optional[_Union[RunAccept, _Mapping]] = ..., kill_task: _Optional[_Union[KillTask, _Mapping]] = ..., acknowledge_update: _Optional[_Union[AcknowledgeUpdate, _Mapping]] = ..., shutdown_framework: _Optional[_Union[ShutdownFramework, _Mapping]] = ..., framework_away: _Optional[_Union[FrameworkAway, _Mapping]] = ..., heartbeat: _Optional[_Union[_sessions_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ..., change_reservation: _Optional[_Union[ChangeReservation, _Mapping]] = ...) -> None: ...
 
 class MasterToAgentBatch(_message.Message):
     __slots__ = ("messages",)

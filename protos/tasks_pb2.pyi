@@ -294,6 +294,18 @@ class Resume(_message.Message):
     deadline_s: float
     def __init__(self, task_id: _Optional[str] = ..., deadline_s: _Optional[float] = ...) -> None: ...
 
+class Reservation(_message.Message):
+    __slots__ = ("role", "resources", "fixed", "changed_by")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    FIXED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_BY_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    resources: _resources_pb2.Resources
+    fixed: _resources_pb2.Resources
+    changed_by: str
+    def __init__(self, role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., fixed: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., changed_by: _Optional[str] = ...) -> None: ...
+
 class Reserve(_message.Message):
     __slots__ = ("role", "resources")
     ROLE_FIELD_NUMBER: _ClassVar[int]
