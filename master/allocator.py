@@ -12,8 +12,9 @@ B would need 3 cpus where 0 are left, and A 1: A holds three units and B two.
 
 Order: whoever has refused what is free on the agent comes last, so that everybody else is
 considered before it is offered again; then who is below a guarantee (`quota`); then unsatisfied and
-believed demand; then the place in the tree of roles (`tree`). Considered and refused: offers of whole agents to whoever is lowest, as in
-Mesos, which with stated demand hands the first framework more than its share.
+believed demand; then the place in the tree of roles (`tree`). Considered and refused: offers of
+whole agents to whoever is lowest, as in Mesos, which with stated demand hands the first framework
+more than its share.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ from fairlead.common.values import Demand
 from .books import Agent, Books, Framework
 from .constraints import admits
 from .keep_apart import Presence
+from .preferences import Preferences
 from .quota import Outlook, is_owed
 from .rules import Case, part, passes, suits
 from .settings import MasterSettings
@@ -84,6 +86,10 @@ class _Run:
     """For rules, of the whole allocation."""
     present: dict[Presence, None] = field(default_factory=dict)
     """To whom something was given on the agent at hand."""
+    preferences: Preferences = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.preferences = Preferences(self.books, _could_serve)
 
 
 def allocate(
@@ -94,6 +100,7 @@ def allocate(
     outlook = Outlook.of(books) if books.quotas else None
     run = _Run(books, settings, now, Tree(books), candidates, outlook)
     for agent_id in agent_ids:
+        run.preferences.seen[agent_id] = None
         agent = books.agents.get(agent_id)
         if agent is None or agent.session is None or not run.candidates:
             continue
@@ -218,7 +225,17 @@ def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
         coming=run.present,
         memo=run.memo,
         outlook=run.outlook,
+        preferences=run.preferences,
     )
+
+
+def _could_serve(case: Case, demand: Demand | None, agent: Agent) -> bool:
+    """Whether another agent than that of the case, as it is now, has something for it."""
+    case = replace(case, agent=agent, pending={}, coming=(), preferences=None)
+    allowed = part(case, agent.free)
+    if demand is not None:
+        allowed = fitting(allowed, demand.each, demand.count)[1] if suits(case, demand) else EMPTY
+    return bool(allowed) and passes(case, allowed)
 
 
 def _most(case: Case, candidate: _Candidate, free: Resources) -> Resources:

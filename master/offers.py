@@ -11,6 +11,8 @@ from .allocator import Grant, allocate, open_demand
 from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
 from .constraints import attributes_of
 from .context import Context
+from .gang_books import OfferSet
+from .preferences import liked_first
 from .quota import to_rescind
 
 MOST_AT_ONCE = 40
@@ -23,6 +25,8 @@ class Offers:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._dirty_since: float | None = None
+        self._broken: list[OfferSet] = []
+        """An offer of these was not used."""
 
     def next_allocation(self) -> float | None:
         """At once, when something is free: in the next quiet moment, which a Tick is."""
@@ -74,7 +78,7 @@ class Offers:
         dirty, wanted = list(books.dirty), [a for a in books.wanted if a not in books.dirty]
         for agents in (dirty, wanted):
             self._context.random.shuffle(agents)
-        for agent_id in (*dirty, *wanted):
+        for agent_id in liked_first(books, (*dirty, *wanted)):
             books.dirty.pop(agent_id, None)
             books.wanted.pop(agent_id, None)
             yield agent_id
@@ -152,14 +156,19 @@ class Offers:
         """Not taken: a demand that it was to serve is open again, on whatever agent."""
         books, offer = self._context.books, held.offer
         books.drop_offer(held)
+        if held.together is not None:
+            self._broken.append(held.together)
         framework = books.frameworks[offer.framework_id]
         if framework.demands.get(offer.role):
             books.want(framework)
 
     def distrust(self, framework: Framework, held: HeldOffer) -> None:
         """A fitting offer was not used: a demand that is never honoured stops counting."""
-        if held.fits_demand:
+        whole = held.together
+        if held.fits_demand and not (whole and whole.is_distrusted):
             framework.refusals += 1
+        if whole is not None:
+            whole.is_distrusted = True
 
     def rescind(self, helds: Sequence[HeldOffer], message: str) -> None:
         """Take offers back and say so to whoever holds them."""
@@ -180,6 +189,14 @@ class Offers:
         books = self._context.books
         for role in [role for role in books.quotas if f"roles/{role}" in books.touched]:
             self.rescind(to_rescind(books, role), f"{role} has reached its limit")
+
+    def rescind_broken(self) -> None:
+        """Nobody holds what serves a part of a gang."""
+        while self._broken:
+            whole = self._broken.pop()
+            offers = self._context.books.offers.values()
+            left = tuple(held for held in offers if held.together is whole)
+            self.rescind(left, "another offer for its gang is gone")
 
     def rescind_agent(self, agent: Agent, message: str) -> None:
         self.rescind(tuple(agent.offers.values()), message)

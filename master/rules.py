@@ -17,6 +17,7 @@ from .books import Agent, Books, Framework
 from .constraints import admits
 from .gpu_agents import gpu_agents, is_kept_from
 from .keep_apart import Presence, stranger
+from .preferences import Preferences, waits
 from .quota import Outlook, beside_guarantees, within_limits
 from .settings import MasterSettings
 
@@ -39,6 +40,8 @@ class Case:
     """What rules have found out in this allocation, and need not find out again."""
     outlook: Outlook | None = None
     """None: whoever needs it looks for himself."""
+    preferences: Preferences | None = None
+    """None: nothing is to come that could be better."""
 
 
 def part(case: Case, free: Resources) -> Resources:
@@ -57,7 +60,11 @@ def passes(case: Case, offered: Resources) -> bool:
 
 def suits(case: Case, demand: Demand) -> bool:
     """Whether this demand of it, were there room, may be served here."""
-    return admits(demand.constraints, case.agent.info) and not is_kept_from(case, demand)
+    return (
+        admits(demand.constraints, case.agent.info)
+        and not is_kept_from(case, demand)
+        and not waits(case, demand)
+    )
 
 
 # --- parts
@@ -73,6 +80,11 @@ def _keep_apart(case: Case, free: Resources) -> Resources:
     who = (case.framework.framework_id, case.role)
     is_barred = stranger(case.books, case.agent, who, case.coming) is not None
     return EMPTY if is_barred else free
+
+
+def _preferences(case: Case, free: Resources) -> Resources:
+    is_stated = case.role in case.framework.demands
+    return EMPTY if not is_stated and waits(case, None) else free
 
 
 # --- tests
@@ -99,6 +111,7 @@ PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {
     "constraints": _constraints,
     "gpu agents": gpu_agents,
     "keep apart": _keep_apart,
+    "preferences": _preferences,
     "quota": within_limits,
     "guarantees": beside_guarantees,
 }
