@@ -34,6 +34,7 @@ class Disk:
     cluster_id: str = ""
     epoch: int = 0
     slow_until: float = 0.0
+    full_until: float = 0.0
     last_due: float = 0.0
 
     def latency(self) -> float:

@@ -16,6 +16,8 @@ from fairlead.common.messages import Code
 from .clock import Clock, Timer
 
 NEVER = float("inf")
+TAPED = 60
+"""So many of a session's first messages can be said again."""
 
 
 class Peer(Protocol):
@@ -77,11 +79,34 @@ class End:
     out: Lane
     other: "End | None" = None
     is_open: bool = True
+    tape: list[object] = field(default_factory=list)
+    """The first that was said from here; of the dialling side only."""
 
     @property
     def far(self) -> "End":
         assert self.other is not None
         return self.other
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Who seems to speak when a session is said again; it hears nothing."""
+
+    name: str
+    host: str
+    is_alive: bool = True
+
+    def new_session(self) -> SessionId:
+        return SessionId(0)
+
+    def opened(self, end: End) -> None:
+        """Nobody is there."""
+
+    def arrived(self, end: End, message: object) -> None:
+        """Nobody hears it."""
+
+    def ended(self, session: SessionId, code: Code, message: str) -> None:
+        """Nobody minds."""
 
 
 class Network:
@@ -116,6 +141,8 @@ class Network:
         if len(lane.queue) >= lane.limit:
             self._overflow(end)
             return
+        if end.link in self._ends and self._ends[end.link] is end and len(end.tape) < TAPED:
+            end.tape.append(message)
         self._put(end, message)
 
     def close(self, end: End, code: Code, message: str) -> None:
@@ -145,7 +172,11 @@ class Network:
 
     def links(self) -> list[End]:
         """The dialling side of every session whose both sides are open."""
-        return [end for end in self._ends.values() if end.is_open and end.far.is_open]
+        return [
+            end
+            for end in self._ends.values()
+            if end.is_open and end.far.is_open and not isinstance(end.peer, Echo)
+        ]
 
     def cut(self, end: End, *, tell_near: bool = True, tell_far: bool = True) -> None:
         """Break a session; what is under way is lost. A side that is not told goes on talking."""
@@ -162,13 +193,29 @@ class Network:
         """Nothing sent from this side arrives before then."""
         end.out.stalled_until = max(end.out.stalled_until, until)
 
-    def isolate(self, host: str, until: float) -> None:
-        """Nothing goes in or out before then; then it all goes on, if anybody still waits."""
+    def isolate(self, host: str, until: float, *, out: bool = True, into: bool = True) -> None:
+        """Nothing goes out, or in, before then; then it all goes on, if anybody still waits.
+        Either way no new session begins: that takes both directions.
+        """
         self.isolated[host] = until
-        for end in list(self._ends.values()):
-            if host in (end.peer.host, end.far.peer.host):
-                self.stall(end, until)
-                self.stall(end.far, until)
+        for near in list(self._ends.values()):
+            for side in (near, near.far):
+                if (out and side.peer.host == host) or (into and side.far.peer.host == host):
+                    self.stall(side, until)
+
+    def replay(self, end: End, silent_s: float) -> int:
+        """All that a client has said on a session is said again on one more, by nobody; that one
+        falls silent, and ends. Its number.
+        """
+        self._links += 1
+        target = end.far.peer
+        echo = Echo(end.peer.name, end.peer.host)
+        near, far = self._pair(echo, echo.new_session(), target)
+        target.opened(far)
+        for message in end.tape:
+            self._put(near, message)
+        self._clock.after(silent_s, lambda: self.close(near, Code.UNSPECIFIED, "an echo"))
+        return near.link
 
     # --- inside
 
@@ -188,15 +235,18 @@ class Network:
             self._clock.after(wait, lambda: peer.ended(session, Code.UNSPECIFIED, reason))
             return
         self._links += 1
-        near_host = peer.host
-        near = End(self._links, peer, session, Lane(lambda: self._delay(near_host)))
-        far = End(
-            self._links, target, target.new_session(), Lane(lambda: self._delay(near_host)), near
-        )
-        near.other = far
-        self._ends[near.link] = near
+        near, far = self._pair(peer, session, target)
         target.opened(far)
         peer.opened(near)
+
+    def _pair(self, peer: Peer, session: SessionId, target: Peer) -> tuple[End, End]:
+        """Both sides of the session that was counted last."""
+        host = "" if isinstance(peer, Echo) else peer.host
+        near = End(self._links, peer, session, Lane(lambda: self._delay(host)))
+        far = End(self._links, target, target.new_session(), Lane(lambda: self._delay(host)), near)
+        near.other = far
+        self._ends[near.link] = near
+        return near, far
 
     def _put(self, end: End, item: object) -> None:
         lane = end.out

@@ -51,6 +51,24 @@ def partition(target: Target) -> bool:
     return process is not None
 
 
+def one_way_partition(target: Target) -> bool:
+    """All that a host says, or all that is said to it, does not get through for a while."""
+    process = anybody(target)
+    if process is not None:
+        out = target.random.random() < 0.5
+        until = target.now + a_duration(target)
+        target.network.isolate(process.host, until, out=out, into=not out)
+    return process is not None
+
+
+def doubled_session(target: Target) -> bool:
+    """All that a client has said on a session comes once more, on another one."""
+    link = a_link(target)
+    if link is not None:
+        target.replay(link)
+    return link is not None
+
+
 def slow_consumer(target: Target) -> bool:
     """Its side of the session is full after a few messages, and it reads none."""
     link = a_link(target)

@@ -1,6 +1,7 @@
 """The three kinds of process, each with the part of its shell that is not like the others'."""
 
 from collections.abc import Callable
+from random import Random
 
 from fairlead.agent.core import Agent
 from fairlead.agent.events import (
@@ -63,13 +64,16 @@ class MasterNode(Process):
         disk.epoch += 1
         self.epoch = disk.epoch
         records = dict(disk.records)
-        self.core = Master.restore(settings, self.epoch, disk.cluster_id, records, self.time())
+        random = Random(f"{disk.cluster_id}/{self.epoch}")
+        self.core = Master.restore(
+            settings, self.epoch, disk.cluster_id, records, self.time(), random
+        )
         self._calls = 0
         self.begin(self.core)
 
     def may_write(self) -> bool:
         if self._disk.epoch == self.epoch:
-            return True
+            return super().may_write()
         self.stage.clock.after(0.0, lambda: self.die("a newer leader holds the registry"))
         return False
 

@@ -119,8 +119,11 @@ class Process:
         raise NotImplementedError(f"{self.name} cannot do {action!r}")
 
     def may_write(self) -> bool:
-        """Whether the disk still takes what this process writes."""
-        return True
+        """Whether the disk still takes what this process writes; if not, it ends at once."""
+        if self._disk.full_until <= self.stage.clock.now:
+            return True
+        self.stage.clock.after(0.0, lambda: self.die("its disk is full"))
+        return False
 
     def check(self) -> None:
         """The books of the core balance, or AssertionError."""
@@ -179,6 +182,15 @@ class Process:
         while self._inbox and not self.is_stopped:  # whoever dies meanwhile has emptied it
             self._inbox.popleft()()
         if self.is_alive:
+            self._arm()
+
+    def leap(self, seconds: float) -> None:
+        """Its clock says suddenly that it is later."""
+        self._offset += seconds
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.is_alive and not self.is_stopped:
             self._arm()
 
     def die(self, why: str, *, silently: bool = False) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .nodes import FrameworkNode
 from .process import Process
-from .targets import Fault, Target, a_duration, a_framework, an_agent, pick, the_master
+from .targets import Fault, Target, a_duration, a_framework, an_agent, anybody, pick, the_master
 
 
 def crash(choose: Callable[[Target], Process | None]) -> Fault:
@@ -102,6 +102,30 @@ def slow_disk(target: Target) -> bool:
     process = pick(target, [*([target.master] if target.master else []), *target.agents()])
     if process is not None:
         target.slow_disk(process, a_duration(target))
+    return process is not None
+
+
+def full_disk(target: Target) -> bool:
+    """It takes nothing: whoever writes ends, and whoever comes after it as well, for a while."""
+    process = pick(target, [*([target.master] if target.master else []), *target.agents()])
+    if process is not None:
+        target.full_disk(process, target.random.choice((0.5, 3.0, 8.0)))
+    return process is not None
+
+
+def lost_disk(target: Target) -> bool:
+    """A machine is set up anew: what its agent knew and what ran there is no more."""
+    process = an_agent(target)
+    if process is not None:
+        target.lose_disk(process)
+    return process is not None
+
+
+def leap(target: Target) -> bool:
+    """A host was asleep, and its clock says so: suddenly it is later there."""
+    process = anybody(target)
+    if process is not None:
+        target.leap(process, target.random.choice((1.5, 4.0, 12.0, 40.0)))
     return process is not None
 
 

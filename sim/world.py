@@ -18,7 +18,7 @@ from .faults import strike
 from .hosts import AgentHost, FrameworkHost, framework_hosts
 from .journal import Journal, count
 from .launcher import Launcher
-from .network import Network, Peer
+from .network import End, Network, Peer
 from .nodes import AgentNode, FrameworkNode, MasterNode
 from .plan import Plan, draw
 from .process import CHECK_EVERY, CoreFailedError, Process, Stage
@@ -121,10 +121,33 @@ class World:
         self.later(self._dice.uniform(0.1, 1.0), self._start_master)
         self.later(duration + self._dice.uniform(1.0, 12.0), lambda: old.die("found out"))
 
-    def slow_disk(self, process: Process, duration: float) -> None:
+    def replay(self, link: End) -> None:
+        number = self.network.replay(link, self._dice.uniform(0.0, 15.0))
+        self.auditor.echoed(number, link.peer.name)
+
+    def leap(self, process: Process, seconds: float) -> None:
         host = self._hosts.get(process.host)
-        disk = self._registry if host is None else host.disk
-        disk.slow_until = self.now + duration
+        if host is not None:
+            host.offset += seconds
+        self.auditor.leapt(process.name, process.host, seconds)
+        process.leap(seconds)
+
+    def slow_disk(self, process: Process, duration: float) -> None:
+        self._disk_of(process).slow_until = self.now + duration
+
+    def full_disk(self, process: Process, duration: float) -> None:
+        self._disk_of(process).full_until = self.now + duration
+
+    def lose_disk(self, process: Process) -> None:
+        host = self._hosts[process.host]
+        host.launcher.vanish(told=False)
+        self.kill(process, "its disk is lost", away_s=2.0, silently=True)
+        host.disk.records.clear()
+        self.auditor.disk_lost(process.host)
+
+    def _disk_of(self, process: Process) -> Disk:
+        host = self._hosts.get(process.host)
+        return self._registry if host is None else host.disk
 
     def guest_id(self) -> FrameworkId:
         guest = self._frameworks.get("guest")
@@ -190,6 +213,8 @@ class World:
             process.is_mined = False
         for host in self._hosts.values():
             host.launcher.fails.clear()
+            host.disk.full_until = 0.0
+        self._registry.full_until = 0.0
         for framework in self._frameworks.values():
             if framework.node is not None:
                 _soothe(framework.node.scheduler)
@@ -224,6 +249,8 @@ class World:
             node = machine.node
             if node is None or not node.is_alive or connected[node.name] != 1:
                 return f"{name} is not registered"
+        if any(agent.state not in (CONNECTED, UNREACHABLE) for agent in books.agents.values()):
+            return "what became of an agent is still open"
         for name, host in self._frameworks.items():
             if host.has_stopped:
                 continue
@@ -358,7 +385,7 @@ def _soothe(scheduler: object) -> None:
         scheduler.slice_s = 0.0
 
 
-CONNECTED = AgentState.CONNECTED
+CONNECTED, UNREACHABLE = AgentState.CONNECTED, AgentState.UNREACHABLE
 
 
 def simulate(seed: int, check_every: int = CHECK_EVERY) -> Report:

@@ -94,6 +94,23 @@ class Auditor:
         elif not is_master(name):
             link.is_open_at_client = False
 
+    def echoed(self, number: int, client: str) -> None:
+        """What a client has said on some session is said again on this one, not by the client."""
+        link = self._facts.link(number)
+        link.client = client
+        link.is_echo = True
+
+    def leapt(self, name: str, host: str, seconds: float) -> None:
+        """The clock of a process says suddenly that it is so much later."""
+        if is_master(name):
+            if name in self._offers:
+                self._offers[name].leapt(seconds)
+        else:
+            self._facts.leapt(host, seconds)
+
+    def disk_lost(self, host: str) -> None:
+        self._containers.disk_lost(host)
+
     def acts(self, now: float, name: str) -> None:
         """A master process begins, steps or ends."""
         self._sessions.active(now, name)
@@ -217,7 +234,7 @@ class Auditor:
             self._ledger(link).made(now, link, body)
         elif isinstance(body, OffersRescinded):
             self._ledger(link).rescinded(body)
-        elif isinstance(body, CallResult):
+        elif isinstance(body, CallResult) and not link.is_echo:
             self._sessions.answered(link, body)
         elif isinstance(body, Subscribed):
             self._subscribed(now, link, body)
@@ -246,7 +263,7 @@ class Auditor:
 
     def _heard_of_framework(self, now: float, link: Link, message: FrameworkMessage) -> None:
         body, ledger = message.body, self._ledger(link)
-        said = link.spoken.popleft()
+        said = now if link.is_echo else link.spoken.popleft()
         if link.framework_id:
             self._facts.contact(link.framework_id, said)
         if isinstance(body, Subscribe):

@@ -105,6 +105,13 @@ class Containers:
     def kill_wanted(self, framework_id: FrameworkId, task_id: TaskId) -> None:
         self._killed[framework_id, task_id] = None
 
+    def disk_lost(self, host: str) -> None:
+        """Nobody can tell any more how what ran there ended, nor whom its agent obeyed."""
+        for uuid, order in self._orders.items():
+            if order.host == host:
+                self.ended.pop(uuid, None)
+        self._epochs.pop(host, None)
+
     # --- side effects
 
     def started(self, host: str, uuid: LaunchUuid, resources: Resources) -> None:

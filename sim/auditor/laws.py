@@ -39,6 +39,8 @@ class Link:
     client: str = ""
     is_open_at_server: bool = False
     is_open_at_client: bool = False
+    is_echo: bool = False
+    """Nobody speaks there; what is heard was said on another one."""
     framework_id: FrameworkId = FrameworkId("")
     agent_id: AgentId = AgentId("")
     spoken: deque[float] = field(default_factory=deque)
@@ -83,6 +85,12 @@ class Facts:
             self.counted[key] = min(at, now + away.limit_s - away.away_s - 0.001)
         elif self.counted.pop(key, NEVER) <= now:
             self.returned[away.framework_id] = now
+
+    def leapt(self, host: str, seconds: float) -> None:
+        """An agent's clock runs on also while its host is asleep."""
+        for key in self.counted:
+            if key[0] == host:
+                self.counted[key] -= seconds
 
     def contact(self, framework_id: FrameworkId, said: float) -> None:
         before = self.last_contact.get(framework_id, said)
