@@ -74,6 +74,19 @@ def test_m15_a_preference_is_no_way_past_a_lower_share() -> None:
     assert f.offered == g.offered
 
 
+def test_m15_who_waits_for_a_preferred_agent_misses_no_share_of_the_others() -> None:
+    """Preferred agents are looked at first: the one is soon full, and nothing is given away
+    meanwhile.
+    """
+    h = MasterHarness()
+    f = h.framework(role="a", demands=[demand(50)], wishes=wish("ssd", "a"))
+    g = h.framework(role="b", demands=[demand(50)])
+    disks(h, *("hdd",) * 5)
+    h.agent(cpus=1, attributes={"disk": "ssd"})
+    h.tick()
+    assert abs(f.offered.cpus - g.offered.cpus) <= 1000
+
+
 @pytest.mark.parametrize("most", [1, 2, 500])
 def test_m15_crossed_preferences_that_nothing_fulfils_block_nobody(most: int) -> None:
     """Each has refused the agent that it prefers, and takes the other; no allocation goes on for
