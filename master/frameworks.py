@@ -35,6 +35,7 @@ from .accepts import DONE, Accepts, Answer
 from .books import Framework
 from .context import Context
 from .descriptions import bad_framework
+from .gang_accepts import GangAccepts
 from .keep_apart import offers_in_breach
 from .offers import Offers
 from .tasks import Tasks
@@ -44,11 +45,19 @@ from .wants import bad_demands, bad_wishes, is_more, open_part, strange_role
 class Frameworks:
     """One short handler per call; each call is answered by exactly one CallResult."""
 
-    def __init__(self, context: Context, offers: Offers, tasks: Tasks, accepts: Accepts) -> None:
+    def __init__(
+        self,
+        context: Context,
+        offers: Offers,
+        tasks: Tasks,
+        accepts: Accepts,
+        gang_accepts: GangAccepts,
+    ) -> None:
         self._context = context
         self._offers = offers
         self._tasks = tasks
         self._accepts = accepts
+        self._gang_accepts = gang_accepts
         self.calls: Mapping[type, Callable[[Framework, Any], Answer]] = {
             Accept: accepts.accept,
             Decline: self._decline,
@@ -71,6 +80,9 @@ class Frameworks:
             self._answer(session, message.call_id, (Code.NOT_SUBSCRIBED, "", "subscribe first"))
         else:
             framework.heard = self._context.awake
+            if isinstance(message.body, Accept) and message.body.gang is not None:
+                self._gang_accepts.accept(framework, message.call_id, message.body)
+                return
             answer = self.calls[type(message.body)](framework, message.body)
             self._answer(session, message.call_id, answer)
             if framework.is_ended:
@@ -258,6 +270,7 @@ class Frameworks:
         self._leave(framework)
 
     def _detach(self, framework: Framework) -> None:
+        self._gang_accepts.forget(framework)
         self._offers.void(framework)
         framework.session = None
         self._context.books.touch_framework(framework.framework_id)
@@ -317,6 +330,7 @@ class Frameworks:
         for agent in context.books.agents.values():
             context.to_agent(agent, ShutdownFramework(framework_id))
         context.books.touch_framework(framework_id)
+        context.books.touch_roles(framework)
         self.forget_later(framework_id)
         self._forget_oldest()
 

@@ -31,7 +31,7 @@ def all_keys(books: Books) -> Iterator[str]:
         yield from (f"tasks/{framework_id}/{task_id}" for task_id in framework.tasks)
     frameworks = books.frameworks.values()
     named = (role for f in frameworks for each in f.info.roles for role in lineage(each))
-    roles = dict.fromkeys((*books.weights, *books.held, *named))
+    roles = dict.fromkeys((*books.weights, *books.quotas, *books.held, *named))
     yield from (f"roles/{role}" for role in roles)
     yield from (f"offers/{offer_id}" for offer_id in books.offers)
 
@@ -97,16 +97,29 @@ def _task(books: Books, name: str) -> TaskView | None:
 
 def _role(books: Books, name: str) -> RoleView | None:
     role = Role(name)
-    frameworks = books.frameworks.values()
-    is_used = any(is_below(each, role) for f in frameworks for each in f.info.roles)
-    if role not in books.weights and not is_used:
+    frameworks = [
+        framework
+        for framework in books.frameworks.values()
+        if any(is_below(each, role) for each in framework.info.roles)
+    ]
+    quota = books.quotas.get(role)
+    if role not in books.weights and quota is None and not frameworks:
         return None
     held = books.held.get(role, EMPTY)
     weight = books.weights.get(role, 1.0)
     share = books.scale.share(held) * grains(1.0) / grains(weight)
     offers = (held.offer for held in books.offers.values())
     offered = total(anonymous(offer.resources) for offer in offers if is_below(offer.role, role))
-    return RoleView(role, weight, share, held, offered)
+    return RoleView(
+        role,
+        weight,
+        share,
+        held,
+        offered,
+        quota.guarantees if quota is not None else {},
+        quota.limits if quota is not None else {},
+        frameworks=sum(not framework.is_ended for framework in frameworks),
+    )
 
 
 def _offer(books: Books, name: str) -> Offer | None:
