@@ -6,6 +6,7 @@ Used by `docker_containerizer`, which cleans up after a launch that fails.
 import asyncio
 import os
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,15 @@ async def start(
 def _prepare(spec: LaunchSpec) -> None:
     write_files(spec.sandbox, spec.files)
     owner = owner_of(spec)
-    if owner != (os.geteuid(), os.getegid()):
+    if owner == (os.geteuid(), os.getegid()):
+        return
+    try:
         for path in (spec.sandbox, *(spec.sandbox / name for name in spec.files)):
             os.chown(path, *owner, follow_symlinks=False)
+    except OSError as problem:
+        raise ContainerError(
+            f"cannot give the sandbox {spec.sandbox} to user {owner[0]}: {problem.strerror}"
+        ) from None
 
 
 async def _create(engine: DockerEngine, name: str, config: dict[str, Any], place: str) -> None:
@@ -93,7 +100,8 @@ async def _begun(engine: DockerEngine, spec: LaunchSpec, image: str) -> Started:
         await asyncio.sleep(POLL_S)
     if started is None:
         started = started_of((await _inspect(engine, name))["State"])
-    marker.unlink(missing_ok=True)
+    with suppress(OSError):  # its program may have put something else there
+        marker.unlink()
     return started or NOBODY
 
 

@@ -206,9 +206,10 @@ def _mounts(spec: LaunchSpec, container: Container, policy: DockerPolicy) -> lis
     for volume in container.volumes:
         source = _allowed(volume, policy)
         target = os.path.normpath(volume.container_path or volume.host_path)
-        if not target.startswith("/") or target in ("/", "//"):
+        is_placed = target.startswith("/") and target not in ("/", "//")
+        if not is_placed or Path(target).is_relative_to("/proc"):
             raise ContainerError(
-                f"volume {volume.container_path!r}: no place for it in a container"
+                f"volume {volume.container_path!r}: no place for it in a container; name another"
             )
         if Path(sandbox).is_relative_to(target) or Path(target).is_relative_to(sandbox):
             raise ContainerError(f"volume {target}: the sandbox {sandbox} is there")
@@ -223,7 +224,7 @@ def _allowed(volume: Volume, policy: DockerPolicy) -> Path:
     """Where it really lies, whatever links lead there."""
     if not volume.host_path.startswith("/") or "\0" in volume.host_path:
         raise ContainerError(f"volume {volume.host_path!r}: give an absolute path")
-    path = Path(volume.host_path).resolve()
+    path, is_there = _look(volume.host_path)
     fitting = [each for each in policy.volumes if path.is_relative_to(each.path)]
     if not fitting:
         raise ContainerError(
@@ -238,9 +239,21 @@ def _allowed(volume: Volume, policy: DockerPolicy) -> Path:
         )
     if not volume.read_only and all(each.read_only for each in fitting):
         raise ContainerError(f"volume {volume.host_path} may only be read here: ask for read_only")
-    if not path.exists():
+    if not is_there:
         raise ContainerError(f"volume {volume.host_path} does not exist on this agent's machine")
     return path
+
+
+def _look(host_path: str) -> tuple[Path, bool]:
+    """Where it really lies, and whether it does. A task may have made it whatever it likes."""
+    try:
+        path = Path(host_path).resolve()
+        return path, path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long; links that lead in a circle
+        why = getattr(error, "strerror", None) or error
+        raise ContainerError(
+            f"volume {host_path} cannot be looked at on this agent's machine: {why}"
+        ) from None
 
 
 def _devices(spec: LaunchSpec) -> list[DeviceRequest] | None:

@@ -1,6 +1,8 @@
 """A launch waits for an engine that is started again, and for storage that is away, but alone."""
 
 import asyncio
+import errno
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -59,6 +61,35 @@ def begin(engine: Restarted, spec: LaunchSpec) -> Any:
 def test_an_engine_that_is_started_again_meanwhile_costs_no_launch(tmp_path: Path) -> None:
     spec = spec_in(tmp_path)
     assert asyncio.run(begin(Restarted(spec.sandbox / STARTED), spec)).pid == 0
+
+
+def test_what_a_task_puts_in_the_place_of_the_agents_mark_is_not_the_agents_end(
+    tmp_path: Path,
+) -> None:
+    spec = spec_in(tmp_path)
+    marker = spec.sandbox / STARTED
+
+    class Quick(Restarted):
+        """Its program has done it before the agent has looked."""
+
+        def inspect_container(self, _name: str) -> dict[str, Any]:
+            marker.mkdir(exist_ok=True)
+            return {"State": {"Pid": 0, "Status": "running"}}
+
+    assert asyncio.run(begin(Quick(marker), spec)).pid == 0
+
+
+def test_a_sandbox_that_cannot_be_its_users_is_a_failed_launch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_words: object, **_named: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")  # as in a user namespace without that user
+
+    monkeypatch.setattr(docker_launch, "owner_of", lambda _spec: (4711, 4711))
+    monkeypatch.setattr(os, "chown", refuse)
+    spec = spec_in(tmp_path)
+    with pytest.raises(ContainerError, match=r"cannot give the sandbox .* to user 4711: Invalid"):
+        asyncio.run(begin(Restarted(spec.sandbox / STARTED), spec))
 
 
 def test_an_order_to_end_outlasts_an_engine_that_is_started_again(tmp_path: Path) -> None:

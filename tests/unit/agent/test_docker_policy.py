@@ -109,11 +109,23 @@ def test_volumes_lie_below_what_is_allowed(tmp_path: Path) -> None:
         (f"{allowed}/none", "/in", "does not exist"),
         (str(allowed), "in", "no place for it"),
         (str(allowed), "/", "no place for it"),
+        (str(allowed), "/proc", "no place for it"),
+        (str(allowed), "/dev/../proc/sys", "no place for it"),
         (str(allowed), "/srv", "the sandbox /srv/box is there"),
         (str(allowed), "/srv/box/x", "the sandbox /srv/box is there"),
     ):
         with pytest.raises(ContainerError, match=why):
             mounts(host, inside)
+
+
+def test_a_volume_that_cannot_be_looked_at_is_refused_like_any_other(tmp_path: Path) -> None:
+    """A task that may write there can have made it so: it must not be the agent's end."""
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    policy = DockerPolicy((AllowedVolume.of(str(tmp_path)),))
+    for name, why in (("a", "cannot be looked at|does not exist"), ("x" * 300, "name too long")):
+        with pytest.raises(ContainerError, match=why):
+            described(Container("i", (Volume(f"{tmp_path}/{name}", "/in"),)), policy)
 
 
 def test_the_engines_socket_is_allowed_by_its_own_name_only(tmp_path: Path) -> None:
