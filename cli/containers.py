@@ -26,6 +26,13 @@ _MODES = ("ro", "rw")
 # --- of a task
 
 
+def read_image(ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
+    """A click callback; empty: none was asked for."""
+    if value is not None and not value.strip():
+        raise click.UsageError("--image names no image: the word after it is empty", ctx)
+    return value or ""
+
+
 def read_volumes(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[Volume, ...]:

@@ -17,7 +17,7 @@ from fairlead.common.resources import MILLIS, Resources
 from fairlead.common.values import MAX_PRIORITY, Command, TaskInfo, Volume
 
 from .client import Client, connected, locate
-from .containers import container_of, read_volumes, who_runs
+from .containers import container_of, read_image, read_volumes, who_runs
 from .exits import Exit
 from .options import cluster_options, home_of, master_of
 from .problems import CommandError
@@ -42,7 +42,9 @@ LONGEST_NAME = 200
     metavar="KEY[=VALUE]",
     help="For its environment; a bare KEY takes the value it has here. Repeat for more.",
 )
-@click.option("--image", type=TEXT, default="", help="Run it in a container of this image.")
+@click.option(
+    "--image", type=TEXT, callback=read_image, help="Run it in a container of this image."
+)
 @click.option(
     "--volume",
     "volumes",

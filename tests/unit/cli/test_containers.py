@@ -13,6 +13,7 @@ from fairlead.cli.containers import (
     who_runs,
 )
 from fairlead.cli.problems import CommandError
+from fairlead.cli.run import run
 from fairlead.common.ids import AgentId
 from fairlead.common.operators import AgentState, AgentView
 from fairlead.common.resources import Resources
@@ -63,6 +64,14 @@ def test_what_is_no_volume_is_refused(text: str) -> None:
 def view(name: str, **attributes: str) -> AgentView:
     info = AgentInfo(AgentId(name), name, Resources(), attributes, name=name)
     return AgentView(info, AgentState.CONNECTED)
+
+
+@pytest.mark.parametrize("image", ["", " "])
+def test_an_image_without_a_name_is_not_taken_for_none(image: str) -> None:
+    """As of `--image "$IMAGE"` where that is not set: it would run outside of any container."""
+    done = CliRunner().invoke(run, ["--image", image, "--", "true"])
+    assert done.exit_code == 2
+    assert "--image names no image" in done.output
 
 
 def test_a_container_waits_for_no_agent_that_runs_none() -> None:
