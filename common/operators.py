@@ -8,7 +8,7 @@ from dataclasses import field
 from enum import Enum
 
 from .dataclass import dataclass
-from .ids import AgentId, CallId, FrameworkId, LaunchUuid, Role, TaskId
+from .ids import AgentId, CallId, FrameworkId, LaunchUuid, OfferId, Role, TaskId
 from .messages import CallResult, Goodbye
 from .resources import EMPTY, Resources
 from .values import (
@@ -202,8 +202,22 @@ class ExplainFramework:
     framework_id: FrameworkId
 
 
+@dataclass(frozen=True, slots=True)
+class ExplainTask:
+    """Why does it not run, or where is it? An empty framework id: that of any framework."""
+
+    task_id: TaskId
+    framework_id: FrameworkId = FrameworkId("")
+
+
 OperatorBody = (
-    SetWeight | SetQuota | SetReservation | KillAnyTask | TeardownFramework | ExplainFramework
+    SetWeight
+    | SetQuota
+    | SetReservation
+    | KillAnyTask
+    | TeardownFramework
+    | ExplainFramework
+    | ExplainTask
 )
 
 
@@ -222,6 +236,53 @@ class OperatorReply:
     result: CallResult
     version: int = 0
     lines: tuple[str, ...] = ()
+    agents: Mapping[str, int] = field(default_factory=dict)
+    """How many are ruled out, by the rule that says no first."""
+
+
+@dataclass(frozen=True, slots=True)
+class OffersQuery:
+    """What became of offers lately; with `follow` also what comes."""
+
+    follow: bool = False
+
+
+class OfferEventKind(Enum):
+    """What may become of an offer."""
+
+    UNSPECIFIED = 0
+    MADE = 1
+    ACCEPTED = 2
+    DECLINED = 3
+    REFUSED = 4
+    RESCINDED = 5
+    TIMED_OUT = 6
+    VOID = 7
+
+
+@dataclass(frozen=True, slots=True)
+class OfferEvent:
+    """One of them, with the names of its agent and its framework."""
+
+    number: int
+    kind: OfferEventKind
+    offer_id: OfferId
+    agent_id: AgentId
+    framework_id: FrameworkId
+    role: Role
+    agent: str = ""
+    framework: str = ""
+    resources: Resources = EMPTY
+    message: str = ""
+    wall_time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OfferEvents:
+    """Several, in order, or why there are no more."""
+
+    events: tuple[OfferEvent, ...] = ()
+    goodbye: Goodbye | None = None
 
 
 # --- clients of the built-in framework `commands`

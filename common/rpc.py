@@ -15,7 +15,16 @@ from . import wire
 from .dataclass import dataclass
 from .errors import InvalidFieldError, RemoteProtocolError
 from .messages import AgentMessage, FrameworkMessage, MasterToAgent, MasterToFramework
-from .operators import LogChunk, LogQuery, OperatorCall, OperatorReply, StateQuery, StateReply
+from .operators import (
+    LogChunk,
+    LogQuery,
+    OfferEvents,
+    OffersQuery,
+    OperatorCall,
+    OperatorReply,
+    StateQuery,
+    StateReply,
+)
 from .session import Invalid
 from .tls import Party
 
@@ -193,4 +202,7 @@ FRAMEWORK_SESSION = SessionMethod(
 OPERATE = CallMethod("Master", "Operate", OperatorCall, OperatorReply, callers=(Party.CLIENT,))
 GET_STATE = CallMethod("Master", "GetState", StateQuery, StateReply)
 WATCH_STATE = CallMethod("Master", "WatchState", StateQuery, StateReply)
+WATCH_OFFERS = CallMethod(
+    "Master", "WatchOffers", OffersQuery, OfferEvents, callers=(Party.CLIENT,)
+)
 READ_LOG = CallMethod("Agent", "ReadLog", LogQuery, LogChunk)

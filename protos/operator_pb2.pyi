@@ -19,11 +19,30 @@ class AgentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AGENT_STATE_DISCONNECTED: _ClassVar[AgentState]
     AGENT_STATE_RECOVERING: _ClassVar[AgentState]
     AGENT_STATE_UNREACHABLE: _ClassVar[AgentState]
+
+class OfferEventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OFFER_EVENT_KIND_UNSPECIFIED: _ClassVar[OfferEventKind]
+    OFFER_EVENT_KIND_MADE: _ClassVar[OfferEventKind]
+    OFFER_EVENT_KIND_ACCEPTED: _ClassVar[OfferEventKind]
+    OFFER_EVENT_KIND_DECLINED: _ClassVar[OfferEventKind]
+    OFFER_EVENT_KIND_REFUSED: _ClassVar[OfferEventKind]
+    OFFER_EVENT_KIND_RESCINDED: _ClassVar[OfferEventKind]
+    OFFER_EVENT_KIND_TIMED_OUT: _ClassVar[OfferEventKind]
+    OFFER_EVENT_KIND_VOID: _ClassVar[OfferEventKind]
 AGENT_STATE_UNSPECIFIED: AgentState
 AGENT_STATE_CONNECTED: AgentState
 AGENT_STATE_DISCONNECTED: AgentState
 AGENT_STATE_RECOVERING: AgentState
 AGENT_STATE_UNREACHABLE: AgentState
+OFFER_EVENT_KIND_UNSPECIFIED: OfferEventKind
+OFFER_EVENT_KIND_MADE: OfferEventKind
+OFFER_EVENT_KIND_ACCEPTED: OfferEventKind
+OFFER_EVENT_KIND_DECLINED: OfferEventKind
+OFFER_EVENT_KIND_REFUSED: OfferEventKind
+OFFER_EVENT_KIND_RESCINDED: OfferEventKind
+OFFER_EVENT_KIND_TIMED_OUT: OfferEventKind
+OFFER_EVENT_KIND_VOID: OfferEventKind
 
 class AgentView(_message.Message):
     __slots__ = ("agent", "state", "used", "offered", "usage", "tasks", "unacknowledged", "reservations")
@@ -236,8 +255,16 @@ class ExplainFramework(_message.Message):
     framework_id: str
     def __init__(self, framework_id: _Optional[str] = ...) -> None: ...
 
+class ExplainTask(_message.Message):
+    __slots__ = ("framework_id", "task_id")
+    FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    framework_id: str
+    task_id: str
+    def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ...) -> None: ...
+
 class OperatorCall(_message.Message):
-    __slots__ = ("call_id", "set_weight", "kill_any_task", "teardown_framework", "explain_framework", "set_quota", "set_reservation")
+    __slots__ = ("call_id", "set_weight", "kill_any_task", "teardown_framework", "explain_framework", "set_quota", "set_reservation", "explain_task")
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     SET_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     KILL_ANY_TASK_FIELD_NUMBER: _ClassVar[int]
@@ -245,6 +272,7 @@ class OperatorCall(_message.Message):
     EXPLAIN_FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
     SET_QUOTA_FIELD_NUMBER: _ClassVar[int]
     SET_RESERVATION_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_TASK_FIELD_NUMBER: _ClassVar[int]
     call_id: str
     set_weight: SetWeight
     kill_any_task: KillAnyTask
@@ -252,14 +280,64 @@ class OperatorCall(_message.Message):
     explain_framework: ExplainFramework
     set_quota: SetQuota
     set_reservation: SetReservation
-    def __init__(self, call_id: _Optional[str] = ..., set_weight: _Optional[_Union[SetWeight, _Mapping]] = ..., kill_any_task: _Optional[_Union[KillAnyTask, _Mapping]] = ..., teardown_framework: _Optional[_Union[TeardownFramework, _Mapping]] = ..., explain_framework: _Optional[_Union[ExplainFramework, _Mapping]] = ..., set_quota: _Optional[_Union[SetQuota, _Mapping]] = ..., set_reservation: _Optional[_Union[SetReservation, _Mapping]] = ...) -> None: ...
+    explain_task: ExplainTask
+    def __init__(self, call_id: _Optional[str] = ..., set_weight: _Optional[_Union[SetWeight, _Mapping]] = ..., kill_any_task: _Optional[_Union[KillAnyTask, _Mapping]] = ..., teardown_framework: _Optional[_Union[TeardownFramework, _Mapping]] = ..., explain_framework: _Optional[_Union[ExplainFramework, _Mapping]] = ..., set_quota: _Optional[_Union[SetQuota, _Mapping]] = ..., set_reservation: _Optional[_Union[SetReservation, _Mapping]] = ..., explain_task: _Optional[_Union[ExplainTask, _Mapping]] = ...) -> None: ...
 
 class OperatorReply(_message.Message):
-    __slots__ = ("result", "version", "lines")
+    __slots__ = ("result", "version", "lines", "agents")
+    class AgentsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     RESULT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
     result: _sessions_pb2.CallResult
     version: int
     lines: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, result: _Optional[_Union[_sessions_pb2.CallResult, _Mapping]] = ..., version: _Optional[int] = ..., lines: _Optional[_Iterable[str]] = ...) -> None: ...
+    agents: _containers.ScalarMap[str, int]
+    def __init__(self, result: _Optional[_Union[_sessions_pb2.CallResult, _Mapping]] = ..., version: _Optional[int] = ..., lines: _Optional[_Iterable[str]] = ..., agents: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class OffersQuery(_message.Message):
+    __slots__ = ("follow",)
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    follow: bool
+    def __init__(self, follow: _Optional[bool] = ...) -> None: ...
+
+class OfferEvent(_message.Message):
+    __slots__ = ("number", "kind", "offer_id", "agent_id", "agent", "framework_id", "framework", "role", "resources", "message", "wall_time")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
+    FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    WALL_TIME_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    kind: OfferEventKind
+    offer_id: str
+    agent_id: str
+    agent: str
+    framework_id: str
+    framework: str
+    role: str
+    resources: _resources_pb2.Resources
+    message: str
+    wall_time: float
+    def __init__(self, number: _Optional[int] = ..., kind: _Optional[_Union[OfferEventKind, str]] = ..., offer_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., agent: _Optional[str] = ..., framework_id: _Optional[str] = ..., framework: _Optional[str] = ..., role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., message: _Optional[str] = ..., wall_time: _Optional[float] = ...) -> None: ...
+
+class OfferEvents(_message.Message):
+    __slots__ = ("events", "goodbye")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[OfferEvent]
+    goodbye: _sessions_pb2.Goodbye
+    def __init__(self, events: _Optional[_Iterable[_Union[OfferEvent, _Mapping]]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ...) -> None: ...

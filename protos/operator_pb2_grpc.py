@@ -61,6 +61,11 @@ class MasterStub:
                 request_serializer=fairlead_dot_protos_dot_operator__pb2.StateQuery.SerializeToString,
                 response_deserializer=fairlead_dot_protos_dot_operator__pb2.StateReply.FromString,
                 _registered_method=True)
+        self.WatchOffers = channel.unary_stream(
+                '/fairlead.v1.Master/WatchOffers',
+                request_serializer=fairlead_dot_protos_dot_operator__pb2.OffersQuery.SerializeToString,
+                response_deserializer=fairlead_dot_protos_dot_operator__pb2.OfferEvents.FromString,
+                _registered_method=True)
 
 
 class MasterServicer:
@@ -96,6 +101,12 @@ class MasterServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchOffers(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MasterServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -123,6 +134,11 @@ def add_MasterServicer_to_server(servicer, server):
                     servicer.WatchState,
                     request_deserializer=fairlead_dot_protos_dot_operator__pb2.StateQuery.FromString,
                     response_serializer=fairlead_dot_protos_dot_operator__pb2.StateReply.SerializeToString,
+            ),
+            'WatchOffers': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchOffers,
+                    request_deserializer=fairlead_dot_protos_dot_operator__pb2.OffersQuery.FromString,
+                    response_serializer=fairlead_dot_protos_dot_operator__pb2.OfferEvents.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -260,6 +276,33 @@ class Master:
             '/fairlead.v1.Master/WatchState',
             fairlead_dot_protos_dot_operator__pb2.StateQuery.SerializeToString,
             fairlead_dot_protos_dot_operator__pb2.StateReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchOffers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/fairlead.v1.Master/WatchOffers',
+            fairlead_dot_protos_dot_operator__pb2.OffersQuery.SerializeToString,
+            fairlead_dot_protos_dot_operator__pb2.OfferEvents.FromString,
             options,
             channel_credentials,
             insecure,
