@@ -322,9 +322,9 @@ class Tasks:
             # The end is told once, by the update that must be acknowledged.
             self._context.to_framework(framework, StatusUpdated(task.head))
             return
-        latest = replace(
-            task.latest, source=Source.MASTER, reason=Reason.RECONCILIATION, update_uuid=NO_UUID
-        )
+        # Why it ended decides what its framework does next.
+        reason = task.latest.reason if task.is_terminal else Reason.RECONCILIATION
+        latest = replace(task.latest, source=Source.MASTER, reason=reason, update_uuid=NO_UUID)
         self._context.to_framework(framework, StatusUpdated(latest))
 
     def _fate(self, framework: Framework, ref: TaskRef) -> tuple[TaskState, Reason, str]:

@@ -338,6 +338,14 @@ def test_m33_implicit_tells_of_all_that_live() -> None:
     assert not told[0].update_uuid
 
 
+def test_m33_of_what_has_ended_it_tells_why() -> None:
+    """A framework does something else about a task that was beyond its memory than about others."""
+    _, a, f = running("t1")
+    a.becomes("t1", TaskState.FAILED, Reason.MEMORY_LIMIT)
+    (told,) = f.asks(TaskRef(TaskId("t1")))
+    assert (told.reason, told.source) == (Reason.MEMORY_LIMIT, Source.MASTER)
+
+
 def test_m33_explicit_tells_what_is_known() -> None:
     _, a, f = running("t1", "t2")
     a.finishes("t1")
