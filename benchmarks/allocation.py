@@ -1,4 +1,4 @@
-"""What an allocation costs the master's core, beside Mesos' C++ allocator on a machine with 2 cores.
+"""What an allocation costs the master's core, beside Mesos' C++ allocator, both on 2 cores.
 
 A agents of 24 cpus, 4 GiB memory, 4 GiB disk and ports 31000 to 32000, nothing of them used; F
 frameworks without stated demand, each in a role of its own or all in one; no quota, equal weights.
@@ -29,7 +29,6 @@ from fairlead.common.messages import (
     Decline,
     FrameworkMessage,
     Hello,
-    MasterToFramework,
     OffersMade,
     RegisterAgent,
     Subscribe,
@@ -74,9 +73,9 @@ class Cluster:
         actions = self.master.step(event, self.now)
         took_s = time.perf_counter() - began
         for action in actions:
-            if isinstance(action, Send) and isinstance(action.message, MasterToFramework):
-                if isinstance(action.message.body, OffersMade):
-                    self.offers.setdefault(action.session, []).extend(action.message.body.offers)
+            body = getattr(getattr(action, "message", None), "body", None)
+            if isinstance(action, Send) and isinstance(body, OffersMade):
+                self.offers.setdefault(action.session, []).extend(body.offers)
         self.master.take_touched()
         return took_s
 
@@ -210,7 +209,7 @@ def add_size(report: Report, agents: int, frameworks: int, options: argparse.Nam
         unit = "GB" if name == "memory" else "ms"
         scale = 1 if name == "memory" else 1000
         beside = f"Mesos {peer[name] * scale:g}" if name in peer else ""
-        label = f"{agents:,} × {frameworks:,}: {name}"
+        label = f"{agents:,} x {frameworks:,}: {name}"
         report.add(label, unit, [value * scale for value in values], beside)
 
 
