@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Container
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.events import CloseSession, Record, Send
@@ -18,6 +19,9 @@ from fairlead.common.messages import (
 
 from .books import Agent, Books, Framework
 from .settings import MasterSettings
+
+if TYPE_CHECKING:
+    from random import Random
 
 TimerKey = tuple[str, ...]
 GRAIN_S = 0.001
@@ -50,6 +54,8 @@ class Context:
     settings: MasterSettings
     epoch: int
     cluster_id: str
+    random: "Random"
+    """Seeded, so that the same events bring about the same decisions."""
     books: Books = field(default_factory=Books)
     timers: Timers = field(default_factory=Timers)
     actions: list[object] = field(default_factory=list)

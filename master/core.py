@@ -22,6 +22,8 @@ from .agents import Agents
 from .books import Agent, Books, Framework
 from .context import Context
 from .frameworks import Frameworks
+from .gang_accepts import GangAccepts
+from .gangs import Gangs
 from .offers import Offers
 from .operators import Operators
 from .settings import MasterSettings
@@ -64,7 +66,11 @@ class Master:
         self._offers = Offers(self._context)
         self._tasks = Tasks(self._context)
         accepts = Accepts(self._context, self._offers, self._tasks)
-        self._frameworks = Frameworks(self._context, self._offers, self._tasks, accepts)
+        self._gangs = Gangs(self._context, self._tasks)
+        self._gang_accepts = GangAccepts(self._context, accepts)
+        self._frameworks = Frameworks(
+            self._context, self._offers, self._tasks, accepts, self._gang_accepts
+        )
         self._agents = Agents(self._context, self._offers, self._tasks, accepts, self._frameworks)
         self._operators = Operators(self._context, self._tasks, self._frameworks)
         self._last_step: float | None = None
@@ -86,6 +92,8 @@ class Master:
             "stranger": self._stranger_due,
             "failover": self._failover_due,
             "forget": self._forget_due,
+            "gang": self._gang_due,
+            "gang accepts": self._gang_accepts_due,
             "offer": self._offers.offer_due,
             "filter": self._filter_due,
         }
@@ -180,6 +188,8 @@ class Master:
         for kind, *key in context.timers.due(now):
             self._timers[kind](*key)
         self._offers.keep_limits()
+        self._gangs.look()
+        self._offers.rescind_broken()
         if isinstance(event, Tick) or self._offers.is_overdue():
             self._offers.allocate()
         touched = self._touched_last = context.books.take_touched()
@@ -271,6 +281,14 @@ class Master:
             self._context.actions.append(CloseSession(session, Code.SILENT, message))
             del sessions[session]
             self._agents.forget_chunks(session)
+
+    def _gang_due(self, framework_id: FrameworkId, gang_id: str) -> None:
+        if (framework := self._context.framework(framework_id)) is not None:
+            self._gangs.due(framework, gang_id)
+
+    def _gang_accepts_due(self, framework_id: FrameworkId, gang_id: str) -> None:
+        if (framework := self._context.framework(framework_id)) is not None:
+            self._gang_accepts.due(framework, gang_id)
 
     def _failover_due(self, framework_id: FrameworkId) -> None:
         if (framework := self._context.framework(framework_id)) is not None:

@@ -12,6 +12,7 @@ from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
 from .constraints import attributes_of
 from .context import Context
 from .gang_books import OfferSet
+from .gang_offers import gang_grants
 from .preferences import liked_first
 from .quota import to_rescind
 
@@ -52,7 +53,7 @@ class Offers:
             context.books.look_everywhere()  # what came back here may be due to somebody elsewhere
         made: dict[str, list[Offer]] = {}
         left = context.settings.max_grants
-        for grants in allocate(context.books, self._take_due(), context.settings, context.now):
+        for grants in self._grants():
             for grant in grants:
                 offer = self._make(grant)
                 made.setdefault(offer.framework_id, []).append(offer)
@@ -65,6 +66,13 @@ class Offers:
             for first in range(0, len(offers), MOST_AT_ONCE):
                 several = tuple(offers[first : first + MOST_AT_ONCE])
                 context.to_framework(framework, OffersMade(several))
+
+    def _grants(self) -> Iterator[list[Grant]]:
+        """Each list is booked before the next is asked for."""
+        books, settings, now = self._context.books, self._context.settings, self._context.now
+        yield from gang_grants(books, settings, now, in_turn=True)
+        yield from allocate(books, self._take_due(), settings, now)
+        yield from gang_grants(books, settings, now, in_turn=False)
 
     def _is_due(self) -> bool:
         books = self._context.books
@@ -100,7 +108,8 @@ class Offers:
         timeout_s = context.settings.offer_timeout_s
         allocations = grant.framework.allocations
         allocations[grant.role] = allocations.get(grant.role, 0) + 1
-        context.books.add_offer(HeldOffer(offer, context.awake + timeout_s, grant.fits_demand))
+        until = context.awake + timeout_s
+        context.books.add_offer(HeldOffer(offer, until, grant.fits_demand, grant.together))
         context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
         return offer
 

@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import signal
+from random import Random
 
 from fairlead.common import clock, records
 from fairlead.common.errors import InvalidFieldError, UnavailableError
@@ -186,7 +187,8 @@ def _take_over(home: Home, settings: MasterSettings) -> tuple[Store, Master]:
     try:
         kept = records.decode(store.load(), RECORDS, str(home.registry))
         epoch, now = store.begin_epoch(), clock.monotonic()
-        return store, Master.restore(settings, epoch, store.cluster_id, kept, now)
+        random = Random(f"{store.cluster_id}/{epoch}")
+        return store, Master.restore(settings, epoch, store.cluster_id, kept, now, random)
     except BaseException:
         store.close()
         raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import get_args
 
 from fairlead.agent.events import Event as AgentEvent
@@ -19,7 +20,7 @@ NOT_YET = (Revoke,)
 
 def handlers() -> dict[str, tuple[str, ...]]:
     """Core → the events and messages that it answers to."""
-    master = (*Master(MasterSettings(), 1, "").handlers(), RegisterAgent)
+    master = (*Master(MasterSettings(), 1, "", Random(0)).handlers(), RegisterAgent)
     agent = (*get_args(AgentEvent), *get_args(ToAgentBody))
     framework = (*get_args(DriverEvent), *get_args(ToFrameworkBody))
     return {

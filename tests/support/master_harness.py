@@ -5,6 +5,7 @@ After every step the master checks its books, and so does `_check_promises` from
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from random import Random
 
 from tests.support.master_peers import HEARTBEAT_S, AgentDouble, FrameworkDouble, demand, gib, task
 
@@ -42,11 +43,11 @@ MANY = 10_000
 class MasterHarness:
     """A master, its registry, and whoever speaks to it."""
 
-    def __init__(self, settings: MasterSettings | None = None) -> None:
+    def __init__(self, settings: MasterSettings | None = None, *, seed: int = 0) -> None:
         self.settings = settings or MasterSettings()
         self.now = 100.0
         self.epoch = 1
-        self.master = Master(self.settings, self.epoch, CLUSTER)
+        self.master = Master(self.settings, self.epoch, CLUSTER, Random(seed))
         self.records: dict[str, object] = {}
         self.actions: list[object] = []
         """All that the master ever ordered."""
@@ -188,7 +189,7 @@ class MasterHarness:
         self._later.clear()
         self.epoch += 1
         self.master = Master.restore(
-            self.settings, self.epoch, CLUSTER, dict(self.records), self.now
+            self.settings, self.epoch, CLUSTER, dict(self.records), self.now, Random(self.epoch)
         )
         self.master.check()
         if returns:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import get_args
 
 import pytest
@@ -146,7 +147,7 @@ def test_f3_a_given_up_agent_is_still_given_up() -> None:
 
 def test_no_record_of_a_kind_that_nobody_knows_is_read() -> None:
     with pytest.raises(KeyError):
-        Master.restore(MasterSettings(), 2, CLUSTER, {"nonsense/x": object()}, 0.0)
+        Master.restore(MasterSettings(), 2, CLUSTER, {"nonsense/x": object()}, 0.0, Random())
 
 
 def test_a_removed_framework_is_shut_down_on_whoever_returns() -> None:
