@@ -26,7 +26,8 @@ from .context import Accept, Context, task_key
 from .events import Confirm
 from .gangs import Gangs
 from .life import Life
-from .operations import Step, launches
+from .operations import Binding, Step, launches
+from .reservations import Reservations
 from .steps import Answer, Problem, Steps, failure
 from .updates import Updates
 
@@ -37,8 +38,16 @@ _TOLD = (TaskState.RUNNING, TaskState.SUSPENDED)
 class Accepts:
     """The accepts that are under way."""
 
-    def __init__(self, context: Context, life: Life, updates: Updates, gangs: Gangs) -> None:
+    def __init__(
+        self,
+        context: Context,
+        life: Life,
+        updates: Updates,
+        gangs: Gangs,
+        reservations: Reservations,
+    ) -> None:
         self._context = context
+        self._reservations = reservations
         self._life = life
         self._gangs = gangs
         self._updates = updates
@@ -70,6 +79,9 @@ class Accepts:
     def restore(self, accept: Accept, reserved: Resources) -> None:
         """Of all accepts, before any task or accept goes on: who holds what."""
         self._steps.catch_up(accept)
+        operation = next(iter(accept.run.operations[accept.next_operation :]), None)
+        if isinstance(operation, Binding) and self._reservations.is_done(accept, operation):
+            self._move_on(accept)
         framework_id = accept.run.framework.framework_id
         for operation in accept.run.operations[accept.next_operation :]:
             for launch in launches(operation):
@@ -96,11 +108,12 @@ class Accepts:
             if isinstance(operation, Launch | LaunchGroup):
                 self._launch_row(accept)
                 return
-            if not isinstance(operation, Step):
-                kind = type(operation).__name__
-                why = f"operations[{accept.next_operation}]: {kind} is not supported here"
-                self._fail(accept, (Reason.OPERATION_FAILED, why))
-                return
+            if isinstance(operation, Binding):
+                if why := self._reservations.bind(accept, operation):
+                    self._fail(accept, (Reason.OPERATION_FAILED, why))
+                    return
+                self._move_on(accept)
+                continue
             problem = self._steps.begin(accept, operation)
             if problem is not None:
                 self._fail(accept, problem)
@@ -108,6 +121,10 @@ class Accepts:
             if accept.step:
                 return
         self._finish(accept)
+
+    def _move_on(self, accept: Accept) -> None:
+        accept.next_operation += 1
+        self._context.record_progress(accept)
 
     def _launch_row(self, accept: Accept) -> None:
         operations = accept.run.operations
@@ -188,6 +205,7 @@ class Accepts:
         context.ledger.release(accept.holder)
         context.record(f"accept/{accept_id}", None)  # first: without progress it would begin anew
         context.record(f"progress/{accept_id}", None)
+        self._reservations.tidy(accept_id)
         framework_id = accept.run.framework.framework_id
         context.say_ended(
             AcceptEnded(accept_id, framework_id, accept.failed_operation, accept.message)

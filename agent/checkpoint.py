@@ -11,7 +11,7 @@ from fairlead.common.messages import (
     MasterToAgent,
     RunAccept,
 )
-from fairlead.common.values import AgentTask, FrameworkInfo, TaskStatus
+from fairlead.common.values import AgentTask, FrameworkInfo, Reservation, TaskStatus
 
 KINDS: Mapping[str, type] = {
     "identity": AgentRegistered,
@@ -25,4 +25,5 @@ KINDS: Mapping[str, type] = {
     "kill": KillTask,
     "ended": AgentTask,
     "away": FrameworkAway,
+    "reserved": Reservation,
 }

@@ -12,6 +12,7 @@ from fairlead.common.events import Received, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import FrameworkId, LaunchUuid, SessionId, TaskId
 from fairlead.common.messages import (
     AcknowledgeUpdate,
+    ChangeReservation,
     FrameworkAway,
     KillTask,
     RunAccept,
@@ -41,6 +42,7 @@ from .ledger import Ledger
 from .life import Life
 from .link import Link
 from .recovery import Recovery
+from .reservations import Reservations
 from .retention import Retention
 from .settings import AgentSettings
 from .steps import Answer
@@ -60,9 +62,10 @@ class Agent:
         self._updates = Updates(context)
         self._life = Life(context, self._updates)
         self._gangs = Gangs(context, self._life)
-        self._accepts = Accepts(context, self._life, self._updates, self._gangs)
+        self._reservations = Reservations(context)
+        self._accepts = Accepts(context, self._life, self._updates, self._gangs, self._reservations)
         self._absences = Absences(context, self._life, self._accepts)
-        self._link = Link(context, self._updates, self._accepts, self._absences)
+        self._link = Link(context, self._updates, self._accepts, self._absences, self._reservations)
         self._retention = Retention(context)
 
     @classmethod
@@ -81,7 +84,12 @@ class Agent:
         """
         agent = cls(settings, info, instance_uuid, now)
         recovery = Recovery(
-            agent._context, agent._life, agent._accepts, agent._absences, agent._gangs
+            agent._context,
+            agent._life,
+            agent._accepts,
+            agent._absences,
+            agent._gangs,
+            agent._reservations,
         )
         recovery.run(records, containers)
         return agent
@@ -145,6 +153,8 @@ class Agent:
                 self._absences.shut_down(framework_id, "its framework was removed")
             case FrameworkAway():
                 self._absences.told(body)
+            case ChangeReservation():
+                self._reservations.order(body)
             case _:  # a heartbeat says nothing but that the master is there
                 pass
 
@@ -232,5 +242,6 @@ class Agent:
         for key, accept_id in context.claims.items():
             assert accept_id in context.accepts, f"{key} is claimed by an accept that is over"
         self._accepts.check()
+        self._reservations.check()
         self._updates.check()
         self._link.check()

@@ -30,6 +30,7 @@ from .away import Absences
 from .chunks import in_chunks
 from .context import Context
 from .events import Dial, Exit, UsageMeasured
+from .reservations import Reservations
 from .updates import Updates
 
 _FOR_GOOD = {
@@ -44,12 +45,18 @@ class Link:
     """At most one session, and what is said on it by itself."""
 
     def __init__(
-        self, context: Context, updates: Updates, accepts: Accepts, absences: Absences
+        self,
+        context: Context,
+        updates: Updates,
+        accepts: Accepts,
+        absences: Absences,
+        reservations: Reservations,
     ) -> None:
         self._context = context
         self._updates = updates
         self._accepts = accepts
         self._absences = absences
+        self._reservations = reservations
         self._is_dialing = False
         self._attempt = 0
         self._failures = 0
@@ -198,6 +205,7 @@ class Link:
         self._heard()  # and from now on by its own interval
         self._failures = 0
         self._updates.send_all()
+        self._reservations.tell_since()
         context.say_ended_since()
         self.heartbeat()
 
@@ -229,6 +237,7 @@ class Link:
                 context.epoch,
                 context.cluster_id,
                 more=index < len(chunks) - 1,
+                reservations=self._reservations.report() if is_first else (),
             )
 
     def heartbeat(self) -> None:

@@ -3,16 +3,25 @@
 from collections.abc import Iterable, Iterator
 
 from fairlead.common.ids import TaskId
-from fairlead.common.values import Launch, LaunchGroup, Operation, Resize, Resume, Suspend
+from fairlead.common.launches import launches_in
+from fairlead.common.values import (
+    Launch,
+    Operation,
+    Reserve,
+    Resize,
+    Resume,
+    Suspend,
+    Unreserve,
+)
 
+Binding = Reserve | Unreserve
+"""Done at once, with the agent's own books alone."""
 Step = Suspend | Resume | Resize
 """Done with a task that runs, one at a time."""
 
 
 def launches(operation: Operation) -> tuple[Launch, ...]:
-    if isinstance(operation, Launch):
-        return (operation,)
-    return operation.launches if isinstance(operation, LaunchGroup) else ()
+    return tuple(launches_in((operation,)))
 
 
 def named(operations: Iterable[Operation]) -> Iterator[TaskId]:

@@ -34,19 +34,27 @@ from .events import (
 )
 from .gangs import Gangs
 from .life import Life
+from .reservations import KIND, Reservations
 
 
 class Recovery:
     """Used once, on a context that is still empty."""
 
-    def __init__(
-        self, context: Context, life: Life, accepts: Accepts, absences: Absences, gangs: Gangs
+    def __init__(  # noqa: PLR0917 - every part of the core has something to restore
+        self,
+        context: Context,
+        life: Life,
+        accepts: Accepts,
+        absences: Absences,
+        gangs: Gangs,
+        reservations: Reservations,
     ) -> None:
         self._context = context
         self._life = life
         self._accepts = accepts
         self._absences = absences
         self._gangs = gangs
+        self._reservations = reservations
         self._reserved: dict[str, Resources] = {}
         """By accepts, when they were interrupted."""
         self._is_elsewhere = False
@@ -63,6 +71,7 @@ class Recovery:
         self._ended(groups.get("ended", {}))
         self._tasks(groups)
         self._accepts_under_way(groups)
+        self._reservations.restore(groups.get(KIND, {}))
         for accept in self._context.accepts.values():
             self._accepts.restore(accept, self._reserved[accept.run.accept_id])
             self._to_come.update((launch.launch_uuid, None) for launch in accept.to_come())

@@ -1,6 +1,7 @@
 """What an agent's core is configured with: limits and durations, and facts of this boot."""
 
 from fairlead.common.dataclass import dataclass
+from fairlead.common.values import Reserve
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,5 @@ class AgentSettings:
     keep_least_s: float = 60.0
     """but not so soon: whoever waited for the end is about to read."""
     tasks_per_message: int = 100
+    reserved: tuple[Reserve, ...] = ()
+    """For these roles and those below them, as long as the agent is told so."""

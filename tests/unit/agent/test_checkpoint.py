@@ -7,8 +7,10 @@ from fairlead.agent.checkpoint import KINDS
 from fairlead.common import records
 from fairlead.common.errors import RegistryError
 from fairlead.common.events import Record
-from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
+from fairlead.common.ids import FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import KillTask
+from fairlead.common.resources import Resources
+from fairlead.common.values import Reserve
 
 
 def test_there_and_back() -> None:
@@ -21,6 +23,7 @@ def test_there_and_back() -> None:
 
 def test_each_kind_that_the_core_records_is_known() -> None:
     h = AgentHarness().crash().registered().launch("t1", "t2").kill("t1").away(1, 10)
+    h.run([Reserve(Role("dl"), Resources.of(cpus=1))])
     h.confirms = False
     h.launch("t3").exits("t2").acknowledge("t2", 1).acknowledge("t2", 2)
     rows = dict(records.encode(Record(key, value)) for key, value in h.records.items())

@@ -9,7 +9,7 @@ from fairlead.common import wire
 from fairlead.common.ids import FrameworkId, LaunchUuid, Role, TaskId
 from fairlead.common.messages import KillTask
 from fairlead.common.resources import EMPTY, Resources
-from fairlead.common.values import Reason, Reserve, TaskState, TaskStatus
+from fairlead.common.values import Reason, TaskState, TaskStatus, Unreserve
 
 
 def acknowledging(cpus: float = 4) -> AgentHarness:
@@ -256,15 +256,15 @@ def test_files_are_for_the_sandbox_alone() -> None:
     assert shown.task.files == {}
 
 
-def test_an_operation_that_is_not_known_drops_the_rest() -> None:
+def test_an_operation_that_fails_drops_the_rest() -> None:
     h = acknowledging()
-    h.run([launch("t1"), Reserve(Role("r"), Resources()), launch("t2")])
+    h.run([launch("t1"), Unreserve(Role("r"), Resources.of(cpus=1)), launch("t2")])
     assert sorted(h.updates()) == ["t1 RUNNING", "t2 DROPPED"]
     assert h.last("t2").status.reason is Reason.OPERATION_FAILED
     (ended,) = h.ended_accepts()
     assert (ended.failed_operation, ended.message) == (
         1,
-        "operations[1]: Reserve is not supported here",
+        "r has nothing reserved, not 1 cpu",
     )
 
 
