@@ -26,6 +26,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "agents": ("listing", "list: the machines and what they have."),
     "frameworks": ("listing", "list, run: who runs tasks, and running one."),
     "offers": ("listing", "list: resources held out to frameworks now."),
+    "roles": ("quota", "list: the tree of roles, what each holds and may hold."),
+    "quota": ("quota", "list, set: what roles are guaranteed, and what they may hold."),
     "weights": ("weights", "list, set: how much of the cluster each role is to have."),
     "master": ("daemons", "The master daemon."),
     "agent": ("daemons", "The agent daemon."),

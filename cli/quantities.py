@@ -6,7 +6,7 @@ at the end make flags of them.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -120,18 +120,32 @@ def parse_resources(text: str) -> "Resources":
     """`cpus=0.5,mem=512MiB,disk=1GB,gpus=1`, each at most once."""
     from fairlead.common.resources import Resources
 
-    amounts = {}
-    for part in text.split(","):
-        name, _, amount = part.strip().partition("=")
-        if name not in _AMOUNTS:
-            raise ValueError(f"{text!r} is no amount of resources; write cpus=0.5,mem=512MiB")
-        if name in amounts:
-            raise ValueError(f"{text!r} says twice how much {name}")
-        amounts[name] = _AMOUNTS[name](amount)
+    amounts = {name: _AMOUNTS[name](amount) for name, amount in _parts(text)}
     cpus, gpus = amounts.get("cpus", 0), amounts.get("gpus", 0)
     return Resources.of(
         cpus / MILLIS, amounts.get("mem", 0), amounts.get("disk", 0), gpus=gpus / MILLIS
     )
+
+
+def parse_amounts(text: str) -> dict[str, int]:
+    """The same, in thousandths and bytes; here 0 says something."""
+    return {
+        name: 0 if _NOTHING.fullmatch(amount) else _AMOUNTS[name](amount)
+        for name, amount in _parts(text)
+    }
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """Names of resources and what stands behind them."""
+    names = []
+    for part in text.split(","):
+        name, _, amount = part.strip().partition("=")
+        if name not in _AMOUNTS:
+            raise ValueError(f"{text!r} is no amount of resources; write cpus=0.5,mem=512MiB")
+        if name in names:
+            raise ValueError(f"{text!r} says twice how much {name}")
+        names.append(name)
+        yield name, amount
 
 
 _AMOUNTS: Mapping[str, Callable[[str], int]] = {
@@ -140,6 +154,7 @@ _AMOUNTS: Mapping[str, Callable[[str], int]] = {
     "disk": parse_bytes,
     "gpus": parse_gpu_millis,
 }
+_NOTHING = re.compile("0+[KMGTPiB]*")
 
 
 def parse_text(text: str) -> str:
@@ -180,6 +195,7 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 TEXT = Quantity("TEXT", parse_text)
 CPUS = Quantity("CPUS", parse_millis)
 BYTES = Quantity("BYTES", parse_bytes)
+AMOUNTS = Quantity("NAME=AMOUNT,…", parse_amounts)
 DURATION = Quantity("DURATION", parse_duration)
 GPUS = Quantity("GPUS", parse_gpu_millis)
 RESOURCES = Quantity("RESOURCES", parse_resources)

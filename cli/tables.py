@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.resources import counted, format_bytes
+from fairlead.common.resources import MILLIS, NAMES, counted, format_bytes, said
 
 Cell = Callable[[Mapping[str, Any]], str]
 GAP = 3  # between the columns of a rich table
@@ -88,9 +88,9 @@ def readable(key: str, value: Any) -> tuple[str, str]:
         return key, ", ".join(map(str, value))
     if not isinstance(value, int | float):
         return key, str(value)
-    for ending, said in UNITS.items():
+    for ending, words in UNITS.items():
         if key.endswith(ending) and not key.endswith("_per_s"):
-            return key.removesuffix(ending), said(value)
+            return key.removesuffix(ending), words(value)
     return key, f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -169,6 +169,21 @@ def amount(resources: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "nothing"
 
 
+def amount_named(amounts: Mapping[str, Any]) -> str:
+    """Of a quota: `4 cpus, 0 gpus`; what is not named is left out."""
+    return ", ".join(
+        said(name, round(value * MILLIS) if name in ("cpus", "gpus") else value)
+        for name in NAMES
+        if (value := amounts[name if name in amounts else f"{name}_bytes"]) is not None
+    )
+
+
+def in_tree(row: Mapping[str, Any]) -> str:
+    """The name of a role, below that of its parent."""
+    role: str = row["role"]
+    return "  " * role.count("/") + role
+
+
 def holding(task: Mapping[str, Any]) -> str:
     """What it was given; of a suspended one also what of that it does not hold just now."""
     held = task["held"]
@@ -210,12 +225,24 @@ FRAMEWORKS = (
     Column("WANTS", field("wanted"), is_number=True),
     Column("ID", field("framework_id")),
 )
+_WEIGHT = Column("WEIGHT", lambda row: f"{row['weight']:g}", is_number=True)
+_SHARE = Column("SHARE", lambda row: f"{100 * row['dominant_share']:.0f}%", is_number=True)
+_HOLDS = Column("HOLDS", lambda row: amount(row["held"]), may_wrap=True)
+_GUARANTEED = Column("GUARANTEED", lambda row: amount_named(row["guarantees"]), may_wrap=True)
+_LIMIT = Column("LIMIT", lambda row: amount_named(row["limits"]), may_wrap=True)
 ROLES = (
-    Column("ROLE", field("role")),
-    Column("WEIGHT", lambda row: f"{row['weight']:g}", is_number=True),
-    Column("SHARE", lambda row: f"{100 * row['dominant_share']:.0f}%", is_number=True),
-    Column("HOLDS", lambda row: amount(row["held"]), may_wrap=True),
+    Column("ROLE", in_tree),
+    _WEIGHT,
+    Column("FRAMEWORKS", field("frameworks"), is_number=True),
+    _SHARE,
+    _HOLDS,
+    Column("OF THAT OFFERED", lambda row: amount(row["offered"]), may_wrap=True),
+    _GUARANTEED,
+    _LIMIT,
+    Column("RESERVED", lambda row: amount(row["reserved"]), may_wrap=True),
 )
+WEIGHTS = (Column("ROLE", field("role")), _WEIGHT, _SHARE, _HOLDS)
+QUOTAS = (Column("ROLE", field("role")), _GUARANTEED, _LIMIT, _HOLDS)
 TASKS = (
     Column("TASK", field("task_id")),
     Column("NAME", field("name")),

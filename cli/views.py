@@ -100,8 +100,18 @@ def task(view: TaskView, state: StateReply) -> Plain:
 
 
 def roles(state: StateReply) -> list[Plain]:
-    """The roles that frameworks are in, or that have a weight."""
-    return [_role(view) for view in sorted(state.roles, key=lambda view: view.role)]
+    """The roles that frameworks are in, or that have a weight or a quota; a parent comes first."""
+    return [_role(view) for view in sorted(state.roles, key=lambda view: view.role.split("/"))]
+
+
+def quotas(state: StateReply) -> list[Plain]:
+    """The roles that have a quota."""
+    return [row for row in roles(state) if any_named(row["guarantees"]) or any_named(row["limits"])]
+
+
+def any_named(amounts: Plain) -> bool:
+    """Whether a quota says anything there."""
+    return any(amount is not None for amount in amounts.values())
 
 
 def _role(view: RoleView) -> Plain:
@@ -109,8 +119,22 @@ def _role(view: RoleView) -> Plain:
         "role": view.role,
         "weight": view.weight,
         "dominant_share": view.dominant_share * view.weight,
+        "frameworks": view.frameworks,
         "held": quantities(view.used),
         "offered": quantities(view.offered),
+        "guarantees": _named(view.guarantees),
+        "limits": _named(view.limits),
+        "reserved": quantities(view.reserved),
+    }
+
+
+def _named(amounts: Mapping[str, int]) -> Plain:
+    """As a quantity; null is what is not named."""
+    return {
+        "cpus": _number(amounts["cpus"]) if "cpus" in amounts else None,
+        "mem_bytes": amounts.get("mem"),
+        "disk_bytes": amounts.get("disk"),
+        "gpus": _number(amounts["gpus"]) if "gpus" in amounts else None,
     }
 
 

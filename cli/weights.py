@@ -29,7 +29,7 @@ def list_weights(ctx: click.Context, output: str, watch: bool) -> None:
     """The roles of all frameworks, with their weights and shares."""
     from . import views
 
-    show(ctx, output, watch, views.roles, table_of("ROLES", "no roles"))
+    show(ctx, output, watch, views.roles, table_of("WEIGHTS", "no roles"))
 
 
 @weights.command("set")

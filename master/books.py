@@ -19,12 +19,15 @@ from fairlead.common.values import (
     HostUsage,
     Launch,
     Offer,
+    Reason,
     RoleWish,
     TaskRef,
     TaskStatus,
     Usage,
 )
 
+from .gang_books import GangIndex, OfferSet
+from .revoked import Revocation
 from .shares import Scale
 
 
@@ -44,6 +47,8 @@ class Task:
     kill_grace_s: float | None = None
     """Set: somebody wants it dead."""
     kill_signal: int = 0
+    kill_reason: Reason = Reason.UNSPECIFIED
+    kill_message: str = ""
     usage: Usage = Usage()
     sandbox: str = ""
     accept_id: str = ""
@@ -69,6 +74,8 @@ class HeldOffer:
     until: float
     """In time that we were awake."""
     fits_demand: bool
+    together: OfferSet | None = None
+    """The offers that serve one gang with it."""
 
 
 @dataclass(slots=True)
@@ -226,6 +233,9 @@ class Books:
     quotas: dict[Role, SetQuota] = field(default_factory=dict)
     apart: dict[FrameworkId, None] = field(default_factory=dict)
     """Frameworks that share no agent with some others."""
+    revocations: dict[str, Revocation] = field(default_factory=dict)
+    """What is being taken back."""
+    gangs: GangIndex = field(default_factory=GangIndex)
     removed: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     """Frameworks that were torn down and are refused for ever."""
     capacity: Resources = EMPTY
@@ -312,6 +322,7 @@ class Books:
         """Into all indexes, holding `resources`."""
         self.frameworks[task.framework_id].tasks[task.task_id] = task
         self.agents[task.agent_id].tasks[task.framework_id, task.task_id] = task
+        self.gangs.add(task)
         self.hold(task, resources)
         self.touch_task(task)
 
@@ -323,6 +334,7 @@ class Books:
         framework.ended.pop(task.task_id, None)
         if agent := self.agents.get(task.agent_id):
             agent.tasks.pop((task.framework_id, task.task_id), None)
+        self.gangs.drop(task)
         self.touch_task(task)
 
     def add_offer(self, held: HeldOffer) -> None:
@@ -352,7 +364,7 @@ class Books:
         _settle(framework.held, role, was, now)
         for above in lineage(role):
             _settle(self.held, above, was, now)
-            self.touched[f"roles/{above}"] = None
+        self.touch_role(role)
 
     def count(self, agent: Agent) -> None:
         """After it came, changed or was given up."""
@@ -389,11 +401,16 @@ class Books:
     def touch_roles(self, framework: Framework) -> None:
         """It has come, or is forgotten."""
         for role in framework.info.roles:
-            for above in lineage(role):
-                self.touched[f"roles/{above}"] = None
+            self.touch_role(role)
+
+    def touch_role(self, role: Role) -> None:
+        """With those above it."""
+        for above in lineage(role):
+            self.touched[f"roles/{above}"] = None
 
     def touch_task(self, task: Task) -> None:
         self.touched[f"tasks/{task.framework_id}/{task.task_id}"] = None
+        self.gangs.touch(task)
 
     def _touch_offer(self, offer: Offer) -> None:
         self.touched[f"offers/{offer.offer_id}"] = None

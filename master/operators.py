@@ -55,7 +55,7 @@ class Operators:
             return Code.INVALID, "role", trouble
         books = self._context.books
         books.weights[call.role] = call.weight
-        books.touched[f"roles/{call.role}"] = None
+        books.touch_role(call.role)
         self._context.record(f"weight/{call.role}", call)
         return DONE
 
@@ -73,7 +73,7 @@ class Operators:
         else:
             books.quotas.pop(call.role, None)
         self._context.record(f"quota/{call.role}", quota)
-        books.touched[f"roles/{call.role}"] = None
+        books.touch_role(call.role)
         books.look_everywhere()
         return DONE
 

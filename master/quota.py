@@ -188,7 +188,7 @@ def bad_quota(call: SetQuota) -> Wrong | None:
     for name, amount in call.guarantees.items():
         if amount > call.limits.get(name, amount):
             limit = said(name, call.limits[name])
-            return "guarantees", f"{said(name, amount)} are more than the limit of {limit}"
+            return "guarantees", f"{said(name, amount)} guaranteed, and a limit of {limit}"
     return None
 
 

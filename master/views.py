@@ -30,9 +30,10 @@ def all_keys(books: Books) -> Iterator[str]:
         yield f"frameworks/{framework_id}"
         yield from (f"tasks/{framework_id}/{task_id}" for task_id in framework.tasks)
     frameworks = books.frameworks.values()
-    named = (role for f in frameworks for each in f.info.roles for role in lineage(each))
-    roles = dict.fromkeys((*books.weights, *books.quotas, *books.held, *named))
-    yield from (f"roles/{role}" for role in roles)
+    named = (role for framework in frameworks for role in framework.info.roles)
+    roles = (*books.weights, *books.quotas, *books.held, *named)
+    tree = dict.fromkeys(above for role in roles for above in lineage(role))
+    yield from (f"roles/{role}" for role in tree)
     yield from (f"offers/{offer_id}" for offer_id in books.offers)
 
 
@@ -103,7 +104,8 @@ def _role(books: Books, name: str) -> RoleView | None:
         if any(is_below(each, role) for each in framework.info.roles)
     ]
     quota = books.quotas.get(role)
-    if role not in books.weights and quota is None and not frameworks:
+    set_by_hand = (*books.weights, *books.quotas)
+    if not frameworks and not any(is_below(each, role) for each in set_by_hand):
         return None
     held = books.held.get(role, EMPTY)
     weight = books.weights.get(role, 1.0)

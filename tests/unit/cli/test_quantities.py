@@ -5,6 +5,7 @@ import re
 import pytest
 
 from fairlead.cli.quantities import (
+    parse_amounts,
     parse_bytes,
     parse_duration,
     parse_gpu_millis,
@@ -155,3 +156,25 @@ def test_what_is_not_utf_8_is_refused() -> None:
     for text in ("A=\udcff", "A"):
         with pytest.raises(ValueError, match="the value of A is not UTF-8"):
             parse_pairs([text], {"A": "\udcff"})
+
+
+def test_amounts_by_resource_where_nothing_says_something() -> None:
+    assert parse_amounts("cpus=4, mem=8GiB,gpus=0") == {"cpus": 4000, "mem": 2**33, "gpus": 0}
+    assert parse_amounts("disk=0MiB") == {"disk": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gpu=1", "is no amount of resources; write cpus=0.5,mem=512MiB"),
+        ("", "is no amount of resources"),
+        ("cpus=1,cpus=2", "says twice how much cpus"),
+        ("cpus", "'' is not a number of cpus"),
+        ("cpus=nan", "'nan' is not a number of cpus"),
+        ("cpus=-1", "'-1' is not between"),
+        ("mem=8", "'8' of what"),
+    ],
+)
+def test_amounts_that_make_no_sense(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_amounts(text)

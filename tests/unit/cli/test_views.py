@@ -6,7 +6,7 @@ from dataclasses import replace
 from tests.support.states import GIB, agent, framework, state, task
 
 from fairlead.cli import views
-from fairlead.cli.tables import holding
+from fairlead.cli.tables import amount_named, holding, in_tree
 from fairlead.common.ids import GpuId, OfferId, Role
 from fairlead.common.operators import AgentState, RoleView
 from fairlead.common.resources import EMPTY, Resources
@@ -32,6 +32,19 @@ def test_a_role_has_its_share_before_the_weight_counts() -> None:
     assert [(row["role"], row["weight"]) for row in shown] == [("batch", 1.0), ("training", 2.0)]
     assert shown[1]["dominant_share"] == 0.5
     assert shown[1]["held"] == views.quantities(held)
+
+
+def test_a_role_says_what_its_quota_names() -> None:
+    view = RoleView(Role("a/b"), guarantees={"cpus": 1500}, limits={"gpus": 0, "mem": GIB})
+    roles = (RoleView(Role("a-1")), view, RoleView(Role("a")))
+    shown = views.roles(replace(state(), roles=roles))
+    assert [row["role"] for row in shown] == ["a", "a/b", "a-1"], "children after their parent"
+    nothing = {"cpus": None, "mem_bytes": None, "disk_bytes": None, "gpus": None}
+    assert shown[1]["guarantees"] == nothing | {"cpus": 1.5}
+    assert shown[1]["limits"] == nothing | {"gpus": 0, "mem_bytes": GIB}
+    assert amount_named(shown[1]["limits"]) == "1 GiB mem, 0 gpus"
+    assert [in_tree(row) for row in shown] == ["a", "  a/b", "a-1"]
+    assert [row["role"] for row in views.quotas(replace(state(), roles=roles))] == ["a/b"]
 
 
 def test_agents_by_name() -> None:
