@@ -27,6 +27,7 @@ from .gangs import Gangs
 from .offers import Offers
 from .operators import Operators
 from .settings import MasterSettings
+from .revoking import Revoking
 from .tasks import Tasks
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Master:
         self._agents = Agents(self._context, self._offers, self._tasks, accepts, self._frameworks)
         self._operators = Operators(self._context, self._tasks, self._frameworks)
         self._last_step: float | None = None
+        self._revoking = Revoking(self._context, self._tasks)
         self._touched: dict[str, None] = {}
         self._touched_last: dict[str, None] = {}
         """By the last step."""
@@ -97,6 +99,8 @@ class Master:
             "offer": self._offers.offer_due,
             "filter": self._filter_due,
         }
+            "losers": self._revoking.look,
+            "revoked": self._revoking.due,
 
     @classmethod
     def restore(
@@ -198,6 +202,7 @@ class Master:
             self._touched.update(touched)
         return actions
 
+        self._revoking.watch()
     def next_deadline(self) -> float | None:
         """When a Tick will have something to do: at once, if something is to be offered."""
         books = self._context.books

@@ -39,6 +39,7 @@ from .gang_accepts import GangAccepts
 from .keep_apart import offers_in_breach
 from .offers import Offers
 from .tasks import Tasks
+from .revoked import notices
 from .wants import bad_demands, bad_wishes, is_more, open_part, strange_role
 
 
@@ -184,6 +185,7 @@ class Frameworks:
         context.timers.at(framework.look_at, "framework", framework_id)
         self._tasks.resend(framework)
         context.books.want(framework)
+        self._tell_of_revocations(framework)
 
     def _keep_apart(self, framework: Framework) -> None:
         self._context.books.apart.pop(framework.framework_id, None)
@@ -193,6 +195,14 @@ class Frameworks:
             self._offers.rescind(held, "somebody on that agent keeps apart from it")
 
     # --- calls
+    def _tell_of_revocations(self, framework: Framework) -> None:
+        """It may have been away when notice was given."""
+        context = self._context
+        for revocation in context.books.revocations.values():
+            for framework_id, notice in notices(context.books, revocation, context.awake):
+                if framework_id == framework.framework_id:
+                    context.to_framework(framework, notice)
+
 
     def _decline(self, framework: Framework, call: Decline) -> Answer:
         unknown = [offer_id for offer_id in call.offer_ids if offer_id not in framework.offers]

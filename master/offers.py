@@ -8,6 +8,7 @@ from fairlead.common.resources import Resources
 from fairlead.common.values import Demand, Offer
 
 from .allocator import Grant, allocate, open_demand
+from . import revoked
 from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
 from .constraints import attributes_of
 from .context import Context
@@ -110,6 +111,7 @@ class Offers:
         allocations[grant.role] = allocations.get(grant.role, 0) + 1
         until = context.awake + timeout_s
         context.books.add_offer(HeldOffer(offer, until, grant.fits_demand, grant.together))
+        revoked.offered(context.books, offer)
         context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
         return offer
 

@@ -19,6 +19,7 @@ from .gpu_agents import gpu_agents, is_kept_from
 from .keep_apart import Presence, stranger
 from .preferences import Preferences, waits
 from .quota import Outlook, beside_guarantees, within_limits
+from .revoked import held_back
 from .settings import MasterSettings
 
 
@@ -114,6 +115,7 @@ PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {
     "preferences": _preferences,
     "quota": within_limits,
     "guarantees": beside_guarantees,
+    "revocation": held_back,
 }
 TESTS: Mapping[str, Callable[[Case, Resources], bool]] = {
     "minimum offer": _minimum,

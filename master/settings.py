@@ -31,6 +31,12 @@ class MasterSettings:
     """So many fitting offers refused in a row, and a demand is not believed until an accept."""
     stall_s: float = 1.0
     """A longer gap between steps was our own stall, and is nobody's silence."""
+    revoke_after_s: float = 60.0
+    """Whoever was below its guarantee or fair share for so long, with demand, is given what others
+    hold too much of; 0: never.
+    """
+    revoke_grace_s: float = 30.0
+    """Notice that those others have, to give back in their own way."""
     max_grants: int = 500
     """Grants in one step, or looks in vain at an agent; then messages are read before the
     allocation goes on.

@@ -1,0 +1,180 @@
+"""What is taken from whom, on which agent, for losers whose patience is over: see `revocation`.
+
+Units are given one after another in an imagined world, so each sees what those before have cost.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from fairlead.common.dataclass import dataclass
+from fairlead.common.resources import EMPTY, Resources, total
+from fairlead.common.values import Demand
+
+from .books import Agent, Books, Task, anonymous
+from .imagined import Imagined
+from .revocation import Shares, Wants, is_guaranteed, is_loser, may_take, owner, takeable
+from .revoked import Claim
+from .rules import Case, part, passes, suits
+from .settings import MasterSettings
+
+MOST_UNITS = 100
+"""That losers are given by one plan."""
+MOST_AGENTS = 64
+"""Looked at for one unit, among those with enough to take."""
+
+Cost = tuple[int, int, int, int, int]
+"""Tasks of takers that are not above their fair shares, tasks that are not revocable, the highest
+priority, the share that is lost, tasks.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """These tasks are to end so that a unit of a demand fits on their agent."""
+
+    claim: Claim
+    agent: Agent
+    each: Resources
+    unit: Resources
+    """The same, devices named."""
+    tasks: tuple[Task, ...] = ()
+    cost: Cost = (0, 0, 0, 0, 0)
+
+
+def plan(
+    books: Books, settings: MasterSettings, now: float, due: Wants, shares: Shares
+) -> list[Taking]:
+    """Unit by unit, until nobody can be given more."""
+    with Imagined(books) as world:
+        world.revoked()
+        return list(_Plan(world, settings, now, due, shares).takings())
+
+
+def unit_for(case: Case, each: Resources) -> Resources | None:
+    """A unit of a demand out of what is free there, if it may be offered."""
+    unit = part(case, case.agent.free).pick(each)
+    return unit if unit is not None and passes(case, unit) else None
+
+
+class _Plan:
+    def __init__(
+        self, world: Imagined, settings: MasterSettings, now: float, due: Wants, shares: Shares
+    ) -> None:
+        self._world = world
+        self._settings = settings
+        self._now = now
+        self._shares = shares
+        self._open = dict(due)
+        self._takeable = {
+            agent.info.agent_id: takeable(agent)
+            for agent in world.books.agents.values()
+            if agent.session is not None
+        }
+
+    def takings(self) -> Iterator[Taking]:
+        """What fits without taking is given as well, and not told."""
+        for _ in range(MOST_UNITS):
+            claim = min(self._open, key=self._turn, default=None)
+            if claim is None:
+                return
+            loses = is_loser(self._world, self._shares, claim, self._open[claim])
+            taking = self._next(claim) if loses else None
+            if taking is None:
+                del self._open[claim]
+            elif taking.tasks:
+                yield taking
+
+    def _turn(self, claim: Claim) -> tuple[bool, object]:
+        """What is guaranteed comes first, then whoever is furthest below its share."""
+        is_first = is_guaranteed(self._world, claim, self._open[claim])
+        return not is_first, self._world.standing.rank(claim)
+
+    def _next(self, claim: Claim) -> Taking | None:
+        """One unit more for it."""
+        demands = self._open[claim]
+        for index, demand in enumerate(demands):
+            if (taking := self._place(claim, demand)) is not None:
+                self._world.take(taking.tasks)
+                self._world.give(claim, taking.agent, taking.unit)
+                rest = (replace(demand, count=demand.count - 1),) if demand.count > 1 else ()
+                self._open[claim] = (*demands[:index], *rest, *demands[index + 1 :])
+                return taking
+        return None
+
+    def _place(self, claim: Claim, demand: Demand) -> Taking | None:
+        """Where a unit fits, or the least is lost for it."""
+        agents = (self._world.books.agents[agent_id] for agent_id in self._takeable)
+        cases = [case for agent in agents if suits(case := self._case(claim, agent), demand)]
+        for case in cases:
+            if (unit := unit_for(case, demand.each)) is not None:
+                return Taking(claim, case.agent, demand.each, unit)
+        enough = islice((case for case in cases if self._has_enough(case, demand)), MOST_AGENTS)
+        takings = (self._take(claim, case, demand.each) for case in enough)
+        found = (taking for taking in takings if taking is not None)
+        return min(found, key=lambda taking: taking.cost, default=None)
+
+    def _case(self, claim: Claim, agent: Agent) -> Case:
+        books = self._world.books
+        framework = books.frameworks[claim[0]]
+        return Case(books, self._settings, self._now, framework, claim[1], agent)
+
+    def _has_enough(self, case: Case, demand: Demand) -> bool:
+        """A quick look, before each task is judged."""
+        there = total(anonymous(task.held) for task in self._left(case.agent))
+        return (anonymous(case.agent.free) + there).covers(anonymous(demand.each))
+
+    def _left(self, agent: Agent) -> list[Task]:
+        """Not taken by this plan."""
+        tasks = self._takeable[agent.info.agent_id]
+        return [task for task in tasks if (task.framework_id, task.task_id) in agent.tasks]
+
+    def _take(self, claim: Claim, case: Case, each: Resources) -> Taking | None:
+        """The cheapest tasks of this agent without which a unit fits."""
+        chosen: list[Task] = []
+        with self._world.trial():
+            for task in self._candidates(case.agent):
+                if may_take(self._world, claim, each, task):
+                    self._world.take((task,))
+                    chosen.append(task)
+                    if unit_for(case, each) is not None:
+                        break
+            else:
+                return None
+        return self._least(claim, case, each, chosen)
+
+    def _candidates(self, agent: Agent) -> Iterator[Task]:
+        """Those of takers above their fair shares first, as it is when their turn comes."""
+        for of_those_above in (True, False):
+            for task in self._left(agent):
+                if self._is_above(task) is of_those_above:
+                    yield task
+
+    def _is_above(self, task: Task) -> bool:
+        fair = self._shares.get(owner(task), EMPTY)
+        return self._world.standing.beyond(owner(task), fair) > 0
+
+    def _least(self, claim: Claim, case: Case, each: Resources, tasks: list[Task]) -> Taking:
+        """Without those that turned out not to be needed, the dearest first."""
+        needed = tasks
+        for task in reversed(tasks[:-1]):
+            without = [other for other in needed if other is not task]
+            with self._world.trial():
+                self._world.take(without)
+                if unit_for(case, each) is not None:
+                    needed = without
+        with self._world.trial():
+            cost = self._cost(needed)
+            self._world.take(needed)
+            unit = unit_for(case, each)
+        assert unit is not None
+        return Taking(claim, case.agent, each, unit, tuple(needed), cost)
+
+    def _cost(self, tasks: list[Task]) -> Cost:
+        return (
+            sum(not self._is_above(task) for task in tasks),
+            sum(not task.launch.task.revocable for task in tasks),
+            max(task.launch.task.priority for task in tasks),
+            self._world.standing.share(total(anonymous(task.held) for task in tasks)),
+            len(tasks),
+        )
