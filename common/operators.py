@@ -242,9 +242,10 @@ class OperatorReply:
 
 @dataclass(frozen=True, slots=True)
 class OffersQuery:
-    """What became of offers lately; with `follow` also what comes."""
+    """What became of offers lately, of which the last so many; with `follow` also what comes."""
 
     follow: bool = False
+    tail: int = 0
 
 
 class OfferEventKind(Enum):

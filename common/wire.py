@@ -306,7 +306,17 @@ def _scalar_check(name: str, kind: Any) -> Reader:
 
 
 _COUNTS = frozenset(
-    ("count", "sequence", "attempt", "size", "unacknowledged", "at_least", "guarantees", "limits")
+    (
+        "count",
+        "sequence",
+        "attempt",
+        "size",
+        "unacknowledged",
+        "at_least",
+        "tail",
+        "guarantees",
+        "limits",
+    )
 )
 
 

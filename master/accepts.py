@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fairlead.common.ids import AgentId
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import Accept, AcceptProgress, Code, RunAccept
-from fairlead.common.operators import AgentState
+from fairlead.common.operators import AgentState, OfferEventKind
 from fairlead.common.resources import EMPTY, total
-from fairlead.common.values import Launch, Reason, TaskRef, TaskState
+from fairlead.common.values import Reason, TaskRef, TaskState
 
 from .books import Agent, Framework, HeldOffer, RunningAccept
 from .context import Context
@@ -39,14 +40,14 @@ class Accepts:
             return Code.UNSUPPORTED, unsupported, "not in this version"
         known = framework.offers
         helds = [known[i] for i in dict.fromkeys(call.offer_ids) if i in known]
-        wrong = _wrong_offers(call, helds) or self._wrong_tasks(framework, call, helds)
+        wrong = wrong_offers(call, helds) or self._wrong_tasks(framework, call, helds)
         if wrong is None:
-            program = self._program(framework, call, helds)
+            program = self.program(framework, call, helds)
             wrong = program.run(call.operations)
         if wrong is not None:
-            self._drop(framework, call, helds, wrong[1])
+            self.drop(framework, call, helds, wrong[1])
             return Code.REFUSED, *wrong
-        self._book(program, call, helds)
+        self.book(program, call, helds)
         return DONE
 
     # --- looked through
@@ -71,7 +72,8 @@ class Accepts:
                 return field, f"its agent {task.agent_id} is {agent.state.name}"
         return None
 
-    def _program(self, framework: Framework, call: Accept, helds: Sequence[HeldOffer]) -> Program:
+    def program(self, framework: Framework, call: Accept, helds: Sequence[HeldOffer]) -> Program:
+        """Of a call whose offers and tasks are right."""
         tasks = [framework.tasks[task_id] for task_id in call.task_ids]
         first = helds[0].offer if helds else tasks[0]
         offered = total(held.offer.resources for held in helds)
@@ -84,31 +86,32 @@ class Accepts:
             left=offered,
             spare=offered,
             named={task.task_id: plan_of(task) for task in tasks},
+            gang=call.gang,
         )
 
-    def _drop(
+    def drop(
         self, framework: Framework, call: Accept, helds: Sequence[HeldOffer], message: str
     ) -> None:
         """Nothing of it is done; its offers come back unfiltered."""
         agent_id = helds[0].offer.agent_id if helds else AgentId("")
         for held in helds:
             self._offers.give_back(held)
-        for operation in call.operations:
-            if isinstance(operation, Launch):
-                ref = TaskRef(operation.task.task_id, operation.launch_uuid, agent_id)
-                self._tasks.tell(framework, ref, TaskState.DROPPED, Reason.INVALID_OFFERS, message)
+            self._context.log_offer(OfferEventKind.REFUSED, held.offer, message)
+        for launch in launches_in(call.operations):
+            ref = TaskRef(launch.task.task_id, launch.launch_uuid, agent_id)
+            self._tasks.tell(framework, ref, TaskState.DROPPED, Reason.INVALID_OFFERS, message)
 
     # --- booked
 
-    def _book(self, program: Program, call: Accept, helds: Sequence[HeldOffer]) -> None:
+    def book(self, program: Program, call: Accept, helds: Sequence[HeldOffer]) -> None:
+        """Nothing can go wrong any more, but on the agent."""
         books, framework = self._context.books, program.framework
         for held in helds:
             books.drop_offer(held)
+            self._context.log_offer(OfferEventKind.ACCEPTED, held.offer, program.summary)
         if program.moved:
             books.add_accept(_running(program, call.refuse_s))
-        for launch, trouble in program.bad:
-            ref = TaskRef(launch.task.task_id, launch.launch_uuid, program.agent.info.agent_id)
-            self._tasks.tell(framework, ref, TaskState.ERROR, Reason.INVALID_TASK, trouble)
+        self.tell_bad(program)
         for launch in program.launches.values():
             self._tasks.launch(program, launch, EMPTY if program.moved else launch.task.resources)
         if helds:
@@ -118,6 +121,16 @@ class Accepts:
             self._believe(program, helds[0])
         if program.spare and framework.demands.get(program.role):
             books.want(framework)  # what it did not take here it still wants
+
+    def tell_bad(self, program: Program) -> None:
+        """Of the launches that are left out."""
+        framework, agent_id = program.framework, program.agent.info.agent_id
+        for launch, trouble in program.bad:
+            ref = TaskRef(launch.task.task_id, launch.launch_uuid, agent_id)
+            self._tasks.tell(framework, ref, TaskState.ERROR, Reason.INVALID_TASK, trouble)
+        for launch, why in program.dragged:
+            ref = TaskRef(launch.task.task_id, launch.launch_uuid, agent_id)
+            self._tasks.tell(framework, ref, TaskState.DROPPED, Reason.GANG_BROKEN, why)
 
     def _send(self, program: Program) -> None:
         if program.operations:
@@ -140,7 +153,7 @@ class Accepts:
         demands = framework.demands.get(program.role, [])
         for taken in program.taken:
             for index, demand in enumerate(demands):
-                if demand.each.covers(taken):
+                if demand.gang == (program.gang is not None) and demand.each.covers(taken):
                     rest = replace(demand, count=demand.count - 1)
                     demands[index : index + 1] = [rest] if rest.count else []
                     break
@@ -194,15 +207,13 @@ def _running(program: Program, refuse_s: float) -> RunningAccept:
 
 
 def _unsupported(call: Accept) -> str | None:
-    if call.gang is not None:
-        return "gang"
     for index, operation in enumerate(call.operations):
         if not isinstance(operation, KNOWN):
             return f"operations[{index}]"
     return None
 
 
-def _wrong_offers(call: Accept, helds: Sequence[HeldOffer]) -> Wrong | None:
+def wrong_offers(call: Accept, helds: Sequence[HeldOffer]) -> Wrong | None:
     """What is wrong with the offers together, of which these are held."""
     if not call.offer_ids and not call.task_ids:
         return "offer_ids", "names neither an offer nor a task"

@@ -16,8 +16,11 @@ from fairlead.common.messages import (
     ToAgentBody,
     ToFrameworkBody,
 )
+from fairlead.common.operators import OfferEventKind
+from fairlead.common.values import Offer
 
 from .books import Agent, Books, Framework
+from .offer_log import OfferLog
 from .settings import MasterSettings
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ class Context:
     """How long we ourselves have stood still; nobody else's silence."""
     sessions: dict[SessionId, Agent | Framework | None] = field(default_factory=dict)
     """Who speaks on a session; None until it has said so."""
+    offer_log: OfferLog = field(default_factory=OfferLog)
     _counters: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -85,6 +89,10 @@ class Context:
             name = f"{kind}-{self.epoch}-{number}"
             if not any(name in names for names in taken):
                 return name
+
+    def log_offer(self, kind: OfferEventKind, offer: Offer, message: str = "") -> None:
+        """For operators: once when it is made, and once when it ends."""
+        self.offer_log.add(self.now, kind, offer, message)
 
     def to_framework(self, framework: Framework, body: ToFrameworkBody) -> None:
         """Say it if it is there; what matters can be derived again when it comes back."""

@@ -24,10 +24,12 @@ from .context import Context
 from .frameworks import Frameworks
 from .gang_accepts import GangAccepts
 from .gangs import Gangs
+from .holds import Holds
+from .offer_log import OfferLog
 from .offers import Offers
 from .operators import Operators
-from .settings import MasterSettings
 from .revoking import Revoking
+from .settings import MasterSettings
 from .tasks import Tasks
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Master:
         self._context = Context(settings, epoch, cluster_id, random)
         self._context.books.excluded = settings.excluded_resources
         self._offers = Offers(self._context)
+        self._holds = Holds(self._context)
         self._tasks = Tasks(self._context)
         accepts = Accepts(self._context, self._offers, self._tasks)
         self._gangs = Gangs(self._context, self._tasks)
@@ -74,8 +77,8 @@ class Master:
         )
         self._agents = Agents(self._context, self._offers, self._tasks, accepts, self._frameworks)
         self._operators = Operators(self._context, self._tasks, self._frameworks)
-        self._last_step: float | None = None
         self._revoking = Revoking(self._context, self._tasks)
+        self._last_step: float | None = None
         self._touched: dict[str, None] = {}
         self._touched_last: dict[str, None] = {}
         """By the last step."""
@@ -98,9 +101,9 @@ class Master:
             "gang accepts": self._gang_accepts_due,
             "offer": self._offers.offer_due,
             "filter": self._filter_due,
-        }
             "losers": self._revoking.look,
             "revoked": self._revoking.due,
+        }
 
     @classmethod
     def restore(
@@ -143,6 +146,11 @@ class Master:
     def books(self) -> Books:
         """For views and checks; whoever reads them changes nothing."""
         return self._context.books
+
+    @property
+    def offer_log(self) -> OfferLog:
+        """What became of offers, for whoever watches."""
+        return self._context.offer_log
 
     @property
     def epoch(self) -> int:
@@ -194,15 +202,17 @@ class Master:
         self._offers.keep_limits()
         self._gangs.look()
         self._offers.rescind_broken()
+        if isinstance(event, Tick):
+            self._holds.look()
         if isinstance(event, Tick) or self._offers.is_overdue():
             self._offers.allocate()
+        self._revoking.watch()
         touched = self._touched_last = context.books.take_touched()
         if touched or is_order:
             self.version += 1
             self._touched.update(touched)
         return actions
 
-        self._revoking.watch()
     def next_deadline(self) -> float | None:
         """When a Tick will have something to do: at once, if something is to be offered."""
         books = self._context.books

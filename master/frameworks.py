@@ -29,6 +29,7 @@ from fairlead.common.messages import (
     Suppress,
     Teardown,
 )
+from fairlead.common.operators import OfferEventKind
 from fairlead.common.roles import bad_role
 
 from .accepts import DONE, Accepts, Answer
@@ -38,8 +39,8 @@ from .descriptions import bad_framework
 from .gang_accepts import GangAccepts
 from .keep_apart import offers_in_breach
 from .offers import Offers
-from .tasks import Tasks
 from .revoked import notices
+from .tasks import Tasks
 from .wants import bad_demands, bad_wishes, is_more, open_part, strange_role
 
 
@@ -184,8 +185,8 @@ class Frameworks:
         framework.look_at = context.now + heartbeat_s
         context.timers.at(framework.look_at, "framework", framework_id)
         self._tasks.resend(framework)
-        context.books.want(framework)
         self._tell_of_revocations(framework)
+        context.books.want(framework)
 
     def _keep_apart(self, framework: Framework) -> None:
         self._context.books.apart.pop(framework.framework_id, None)
@@ -194,7 +195,6 @@ class Frameworks:
             held = offers_in_breach(self._context.books, framework)
             self._offers.rescind(held, "somebody on that agent keeps apart from it")
 
-    # --- calls
     def _tell_of_revocations(self, framework: Framework) -> None:
         """It may have been away when notice was given."""
         context = self._context
@@ -203,12 +203,15 @@ class Frameworks:
                 if framework_id == framework.framework_id:
                     context.to_framework(framework, notice)
 
+    # --- calls
 
     def _decline(self, framework: Framework, call: Decline) -> Answer:
         unknown = [offer_id for offer_id in call.offer_ids if offer_id not in framework.offers]
         for offer_id in dict.fromkeys(call.offer_ids):
             if (held := framework.offers.get(offer_id)) is not None:
                 self._offers.give_back(held)
+                message = f"for {call.refuse_s:g} s"
+                self._context.log_offer(OfferEventKind.DECLINED, held.offer, message)
                 self._offers.refuse(held.offer, held.offer.resources, call.refuse_s)
                 self._offers.distrust(framework, held)
         if unknown:

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fairlead.common.ids import AgentId, OfferId, Role
 from fairlead.common.messages import OffersMade, OffersRescinded
+from fairlead.common.operators import OfferEventKind
 from fairlead.common.resources import Resources
 from fairlead.common.values import Demand, Offer
 
-from .allocator import Grant, allocate, open_demand
 from . import revoked
+from .allocator import Grant, allocate, open_demand
 from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
 from .constraints import attributes_of
 from .context import Context
 from .gang_books import OfferSet
 from .gang_offers import gang_grants
+from .holds import served
 from .preferences import liked_first
 from .quota import to_rescind
 
@@ -110,9 +112,11 @@ class Offers:
         allocations = grant.framework.allocations
         allocations[grant.role] = allocations.get(grant.role, 0) + 1
         until = context.awake + timeout_s
-        context.books.add_offer(HeldOffer(offer, until, grant.fits_demand, grant.together))
         revoked.offered(context.books, offer)
+        served(context.books, grant.framework, grant.role, grant.resources)
+        context.books.add_offer(HeldOffer(offer, until, grant.fits_demand, grant.together))
         context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
+        context.log_offer(OfferEventKind.MADE, offer)
         return offer
 
     def looked_for(self, framework: Framework, role: Role) -> Sequence[Demand]:
@@ -181,11 +185,17 @@ class Offers:
         if whole is not None:
             whole.is_distrusted = True
 
-    def rescind(self, helds: Sequence[HeldOffer], message: str) -> None:
+    def rescind(
+        self,
+        helds: Sequence[HeldOffer],
+        message: str,
+        kind: OfferEventKind = OfferEventKind.RESCINDED,
+    ) -> None:
         """Take offers back and say so to whoever holds them."""
         told: dict[str, list[OfferId]] = {}
         for held in helds:
             self.give_back(held)
+            self._context.log_offer(kind, held.offer, message)
             told.setdefault(held.offer.framework_id, []).append(held.offer.offer_id)
         for held in helds:
             ids = told.pop(held.offer.framework_id, None)
@@ -216,6 +226,7 @@ class Offers:
         """With the session, its offers are gone; nobody needs to be told."""
         for held in tuple(framework.offers.values()):
             self._context.books.drop_offer(held)
+            self._context.log_offer(OfferEventKind.VOID, held.offer, "its session has ended")
 
     def forget_filters(self, framework: Framework, roles: Iterable[Role]) -> None:
         wanted = tuple(roles)
@@ -245,7 +256,8 @@ class Offers:
         timeout_s = context.settings.offer_timeout_s
         # For as long as it was kept from others: who never answers is at most half of their time.
         self.refuse(held.offer, held.offer.resources, timeout_s)
-        self.rescind((held,), f"not answered within {timeout_s:g} s")
+        why = f"not answered within {timeout_s:g} s"
+        self.rescind((held,), why, OfferEventKind.TIMED_OUT)
 
     def filter_due(self, framework: Framework, role: Role, agent_id: AgentId) -> None:
         """A refusal has expired: the agent is looked at again."""

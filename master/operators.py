@@ -9,6 +9,7 @@ from fairlead.common.ids import SessionId
 from fairlead.common.messages import CallResult, Code, Kill
 from fairlead.common.operators import (
     ExplainFramework,
+    ExplainTask,
     KillAnyTask,
     OperatorCall,
     OperatorReply,
@@ -40,6 +41,7 @@ class Operators:
             KillAnyTask: self._kill,
             TeardownFramework: self._teardown,
             ExplainFramework: lambda _call: _LATER,
+            ExplainTask: lambda _call: _LATER,
         }
 
     def received(self, session: SessionId, message: OperatorCall, version: int) -> None:

@@ -13,7 +13,16 @@ from fairlead.common.ids import ANY_GPU, Role, TaskId
 from fairlead.common.messages import KILL_SIGNALS
 from fairlead.common.resources import Resources
 from fairlead.common.sizes import MAX_ACCEPT_BYTES, task_bytes
-from fairlead.common.values import Launch, Operation, Resize, Resume, Suspend, TaskState
+from fairlead.common.values import (
+    Gang,
+    Launch,
+    LaunchGroup,
+    Operation,
+    Resize,
+    Resume,
+    Suspend,
+    TaskState,
+)
 
 from .books import Agent, Framework, Task
 from .launches import trouble_of
@@ -52,6 +61,10 @@ class Program:
     launches: dict[TaskId, Launch] = field(default_factory=dict)
     bad: list[tuple[Launch, str]] = field(default_factory=list)
     """Launches that are left out, and why."""
+    dragged: list[tuple[Launch, str]] = field(default_factory=list)
+    """Those that are right, of a group with one that is not; and which that is."""
+    gang: Gang | None = None
+    """Of which all that is launched is a member."""
     taken: list[Resources] = field(default_factory=list)
     """By each launch and each resumed task."""
     size: int = 0
@@ -61,6 +74,16 @@ class Program:
     def brought(self) -> Resources:
         """By the offers, as far as they are needed."""
         return self.offered.without(self.spare)
+
+    @property
+    def summary(self) -> str:
+        """For operators, of offers that it took."""
+        first = next(iter(self.launches), "")
+        more = len(self.launches) - 1
+        said = [f"launches {first}" + (f" and {more} more" if more else "")] if first else []
+        said += [f"moves {', '.join(self.moved)}"] if self.moved else []
+        said += [f"leaves {self.spare}"] if self.spare else []
+        return "; ".join(said)
 
     def run(self, operations: Iterable[Operation]) -> tuple[str, str] | None:
         """Through all of them; or the field that is wrong, and how."""
@@ -73,10 +96,37 @@ class Program:
     # --- one operation each: what is wrong with it, or nothing
 
     def launch(self, launch: Launch) -> str:
+        if (settled := self._settle(launch)) is not None:
+            self.operations.append(settled)
+        return ""
+
+    def launch_group(self, group: LaunchGroup) -> str:
+        """All of it or nothing: what is wrong with one is told of it alone."""
+        if not group.launches:
+            return "launches: is empty"
+        whole, left, size = self.gang, self.left, self.size
+        taken, right, bad = len(self.taken), dict(self.launches), len(self.bad)
+        name = f"{self.accept_id}.{len(self.operations)}"
+        self.gang = whole or Gang(name, len(group.launches))
+        settled = [each for each in map(self._settle, group.launches) if each is not None]
+        self.gang = whole
+        if len(self.bad) == bad:
+            self.operations.append(LaunchGroup(tuple(settled)))
+            return ""
+        why = f"{self.bad[bad][0].task.task_id} of its group cannot be launched"
+        self.dragged += [(launch, why) for launch in settled]
+        self.left, self.size, self.launches = left, size, right
+        del self.taken[taken:]
+        return ""
+
+    def _settle(self, launch: Launch) -> Launch | None:
+        """With its devices named and its gang; None if it is bad."""
         info = launch.task
         trouble = trouble_of(self.framework, self.agent.info, launch)
         if not trouble and info.task_id in self.launches:
             trouble = f"task_id {info.task_id!r} is taken: task ids are used once"
+        if not trouble and info.gang not in (None, self.gang):
+            trouble = "gang: is not that of its accept"
         size = task_bytes(info)
         if not trouble and self.size + size > MAX_ACCEPT_BYTES:
             limit = f"{MAX_ACCEPT_BYTES} bytes of all tasks of an accept"
@@ -85,12 +135,13 @@ class Program:
         if picked is None:
             there = f"asks for {info.resources}; the offers have {self.left} left"
             self.bad.append((launch, trouble or f"resources: {there}"))
-            return ""
-        settled = replace(launch, task=replace(info, resources=picked))
+            return None
+        settled = replace(launch, task=replace(info, resources=picked, gang=self.gang))
         self.size += size
         self.launches[info.task_id] = settled
-        self._take(settled, picked)
-        return ""
+        self.left = self.left - picked
+        self.taken.append(picked)
+        return settled
 
     def suspend(self, order: Suspend) -> str:
         planned = self.named.get(order.task_id)
@@ -141,11 +192,6 @@ class Program:
         self._move(replace(order, resources=picked), planned)
         return ""
 
-    def _take(self, launch: Launch, resources: Resources) -> None:
-        self.left = self.left - resources
-        self.taken.append(resources)
-        self.operations.append(launch)
-
     def _move(self, order: Operation, planned: Planned) -> None:
         self.operations.append(order)
         self.moved[planned.task.task_id] = planned.task
@@ -153,6 +199,7 @@ class Program:
 
 _STEPS: Mapping[type, Callable[[Program, Any], str]] = {
     Launch: Program.launch,
+    LaunchGroup: Program.launch_group,
     Suspend: Program.suspend,
     Resume: Program.resume,
     Resize: Program.resize,

@@ -26,12 +26,20 @@ from fairlead.common.loop import StepLoop
 from fairlead.common.messages import Code
 from fairlead.common.operators import OperatorCall, OperatorReply
 from fairlead.common.outbox import Outbox
-from fairlead.common.rpc import AGENT_SESSION, FRAMEWORK_SESSION, GET_STATE, OPERATE, WATCH_STATE
+from fairlead.common.rpc import (
+    AGENT_SESSION,
+    FRAMEWORK_SESSION,
+    GET_STATE,
+    OPERATE,
+    WATCH_OFFERS,
+    WATCH_STATE,
+)
 from fairlead.common.server import Server
 from fairlead.common.session import Callbacks, Session
 from fairlead.common.store import Store
 
 from .core import RECORDS, Event, Master, ReceivedInvalid
+from .offer_watch import OfferWatch
 from .publisher import Publisher, Show
 from .settings import MasterSettings
 
@@ -50,6 +58,7 @@ class MasterServer:
         self._core = core
         self._is_checking = bool(os.environ.get("FAIRLEAD_CHECK"))
         self._publisher = Publisher(core)
+        self._offer_watch = OfferWatch(core)
         self._server = server
         self._loop: StepLoop[Event] = StepLoop(self._step, core.next_deadline, clock.monotonic)
         self._numbers = itertools.count(1)
@@ -84,6 +93,7 @@ class MasterServer:
         self._server.add_call(OPERATE, self._operate)
         self._server.add_call(GET_STATE, self._publisher.state)
         self._server.add_stream(WATCH_STATE, self._publisher.watch)
+        self._server.add_stream(WATCH_OFFERS, self._offer_watch.watch)
         address = await self._server.start()
         epoch, cluster_id = self._core.epoch, self._core.cluster_id
         leader = Leader(address, epoch, cluster_id)
@@ -111,6 +121,7 @@ class MasterServer:
             actions.append(self._publisher.withhold())
         self._outbox.push(actions)
         self._publisher.changed()
+        self._offer_watch.changed()
 
     # --- what comes in
 

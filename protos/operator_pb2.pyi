@@ -303,10 +303,12 @@ class OperatorReply(_message.Message):
     def __init__(self, result: _Optional[_Union[_sessions_pb2.CallResult, _Mapping]] = ..., version: _Optional[int] = ..., lines: _Optional[_Iterable[str]] = ..., agents: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class OffersQuery(_message.Message):
-    __slots__ = ("follow",)
+    __slots__ = ("follow", "tail")
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    TAIL_FIELD_NUMBER: _ClassVar[int]
     follow: bool
-    def __init__(self, follow: _Optional[bool] = ...) -> None: ...
+    tail: int
+    def __init__(self, follow: _Optional[bool] = ..., tail: _Optional[int] = ...) -> None: ...
 
 class OfferEvent(_message.Message):
     __slots__ = ("number", "kind", "offer_id", "agent_id", "agent", "framework_id", "framework", "role", "resources", "message", "wall_time")

@@ -36,9 +36,14 @@ from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
     ExplainFramework,
+    ExplainTask,
     KillAnyTask,
     LogChunk,
     LogQuery,
+    OfferEvent,
+    OfferEventKind,
+    OfferEvents,
+    OffersQuery,
     OperatorCall,
     OperatorReply,
     SetQuota,
@@ -75,6 +80,7 @@ class OperatorWorld(MasterWorld):
             "kill_any_task": KillAnyTask(mine, TaskId("t1"), 1.0),
             "teardown_framework": TeardownFramework(mine),
             "explain_framework": ExplainFramework(mine),
+            "explain_task": ExplainTask(TaskId("t1"), mine),
             "call_id": SetWeight(Role("dl"), 2.0),
         }
         return wire.to_proto(OperatorCall(bodies[body], CALL))
@@ -256,6 +262,10 @@ SAMPLES: tuple[object, ...] = (
     StateQuery(),
     StateReply(1, 1, "c"),
     OperatorReply(CallResult(CallId("c"), Code.OK)),
+    OffersQuery(),
+    OfferEvents(
+        (OfferEvent(1, OfferEventKind.MADE, OfferId("o"), AgentId("a"), F1, Role("dl")),),
+    ),
     LogChunk(b"x"),
     CommandSubmitted(F1, TaskId("t")),
     CommandWithdrawn(),

@@ -18,7 +18,7 @@ from fairlead.common.events import (
     SessionOpened,
     Tick,
 )
-from fairlead.common.ids import AgentId, FrameworkId, Role, SessionId
+from fairlead.common.ids import AgentId, FrameworkId, OfferId, Role, SessionId
 from fairlead.common.messages import (
     CallResult,
     Code,
@@ -27,7 +27,7 @@ from fairlead.common.messages import (
     OffersMade,
     SetDemand,
 )
-from fairlead.common.operators import OperatorBody, OperatorCall, OperatorReply
+from fairlead.common.operators import OfferEventKind, OperatorBody, OperatorCall, OperatorReply
 from fairlead.common.resources import Resources, total
 from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, Offer, RoleDemand, RoleWish
 from fairlead.master.books import Framework, Task
@@ -55,6 +55,8 @@ class MasterHarness:
         self.frameworks: list[FrameworkDouble] = []
         self.replies: list[OperatorReply] = []
         self._sessions: dict[int, AgentDouble | FrameworkDouble] = {}
+        self._log_open: dict[OfferId, None] = {}
+        self._log_place = 1
         self._last_session = 0
         self._later: deque[Callable[[], None]] = deque()
         self._is_busy = False
@@ -188,6 +190,7 @@ class MasterHarness:
         self._sessions.clear()
         self._later.clear()
         self.epoch += 1
+        self._log_open, self._log_place = {}, 1
         self.master = Master.restore(
             self.settings, self.epoch, CLUSTER, dict(self.records), self.now, Random(self.epoch)
         )
@@ -228,6 +231,7 @@ class MasterHarness:
         for action in actions:
             self._perform(action)
         self._check_promises()
+        self._check_offer_log()
         if not self._is_busy:
             self._is_busy = True
             try:
@@ -282,6 +286,20 @@ class MasterHarness:
             if offered:
                 free = agent.info.resources.without(used)
                 assert free.contains(offered), f"{agent.id}: {free} free, {offered} offered"
+
+    def _check_offer_log(self) -> None:
+        """Each offer has one entry when it is made, and one when it ends."""
+        log = self.master.offer_log
+        entries = log.since(self._log_place, MANY)
+        assert entries is not None
+        self._log_place += len(entries)
+        for entry in entries:
+            if entry.kind is OfferEventKind.MADE:
+                assert entry.offer.offer_id not in self._log_open
+                self._log_open[entry.offer.offer_id] = None
+            else:
+                del self._log_open[entry.offer.offer_id]
+        assert self._log_open.keys() == self.master.books.offers.keys()
 
     def _check_apart(self, framework: FrameworkDouble, offers: Sequence[Offer]) -> None:
         """Nobody is offered an agent where somebody is who keeps apart from it, or the reverse."""

@@ -60,6 +60,7 @@ def test_a_reply_given_as_bytes_is_sent_as_it_is() -> None:
         rpc.OPERATE,
         rpc.GET_STATE,
         rpc.WATCH_STATE,
+        rpc.WATCH_OFFERS,
         rpc.READ_LOG,
     ],
 )
