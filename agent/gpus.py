@@ -4,6 +4,7 @@
 starts a task on devices says so with `attach`: the fake then knows what to pretend.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -14,6 +15,8 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
 from fairlead.common.ids import GpuId
 from fairlead.common.values import Gpu, GpuUsage
+
+from .sandboxes import names_in, open_plain
 
 GIB = 2**30
 PCI_DEVICES = Path("/sys/bus/pci/devices")
@@ -288,13 +291,25 @@ class FakeGpus:
 def _told(directory: Path | None) -> dict[GpuId, int]:
     """By a program of what it holds on each device, all its processes together."""
     found: dict[GpuId, int] = {}
-    with suppress(OSError):
-        for file in directory.iterdir() if directory else ():
-            text = file.read_text(errors="replace").strip()
-            gpu_id = GpuId(file.name.rpartition(".")[0])
-            if text.isascii() and text.isdigit() and len(text) < MOST_DIGITS:
-                found[gpu_id] = found.get(gpu_id, 0) + int(text)
+    if directory is None:
+        return found
+    for name in names_in(directory.parent, directory.name):
+        text = _number_in(directory, name).strip()
+        gpu_id = GpuId(name.rpartition(".")[0])
+        if text.isdigit() and len(text) < MOST_DIGITS:
+            found[gpu_id] = found.get(gpu_id, 0) + int(text)
     return found
+
+
+def _number_in(directory: Path, name: str) -> bytes:
+    """A task may put anything there: nothing that has no end, or that one would wait for, is read."""
+    with suppress(OSError):
+        descriptor = open_plain(directory.parent, directory.name, name, os.O_RDONLY)
+        try:
+            return os.read(descriptor, MOST_DIGITS + 2)
+        finally:
+            os.close(descriptor)
+    return b""
 
 
 def gpu_backend(choice: str) -> GpuBackend:

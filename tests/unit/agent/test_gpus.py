@@ -1,5 +1,6 @@
 """GPUs as the driver shows them, and as they are pretended."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,24 @@ def test_on_a_fake_a_program_tells_what_it_holds(tmp_path: Path) -> None:
         GpuProcess(7, second, GIB),  # scripted, as nothing that was told of it is a number
     )
     assert [each.memory_bytes for each in gpus.usage().devices] == [4 * GIB, GIB]
+
+
+def test_what_a_task_puts_in_the_place_of_what_it_tells_is_not_read(tmp_path: Path) -> None:
+    """A link may lead to a file without an end, and a pipe is waited for by whoever reads it."""
+    gpus = FakeGpus(1)
+    gpus.attach(7, [gpu.gpu_id for gpu in gpus.devices()], tmp_path)
+    directory = tmp_path / FAKE_DIRECTORY
+    directory.mkdir()
+    (tmp_path / "elsewhere").write_text(str(4 * GIB))
+    (directory / "fake-0.1").symlink_to(tmp_path / "elsewhere")
+    (directory / "fake-0.2").mkdir()
+    assert [each.memory_bytes for each in gpus.usage().devices] == [GIB]
+    os.mkfifo(directory / "fake-0.3")
+    (directory / "fake-0.4").write_text(str(2 * GIB))
+    assert [each.memory_bytes for each in gpus.usage().devices] == [2 * GIB]
+    directory.rename(tmp_path / "moved")
+    directory.symlink_to(tmp_path / "moved")
+    assert [each.memory_bytes for each in gpus.usage().devices] == [GIB]
 
 
 def test_a_fake_gives_up_what_it_is_scripted_to_when_it_is_suspended() -> None:
