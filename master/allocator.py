@@ -28,6 +28,7 @@ from fairlead.common.values import Demand
 
 from .books import Agent, Books, Framework
 from .constraints import admits
+from .gang_books import OfferSet
 from .keep_apart import Presence
 from .preferences import Preferences
 from .quota import Outlook, is_owed
@@ -48,6 +49,8 @@ class Grant:
     role: Role
     resources: Resources
     fits_demand: bool
+    together: OfferSet | None = None
+    """With others it serves a gang."""
 
 
 @dataclass(slots=True, eq=False)
@@ -128,10 +131,13 @@ def _candidates(books: Books, settings: MasterSettings) -> Iterator[_Candidate]:
 
 
 def open_demand(books: Books, framework: Framework, role: Role) -> tuple[Demand, ...]:
-    """What is left of a stated demand when each outstanding offer is taken for what it serves."""
-    wants = tuple(framework.demands[role])
+    """What is left of a stated demand when each outstanding offer is taken for what it serves.
+
+    Gangs are served by `gang_offers`.
+    """
+    wants = tuple(demand for demand in framework.demands[role] if not demand.gang)
     for held in framework.offers.values():
-        if held.offer.role != role:
+        if held.offer.role != role or held.together is not None:
             continue
         agent, room = books.agents[held.offer.agent_id], held.offer.resources
         rest = []
@@ -160,13 +166,19 @@ def fitting(free: Resources, each: Resources, most: int) -> tuple[int, Resources
 
 def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
     """Whoever would refuse what competition left of its part takes no part: all over again."""
-    willing = [c for c in run.candidates if _may_have(run, c, agent, free)]
+    hold = _hold_on(run, agent)
+    willing = [
+        c
+        for c in run.candidates
+        if (hold is not None and c is hold[0]) or _may_have(run, c, agent, free)
+    ]
     while True:
-        _fill(run, willing, agent, free)
+        _fill(run, willing, agent, free, hold)
         content = [c for c in willing if not c.here or passes(_case(run, c, agent), c.here)]
         if len(content) == len(willing):
             break
         willing = content
+        hold = hold if hold is not None and hold[0] in content else None
     for candidate in willing:
         if here := candidate.here:
             fits_demand = candidate.wants is not None
@@ -177,8 +189,28 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
     run.candidates = [c for c in run.candidates if c.wants is None or c.wants]
 
 
-def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -> None:
-    """Bit by bit to whoever is furthest below its share, until nobody fits.
+_Hold = tuple[_Candidate, Demand]
+"""What is free is kept for that one, until this fits."""
+
+
+def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
+    framework_id, want = run.books.holds.get(agent.info.agent_id, (None, None))
+    if want is None:
+        return None
+    for candidate in run.candidates:
+        if candidate.framework.framework_id == framework_id and candidate.role == want.role:
+            for demand in candidate.wants or ():
+                if (demand.each, demand.constraints) == (want.each, want.constraints):
+                    is_able = could_hold(_case(run, candidate, agent), demand)
+                    return (candidate, demand) if is_able else None
+    return None
+
+
+def _fill(
+    run: _Run, willing: list[_Candidate], agent: Agent, free: Resources, hold: _Hold | None
+) -> None:
+    """Bit by bit to whoever is furthest below its share, until nobody fits; or until it is the turn
+    of one for whom what is left is kept.
 
     Shares only grow meanwhile, so a rank that still holds when it comes to the top is the lowest.
     """
@@ -189,6 +221,8 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
         key = (candidate.framework.framework_id, candidate.role)
         candidate.has_refused = key in agent.refused_by
         candidate.here, candidate.served = EMPTY, candidate.wants
+    if hold is not None:
+        _put_first(*hold)
     hungry = [(_rank(run, candidate, free), candidate) for candidate in willing]
     heapify(hungry)
     while hungry and free:
@@ -196,7 +230,12 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
         if (rank_now := _rank(run, candidate, free)) != rank:  # others of its role got something
             heapreplace(hungry, (rank_now, candidate))
             continue
-        bit = _next_bit(_case(run, candidate, agent), candidate, free, whole)
+        case = _case(run, candidate, agent)
+        if hold is not None and candidate is hold[0]:
+            if not part(case, free).contains(hold[1].each):
+                return
+            hold = None
+        bit = _next_bit(case, candidate, free, whole)
         if not bit:
             heappop(hungry)
             continue
@@ -204,6 +243,19 @@ def _fill(run: _Run, willing: list[_Candidate], agent: Agent, free: Resources) -
         candidate.here += bit
         run.tree.give(candidate.role, bit)
         run.present[candidate.framework.framework_id, candidate.role] = None
+
+
+def could_hold(case: Case, demand: Demand) -> bool:
+    """Whether this agent, were it empty, could serve one of it."""
+    whole, each = case.agent.info.resources, demand.each
+    is_large = whole.contains(each) and suits(case, demand)
+    return is_large and part(case, whole).contains(each) and passes(case, each)
+
+
+def _put_first(candidate: _Candidate, demand: Demand) -> None:
+    """Its other demands must not take the room that is kept for this one."""
+    others = [each for each in candidate.wants or () if each is not demand]
+    candidate.served = (demand, *others)
 
 
 def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -> bool:

@@ -5,21 +5,24 @@ The one place where held quantities change, so that the sums always agree; `proo
 """
 
 from dataclasses import field
+from typing import NamedTuple
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import ANY_GPU, AgentId, FrameworkId, OfferId, Role, SessionId, TaskId
+from fairlead.common.ids import ANY_GPU, AgentId, CallId, FrameworkId, OfferId, Role, SessionId, TaskId
 from fairlead.common.messages import Kill
 from fairlead.common.operators import AgentState, SetQuota
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import (
     AgentInfo,
+    Constraints,
     Demand,
     FrameworkInfo,
     HostUsage,
     Launch,
     Offer,
     Reason,
+    Reservation,
     RoleWish,
     TaskRef,
     TaskStatus,
@@ -103,6 +106,16 @@ class RunningAccept:
         return self.agent_id, self.accept_id
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Of a reservation: ordered by an operator, who waits until the agent has answered."""
+
+    order_id: str
+    whole: Resources
+    session: SessionId
+    call_id: CallId
+
+
 @dataclass(slots=True)
 class Agent:
     """An agent, its session if it has one, and what of it is in use."""
@@ -126,6 +139,10 @@ class Agent:
     accepts: dict[str, RunningAccept] = field(default_factory=dict)
     tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
     offers: dict[OfferId, HeldOffer] = field(default_factory=dict)
+    reservations: dict[Role, Reservation] = field(default_factory=dict)
+    """As it said last."""
+    changes: dict[Role, Change] = field(default_factory=dict)
+    """Ordered, and not answered yet."""
     refused_by: dict[tuple[FrameworkId, Role], None] = field(default_factory=dict)
     """Who has refused of what is free here, since anything was used here or given up."""
     _free: tuple[Resources, Resources, Resources, Resources] | None = None
@@ -173,6 +190,30 @@ class Refusals:
     """Of the timers that are set."""
 
 
+class Want(NamedTuple):
+    """A kind of task that a framework wants, however many of them."""
+
+    role: Role
+    each: Resources
+    constraints: Constraints
+
+    @property
+    def one(self) -> Demand:
+        return Demand(self.each, 1, self.constraints)
+
+
+@dataclass(slots=True)
+class Wait:
+    """For how long nothing of a kind was offered, and where room is kept for it."""
+
+    since: float
+    """Then it was wanted first, or most recently something became free of what is kept."""
+    hold: AgentId | None = None
+    missing: int = 0
+    """Then."""
+    tried: dict[AgentId, None] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Framework:
     """A framework, its session if it has one, and what it holds and wants."""
@@ -194,6 +235,8 @@ class Framework:
     filters: dict[tuple[Role, AgentId], Refusals] = field(default_factory=dict)
     refusals: int = 0
     """Fitting offers refused in a row."""
+    waits: dict[Want, Wait] = field(default_factory=dict)
+    """For what it waits, looked at now and then."""
     allocations: dict[Role, int] = field(default_factory=dict)
     """Offers so far, per role."""
     held: dict[Role, Resources] = field(default_factory=dict)
@@ -236,6 +279,8 @@ class Books:
     revocations: dict[str, Revocation] = field(default_factory=dict)
     """What is being taken back."""
     gangs: GangIndex = field(default_factory=GangIndex)
+    reserving: dict[AgentId, None] = field(default_factory=dict)
+    """Agents with reservations."""
     removed: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     """Frameworks that were torn down and are refused for ever."""
     capacity: Resources = EMPTY
@@ -244,6 +289,8 @@ class Books:
     """Resources that count in no share."""
     held: dict[Role, Resources] = field(default_factory=dict)
     """Used and offered by each role and all below it."""
+    holds: dict[AgentId, tuple[FrameworkId, Want]] = field(default_factory=dict)
+    """For whom, and for what, the free part of an agent is kept."""
     touched: dict[str, None] = field(default_factory=dict)
     dirty: dict[AgentId, None] = field(default_factory=dict)
     """Agents where something became free."""

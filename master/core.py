@@ -27,6 +27,7 @@ from .gangs import Gangs
 from .holds import Holds
 from .offer_log import OfferLog
 from .offers import Offers
+from .reserving import Reserving
 from .operators import Operators
 from .revoking import Revoking
 from .settings import MasterSettings
@@ -75,8 +76,11 @@ class Master:
         self._frameworks = Frameworks(
             self._context, self._offers, self._tasks, accepts, self._gang_accepts
         )
-        self._agents = Agents(self._context, self._offers, self._tasks, accepts, self._frameworks)
-        self._operators = Operators(self._context, self._tasks, self._frameworks)
+        reserving = Reserving(self._context, self._offers)
+        self._agents = Agents(
+            self._context, self._offers, self._tasks, accepts, self._frameworks, reserving
+        )
+        self._operators = Operators(self._context, self._tasks, self._frameworks, reserving)
         self._revoking = Revoking(self._context, self._tasks)
         self._last_step: float | None = None
         self._touched: dict[str, None] = {}
@@ -106,7 +110,7 @@ class Master:
         }
 
     @classmethod
-    def restore(
+    def restore(  # noqa: PLR0917 - all that a reign begins with
         cls,
         settings: MasterSettings,
         epoch: int,
@@ -195,6 +199,7 @@ class Master:
         is_order = isinstance(event, Received) and isinstance(event.message, OperatorCall)
         actions: list[object] = []
         context.actions = actions
+        context.version = self.version + 1
         self._pass_time(now)
         self._events[type(event)](event)
         for kind, *key in context.timers.due(now):

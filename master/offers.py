@@ -18,6 +18,7 @@ from .gang_offers import gang_grants
 from .holds import served
 from .preferences import liked_first
 from .quota import to_rescind
+from .reservations import reserved_part
 
 MOST_AT_ONCE = 40
 """Offers in one message: each describes its agent, and a message has a limit."""
@@ -102,6 +103,7 @@ class Offers:
             grant.framework.framework_id,
             grant.role,
             grant.resources,
+            reserved_part(grant.agent, grant.role, grant.resources),
             hostname=info.hostname,
             attributes=attributes_of(info),
             utilisation=grant.agent.usage,

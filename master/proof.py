@@ -12,6 +12,7 @@ from fairlead.common.resources import Resources, total
 from fairlead.common.roles import is_below, lineage
 
 from .books import Agent, Books, Framework, HeldOffer, RunningAccept, Task, own_part
+from .reservations import encroached
 
 Sessions = Mapping[SessionId, Agent | Framework | None]
 Amounts = tuple[int, ...]
@@ -38,6 +39,13 @@ def check(books: Books, sessions: Sessions) -> None:
         _check_role(books, role)
     for offer_id, held in books.offers.items():
         _check_offer(books, offer_id, held)
+    kept = {
+        wait.hold: (framework_id, want)
+        for framework_id, framework in books.frameworks.items()
+        for want, wait in framework.waits.items()
+        if wait.hold is not None
+    }
+    assert books.holds == kept, f"kept is {kept}, the books say {books.holds}"
 
 
 def check_touched(books: Books, sessions: Sessions, keys: Iterable[str]) -> None:
@@ -105,6 +113,10 @@ def _check_agent(books: Books, agent: Agent, sessions: Sessions) -> None:
         assert agent.state is AgentState.CONNECTED, f"{agent_id} is away and offered"
         free = agent.info.resources.without(used)  # it may have shrunk under its tasks
         assert free.contains(offered), f"{agent_id} is promised twice"
+        wrong = encroached(agent)
+        assert not wrong, f"{agent_id}: {wrong} is reserved, and offered to others"
+    assert bool(agent.reservations) == (agent_id in books.reserving), agent_id
+    assert agent.session is not None or not agent.changes, agent_id
 
 
 def _check_accept(books: Books, accept: RunningAccept) -> None:

@@ -19,6 +19,8 @@ class MasterSettings:
     return_s: float = 5.0
     """A new leader believes no absence before a framework has had so long to return to it."""
     offer_timeout_s: float = 30.0
+    gang_timeout_s: float = 30.0
+    """For the accepts of a gang to come together, and for its members to run."""
     min_filter_s: float = 1.0
     max_filter_s: float = 365 * 86400.0
     excluded_resources: tuple[str, ...] = ()
@@ -27,16 +29,18 @@ class MasterSettings:
     """An offer is at least one of these; none: as small as may be."""
     gpu_agents_for_all: bool = False
     """Not only for frameworks that use GPUs, where others could be served elsewhere."""
+    hold_after_s: float = 30.0
+    """A demand of which nothing fitted for so long has room kept for it; 0: never."""
     fair_refusals: int = 3
     """So many fitting offers refused in a row, and a demand is not believed until an accept."""
-    stall_s: float = 1.0
-    """A longer gap between steps was our own stall, and is nobody's silence."""
     revoke_after_s: float = 60.0
     """Whoever was below its guarantee or fair share for so long, with demand, is given what others
     hold too much of; 0: never.
     """
     revoke_grace_s: float = 30.0
     """Notice that those others have, to give back in their own way."""
+    stall_s: float = 1.0
+    """A longer gap between steps was our own stall, and is nobody's silence."""
     max_grants: int = 500
     """Grants in one step, or looks in vain at an agent; then messages are read before the
     allocation goes on.

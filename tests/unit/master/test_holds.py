@@ -1,0 +1,232 @@
+"""M28: nobody starves: among those who decline for ever, or beside a stream of small tasks."""
+
+import itertools
+
+import pytest
+from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
+
+from fairlead.common.ids import Role
+from fairlead.common.operators import SetWeight
+from fairlead.common.values import RoleWish
+from fairlead.master.settings import MasterSettings
+
+HOLD_S = 20.0
+SETTINGS = MasterSettings(hold_after_s=HOLD_S)
+
+
+class Stream:
+    """A framework whose small tasks take all that they can get, and end in turn."""
+
+    def __init__(self, h: MasterHarness, role: str = "small") -> None:
+        self.h = h
+        self.framework = h.framework(role=role, demands=[])
+        self.ends: list[tuple[float, AgentDouble, str]] = []
+        self._numbers = itertools.count()
+
+    def run(self, seconds: float, life_s: float = 8.0) -> None:
+        """For so long, or until told to stop."""
+        until = self.h.now + seconds
+        while self.h.now < until:
+            self.go_on(life_s)
+
+    def go_on(self, life_s: float = 8.0) -> None:
+        """One second more."""
+        h, framework = self.h, self.framework
+        for offer in framework.offers:
+            count = offer.resources.cpus // 1000
+            names = [f"{framework.role}-{next(self._numbers)}" for _ in range(count)]
+            framework.accept(offer, *(task(name) for name in names))
+            agent = next(a for a in h.agents if a.id == offer.agent_id)
+            # No two of them end together.
+            self.ends += [(h.now + life_s + n, agent, name) for n, name in enumerate(names)]
+        framework.wants(demand(100))
+        h.advance(1.0)
+        for end in [end for end in self.ends if end[0] <= h.now]:
+            self.ends.remove(end)
+            end[1].finishes(end[2])
+        h.tick()
+
+
+def seconds_until_offered(stream: Stream, framework: FrameworkDouble, most: float) -> float:
+    began = stream.h.now
+    while not framework.offers:
+        assert stream.h.now - began < most, f"nothing within {most} s"
+        stream.go_on()
+    return stream.h.now - began
+
+
+def test_m28_a_large_demand_is_not_starved_by_small_ones() -> None:
+    h = MasterHarness(SETTINGS)
+    for _ in range(3):
+        h.agent(cpus=4, mem="4GiB")
+    stream = Stream(h)
+    stream.run(10)
+    large = h.framework(role="large", demands=[demand(1, cpus=4)])
+    waited = seconds_until_offered(stream, large, 3 * HOLD_S)
+    assert waited >= HOLD_S
+    assert large.offered.cpus == 4000
+    stream.run(5)
+    assert not h.master.books.holds
+    assert stream.framework.offered.cpus + h.framework_books(stream.framework).used.cpus == 8000
+
+
+def test_m28_without_holds_it_starves() -> None:
+    h = MasterHarness(MasterSettings(hold_after_s=0))
+    h.agent(cpus=4, mem="4GiB")
+    stream = Stream(h)
+    stream.run(10)
+    large = h.framework(role="large", demands=[demand(1, cpus=4)])
+    stream.run(10 * HOLD_S)
+    assert not large.offers
+
+
+def test_m28_of_its_own_small_tasks_as_well() -> None:
+    """A framework's smaller demands do not take what is kept for its larger one."""
+    h = MasterHarness(SETTINGS)
+    a = h.agent(cpus=4, mem="4GiB")
+    f = h.framework(demands=[demand(4)])
+    f.launch(*(task(f"t{n}") for n in range(4)))
+    f.wants(demand(9), demand(1, cpus=4))
+    h.advance(HOLD_S * 1.5)
+    for n in range(3):
+        a.finishes(f"t{n}")
+        h.tick()
+        assert not f.offers
+    a.finishes("t3")
+    h.tick()
+    assert f.offered.cpus == 4000
+
+
+def test_m28_who_is_further_below_its_share_is_served_as_ever() -> None:
+    """A hold is no way to more than a share: it waits for those that come before."""
+    h = MasterHarness(SETTINGS)
+    a, b = h.agent(cpus=4, mem="4GiB"), h.agent(cpus=4, mem="4GiB")
+    large = h.framework(role="large", demands=[demand(1, cpus=4)])
+    held_by_large = large.offers[0].agent_id
+    large.launch(task("t0", cpus=4, mem="1GiB"))
+    other = next(agent for agent in (a, b) if agent.id != held_by_large)
+    small = h.framework(role="small", demands=[demand(4)])
+    small.launch(*(task(f"s{n}") for n in range(4)))
+    large.wants(demand(1, cpus=4))
+    h.advance(HOLD_S * 1.5)
+    assert h.master.books.holds
+    small.wants(demand(1))
+    other.finishes("s0")
+    h.tick()
+    assert small.offered.cpus == 1000
+
+
+def held(h: MasterHarness) -> list[str]:
+    return list(h.master.books.holds)
+
+
+def full(h: MasterHarness, *cpus: float) -> list[AgentDouble]:
+    """Agents that are full of tasks of one cpu, t0, t1, … each."""
+    agents = [h.agent(cpus=each, mem=f"{each}GiB") for each in cpus]
+    f = h.framework(role="full", demands=[demand(int(sum(cpus)))])
+    names = (f"t{n}" for n in itertools.count())
+    for agent in agents:
+        for offer in [offer for offer in f.offers if offer.agent_id == agent.id]:
+            count = offer.resources.cpus // 1000
+            f.accept(offer, *(task(name) for name in itertools.islice(names, count)))
+    f.wants()
+    return agents
+
+
+def test_m28_room_is_kept_where_it_can_be_of_use() -> None:
+    h = MasterHarness(SETTINGS)
+    _, large = full(h, 2, 4)
+    h.framework(role="large", demands=[demand(1, cpus=3)])
+    h.advance(HOLD_S * 1.5)
+    assert held(h) == [large.id]
+
+
+@pytest.mark.parametrize("how", ["wants less", "suppresses", "leaves", "never honours it"])
+def test_m28_who_no_longer_waits_has_nothing_kept(how: str) -> None:
+    h = MasterHarness(SETTINGS)
+    (agent,) = full(h, 4)
+    f = h.framework(role="large", demands=[demand(1, cpus=3)])
+    h.advance(HOLD_S * 1.5)
+    assert held(h) == [agent.id]
+    match how:
+        case "wants less":
+            f.wants(demand(1, cpus=1))
+        case "suppresses":
+            f.disconnects()
+            f.wishes = (RoleWish(Role("large"), suppressed=True),)
+            f.connects()
+        case "leaves":
+            f.disconnects()
+        case _:
+            h.framework_books(f).refusals = 3
+    g = h.framework(role="other", demands=[demand(2)])
+    agent.finishes("t0", "t1")
+    h.advance(HOLD_S / 4)
+    assert not held(h) or how == "wants less"
+    assert g.offered.cpus + f.offered.cpus == 2000
+
+
+def test_m28_a_hold_moves_on_when_nothing_becomes_free() -> None:
+    """Where long tasks stand it would wait for ever."""
+    h = MasterHarness(SETTINGS)
+    agents = full(h, 4, 4, 4)
+    h.framework(role="large", demands=[demand(1, cpus=4)])
+    seen: list[str] = []
+    for _ in range(6):
+        h.advance(HOLD_S * 1.2)
+        seen += [name for name in held(h) if name not in seen[-1:]]
+    assert set(seen) == {agent.id for agent in agents}
+
+
+def test_m28_a_hold_stays_where_more_becomes_free() -> None:
+    h = MasterHarness(SETTINGS)
+    a, _ = full(h, 4, 4)
+    h.framework(role="large", demands=[demand(1, cpus=4)])
+    a.finishes("t0")
+    h.advance(HOLD_S * 1.2)
+    for name in ("t1", "t2"):
+        assert held(h) == [a.id]
+        a.finishes(name)
+        h.advance(HOLD_S)
+    assert held(h) == [a.id]
+
+
+# --- among those who decline
+
+
+@pytest.mark.parametrize("states_demand", [True, False])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_m28_who_wants_something_launches_before_decliners_see_an_agent_twice(
+    *, states_demand: bool, is_last: bool
+) -> None:
+    """A hundred of them decline whatever comes; they state a demand, or none."""
+    h = MasterHarness()
+    agents = [h.agent(cpus=4, mem="4GiB") for _ in range(3)]
+    h.orders(SetWeight(Role("busy"), 0.001))
+    wanting = h.framework(role="busy", demands=[demand(12)])
+    for offer in wanting.offers:  # so that its share is above all others'
+        names = [f"{offer.agent_id}-{n}" for n in range(offer.resources.cpus // 1000)]
+        wanting.accept(offer, *(task(name) for name in names))
+    wanting.wants()
+    decliners = [
+        h.framework(role=f"role{n}", demands=[demand(4)] if states_demand else None)
+        for n in range(100)
+    ]
+    if not is_last:
+        wanting.wants(demand(1))
+    agents[0].finishes(f"{agents[0].id}-0")
+    rounds = 0
+    while not wanting.offers:
+        h.tick()
+        if is_last and rounds == 50:
+            wanting.wants(demand(1))
+        for f in decliners:
+            if f.offers:
+                f.decline(refuse_s=0)
+        for f in decliners:
+            seen = [offer.agent_id for offer in f.seen_offers]
+            assert len(seen) == len(set(seen)), "offered the same agent twice"
+        h.advance(0.01)
+        rounds += 1
+        assert rounds < 200
+    wanting.launch(task("at-last"))
