@@ -109,11 +109,11 @@ class Accepts:
         for held in helds:
             books.drop_offer(held)
             self._context.log_offer(OfferEventKind.ACCEPTED, held.offer, program.summary)
-        if program.moved:
+        if program.is_followed:
             books.add_accept(_running(program, call.refuse_s))
         self.tell_bad(program)
         for launch in program.launches.values():
-            self._tasks.launch(program, launch, EMPTY if program.moved else launch.task.resources)
+            self._tasks.launch(program, launch, EMPTY if program.is_followed else launch.task.resources)
         if helds:
             self._offers.refuse(helds[0].offer, program.spare, call.refuse_s)
         self._send(program)

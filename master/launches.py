@@ -36,7 +36,7 @@ def _trouble(framework: Framework, info: TaskInfo) -> str:
         return f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
     if trouble := bad_priority(info.priority):
         return f"priority: {trouble}"
-    ignored = ["gang", "uris", "health_check"]
+    ignored = ["uris", "health_check"]
     if info.container is None:
         ignored.append("user")
     unknown = next((name for name in ignored if getattr(info, name)), "")

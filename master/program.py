@@ -18,12 +18,15 @@ from fairlead.common.values import (
     Launch,
     LaunchGroup,
     Operation,
+    Reserve,
     Resize,
     Resume,
     Suspend,
     TaskState,
+    Unreserve,
 )
 
+from .bindings import reserve, unreserve
 from .books import Agent, Framework, Task
 from .launches import trouble_of
 
@@ -69,6 +72,13 @@ class Program:
     """By each launch and each resumed task."""
     size: int = 0
     """Of its launches, in bytes, about."""
+    reserved: Resources | None = None
+    """For its role by then, beside what its agent fixed; None: as it was."""
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the agent has to say when it has ended; launches alone tell of themselves."""
+        return bool(self.moved) or self.reserved is not None
 
     @property
     def brought(self) -> Resources:
@@ -203,6 +213,8 @@ _STEPS: Mapping[type, Callable[[Program, Any], str]] = {
     Suspend: Program.suspend,
     Resume: Program.resume,
     Resize: Program.resize,
+    Reserve: reserve,
+    Unreserve: unreserve,
 }
 KNOWN = tuple(_STEPS)
 """The operations of this version."""

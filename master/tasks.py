@@ -92,6 +92,8 @@ class Tasks:
     def never_seen(self, task: Task) -> None:
         """Its agent has come without it, and ran nothing of it."""
         state, reason, message = _never_seen(is_killed=task.kill_grace_s is not None)
+        if task.kill_message:
+            reason, message = task.kill_reason, task.kill_message
         self.decide(task, state, reason, message)
 
     # --- launched
@@ -256,6 +258,13 @@ class Tasks:
         self.send_kill(task)
         return Code.OK, ""
 
+    def end(self, task: Task, reason: Reason, message: str) -> None:
+        """The master's own order, with the grace that the task itself asks for."""
+        if not task.is_terminal and task.kill_grace_s is None:
+            task.kill_grace_s = task.launch.task.kill_grace_s
+            task.kill_reason, task.kill_message = reason, message
+            self.send_kill(task)
+
     def send_kill(self, task: Task) -> None:
         """Now, or when its agent is back."""
         if task.kill_grace_s is not None and not task.is_terminal:
@@ -266,6 +275,8 @@ class Tasks:
                 task.launch.launch_uuid,
                 task.kill_grace_s,
                 task.kill_signal,
+                task.kill_reason,
+                task.kill_message,
             )
             self._context.to_agent(agent, body)
 

@@ -37,10 +37,12 @@ def is_more(
     return bool((_counts(after) - _counts(before)).keys() - _counts(open_before).keys())
 
 
-def _counts(demands: Sequence[Demand]) -> Counter[tuple[Resources, Constraints]]:
-    counts: Counter[tuple[Resources, Constraints]] = Counter()
+def _counts(demands: Sequence[Demand]) -> Counter[tuple[Resources, Constraints, int]]:
+    """Of single tasks, and of gangs of each size."""
+    counts: Counter[tuple[Resources, Constraints, int]] = Counter()
     for wanted in demands:
-        counts[wanted.each, wanted.constraints] += wanted.count
+        size = wanted.count if wanted.gang else 1
+        counts[wanted.each, wanted.constraints, size if wanted.gang else 0] += wanted.count // size
     return counts
 
 
@@ -69,8 +71,6 @@ def bad_demands(info: FrameworkInfo, demands: tuple[RoleDemand, ...]) -> Answer 
             return Code.INVALID, f"demands[{index}].demands", f"more than {MAX_DEMANDS} kinds"
         for position, demand in enumerate(wanted.demands):
             field = f"demands[{index}].demands[{position}]"
-            if demand.gang:
-                return Code.UNSUPPORTED, f"{field}.gang", "not in this version"
             named[field] = demand.constraints
     return (
         _bad_role(info, [wanted.role for wanted in demands], "demands")

@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fairlead.common.ids import LaunchUuid
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import Accept
 from fairlead.common.values import Launch, LaunchGroup, Operation
 
 
 def launches_of(call: Accept) -> Iterator[Launch]:
     """All of them, those in groups too."""
-    for operation in call.operations:
-        if isinstance(operation, LaunchGroup):
-            yield from operation.launches
-        elif isinstance(operation, Launch):
-            yield operation
+    return launches_in(call.operations)
 
 
 class LaunchNames:

@@ -27,7 +27,9 @@ from fairlead.common.values import (
     Constraints,
     Demand,
     FrameworkInfo,
+    Gang,
     Launch,
+    LaunchGroup,
     Offer,
     Operation,
     Resize,
@@ -185,6 +187,13 @@ def launch(*tasks: TaskInfo) -> tuple[Launch, ...]:
     return tuple(Launch(info, LaunchUuid("")) for info in tasks)
 
 
+def launch_group(*tasks: TaskInfo) -> LaunchGroup:
+    """One operation that launches these tasks on one agent: all start or none, and when one fails
+    or is killed the others are ended.
+    """
+    return LaunchGroup(launch(*tasks))
+
+
 def accept(offers: Sequence[Offer], *tasks: TaskInfo, refuse_s: float = 5.0) -> Accept:
     """Use these offers of one agent for these tasks; what is left over is declined."""
     return Accept(tuple(offer.offer_id for offer in offers), launch(*tasks), refuse_s=refuse_s)
@@ -197,6 +206,25 @@ def order(*operations: Operation, offers: Sequence[Offer] = (), refuse_s: float 
     named = (op.task_id for op in operations if isinstance(op, Suspend | Resume | Resize))
     task_ids = tuple(dict.fromkeys(named))
     return Accept(tuple(offer.offer_id for offer in offers), operations, task_ids, refuse_s)
+
+
+def gang(
+    gang_id: str, offers: Sequence[Offer], tasks: Sequence[TaskInfo], *, refuse_s: float = 5.0
+) -> tuple[Accept | Decline, ...]:
+    """All of these tasks, over offers of any agents, or none of them: one accept for each offer
+    that is used, which the master takes together; the other offers are declined.
+
+    Nothing, if the tasks do not fit. The id is used once, like that of a task.
+    """
+    mark, left = Gang(gang_id, len(tasks)), list(tasks)
+    orders: list[Accept | Decline] = []
+    for offer in offers:
+        here = fitting(offer.resources, left)
+        left = [info for info in left if info not in here]
+        ids = (offer.offer_id,)
+        used = Accept(ids, launch(*here), refuse_s=refuse_s, gang=mark)
+        orders.append(used if here else Decline(ids, refuse_s))
+    return () if left else tuple(orders)
 
 
 def suspend(
@@ -234,9 +262,11 @@ def wanting(
     count: int,
     role: str = "default",
     constraints: Constraints = ANYWHERE,
+    *,
+    gang: bool = False,
 ) -> tuple[RoleDemand, ...]:
-    """The demand of `count` tasks that are all alike."""
-    demands = (Demand(resources, count, constraints),) if count else ()
+    """The demand of `count` tasks that are all alike; as a gang, of all of them at once."""
+    demands = (Demand(resources, count, constraints, gang),) if count else ()
     return (RoleDemand(Role(role), demands),)
 
 
@@ -290,7 +320,9 @@ __all__ = [
     "decline",
     "fitting",
     "framework",
+    "gang",
     "launch",
+    "launch_group",
     "order",
     "resize",
     "resume",

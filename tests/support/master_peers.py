@@ -20,6 +20,7 @@ from fairlead.common.ids import (
     TaskId,
     UpdateUuid,
 )
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
     Accept,
@@ -60,6 +61,7 @@ from fairlead.common.values import (
     Demand,
     FrameworkInfo,
     Launch,
+    LaunchGroup,
     Offer,
     Operation,
     Reason,
@@ -74,6 +76,7 @@ from fairlead.common.values import (
     TaskState,
     TaskStatus,
 )
+from fairlead.frameworks.kit.scheduler import gang
 
 if TYPE_CHECKING:
     from tests.support.master_harness import MasterHarness
@@ -93,9 +96,11 @@ def task(task_id: str = "t1", *, cpus: float = 1, mem: str = "1GiB", gpus: float
     return TaskInfo(TaskId(task_id), task_id, Command(("sleep", "1")), resources)
 
 
-def demand(count: int = 1, *, cpus: float = 1, mem: str = "1GiB", gpus: float = 0) -> Demand:
+def demand(
+    count: int = 1, *, cpus: float = 1, mem: str = "1GiB", gpus: float = 0, gang: bool = False
+) -> Demand:
     """So many tasks of that size are wanted."""
-    return Demand(Resources.of(cpus=cpus, mem=gib(mem), gpus=gpus), count)
+    return Demand(Resources.of(cpus=cpus, mem=gib(mem), gpus=gpus), count, gang=gang)
 
 
 @dataclass(eq=False)
@@ -217,8 +222,8 @@ class AgentDouble(Peer):
 
     def _run(self, run: RunAccept) -> None:
         self.frameworks[run.framework.framework_id] = run.framework
-        launches = [each for each in run.operations if isinstance(each, Launch)]
-        is_program = len(launches) < len(run.operations)
+        launches = tuple(launches_in(run.operations))
+        is_program = not all(isinstance(each, Launch | LaunchGroup) for each in run.operations)
         if is_program:
             self.programs.begin(run)
         for operation in launches:
@@ -445,6 +450,22 @@ class FrameworkDouble(Peer):
         offer_ids = tuple(offer.offer_id for offer in offers)
         task_ids = tuple(dict.fromkeys(named))
         return self.result(Accept(offer_ids, operations, task_ids, refuse_s))
+
+    def takes_gang(
+        self, gang_id: str, *tasks: TaskInfo, offers: Iterable[Offer] | None = None
+    ) -> list[CallResult]:
+        """All of these tasks over the offers that it holds; the answers, which may come later."""
+        chosen = tuple(self.offers if offers is None else offers)
+        before = len(self.results)
+        for order in gang(gang_id, chosen, tasks):
+            if isinstance(order, Accept):
+                named = (f"u-{each.task.task_id}" for each in launches_in(order.operations))
+                pairs = zip(launches_in(order.operations), named, strict=True)
+                launches = tuple(replace(each, launch_uuid=LaunchUuid(u)) for each, u in pairs)
+                self.call(replace(order, operations=launches))
+            else:
+                self.call(order)
+        return self.results[before:]
 
     def launch(self, *tasks: TaskInfo) -> None:
         """On the one offer that it holds."""

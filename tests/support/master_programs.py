@@ -2,6 +2,7 @@
 operation at a time, when the test says so.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from fairlead.common.messages import AcceptEnded, AcceptProgress, RunAccept
 from fairlead.common.resources import Resources, total
 from fairlead.common.values import (
     Launch,
+    LaunchGroup,
     Operation,
     Reason,
     Resize,
@@ -32,7 +34,7 @@ class Running:
 
     @property
     def task_ids(self) -> tuple[TaskId, ...]:
-        return tuple(dict.fromkeys(map(task_id_of, self.run.operations)))
+        return tuple(dict.fromkeys(map(task_id_of, singly(self.run.operations))))
 
 
 class Programs:
@@ -68,7 +70,8 @@ class Programs:
             if each.next_operation < len(each.run.operations):
                 operation = each.run.operations[each.next_operation]
                 each.next_operation += 1
-                self._carry_out(each, operation)
+                for single in singly((operation,)):
+                    self._carry_out(each, single)
             else:
                 self._end(each, -1, "")
             return True
@@ -83,7 +86,7 @@ class Programs:
         """The next operation of the oldest accept; the rest is not done."""
         each = next(iter(self.running.values()))
         index = each.next_operation
-        for operation in each.run.operations[index:]:
+        for operation in singly(each.run.operations[index:]):
             task_id = task_id_of(operation)
             known = self._agent.living.get(task_id)
             if known is None or known.latest.state.is_terminal:
@@ -126,6 +129,15 @@ class Programs:
                 agent.becomes(task_id, TaskState.RUNNING, resources=wanted)
             case _:
                 raise AssertionError(f"not in this version: {operation}")
+
+
+def singly(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Groups as the launches that they are made of."""
+    for operation in operations:
+        if isinstance(operation, LaunchGroup):
+            yield from operation.launches
+        else:
+            yield operation
 
 
 def task_id_of(operation: Operation) -> TaskId:

@@ -15,9 +15,7 @@ from fairlead.common.sizes import MAX_TASK_BYTES
 from fairlead.common.values import (
     Command,
     Container,
-    Gang,
     Launch,
-    LaunchGroup,
     Operation,
     Reason,
     Reserve,
@@ -279,7 +277,6 @@ def test_m37_an_accept_without_offers_is_refused() -> None:
 @pytest.mark.parametrize(
     "operation",
     [
-        LaunchGroup(()),
         Reserve(Role("dl"), Resources.of(cpus=1)),
         Unreserve(Role("dl"), Resources.of(cpus=1)),
     ],
@@ -296,14 +293,6 @@ def test_m37_an_operation_not_in_this_version_is_refused_with_its_index(
     assert (result.code, result.field) == (Code.UNSUPPORTED, "operations[1]")
     assert not a.orders
     assert f.accept(offer, task("t1")) is Code.OK, "the offer is as it was"
-
-
-def test_m37_a_gang_is_refused_until_there_are_gangs() -> None:
-    h = MasterHarness()
-    h.agent()
-    f = h.framework()
-    result = f.result(Accept((f.offers[0].offer_id,), gang=Gang("g", 2)))
-    assert (result.code, result.field) == (Code.UNSUPPORTED, "gang")
 
 
 def test_an_accept_without_launches_is_a_decline() -> None:

@@ -520,7 +520,6 @@ def test_m37_demands_that_make_no_sense_are_refused_naming_the_field() -> None:
     wrong = {
         "demands[0].role": (RoleDemand(other, ()),),
         "demands[1].role": (RoleDemand(dl, ()), RoleDemand(dl, ())),
-        "demands[0].demands[1].gang": (RoleDemand(dl, (demand(), Demand(each, 2, gang=True))),),
         f"demands[0].demands[0].{pattern}": (RoleDemand(dl, (Demand(each, 1, regex),)),),
         "demands": (RoleDemand(dl, (Demand(each, 1, hundred),)),),
         "demands[0].demands": (RoleDemand(dl, (demand(),) * 1001),),

@@ -1,0 +1,76 @@
+"""What the books know of gangs: the members of each, and offers that were made together.
+
+For `gangs`, which judges them, and for `offers`. A group of launches is a gang of one agent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from fairlead.common.dataclass import dataclass
+from fairlead.common.ids import FrameworkId, TaskId
+from fairlead.common.values import Demand
+
+if TYPE_CHECKING:
+    from .books import Task
+
+GangKey = tuple[FrameworkId, str]
+"""Whose, and its id."""
+
+
+@dataclass(slots=True, eq=False)
+class OfferSet:
+    """Offers that together serve one gang: when one is taken back, so are the others."""
+
+    demand: Demand
+    is_distrusted: bool = False
+    """It was not used, which counts once."""
+
+
+@dataclass(slots=True)
+class Gang:
+    """A gang with members in the books. Once it has formed, members may be forgotten."""
+
+    size: int
+    members: dict[TaskId, "Task"] = field(default_factory=dict)
+    until: float | None = None
+    """By then, in time that we were awake, all have to run."""
+    has_formed: bool = False
+    broken: str = ""
+    """Why; then no member is to live."""
+
+
+@dataclass(slots=True)
+class GangIndex:
+    """All gangs, and those of whose members something has changed."""
+
+    gangs: dict[GangKey, Gang] = field(default_factory=dict)
+    _touched: dict[GangKey, None] = field(default_factory=dict)
+
+    def add(self, task: "Task") -> None:
+        if (key := _key(task)) is not None:
+            assert task.launch.task.gang is not None
+            gang = self.gangs.setdefault(key, Gang(task.launch.task.gang.size))
+            gang.members[task.task_id] = task
+            self._touched[key] = None
+
+    def drop(self, task: "Task") -> None:
+        """With its last member it is forgotten."""
+        if (key := _key(task)) is not None and (gang := self.gangs.get(key)) is not None:
+            gang.members.pop(task.task_id, None)
+            if not gang.members:
+                del self.gangs[key]
+
+    def touch(self, task: "Task") -> None:
+        if (key := _key(task)) is not None:
+            self._touched[key] = None
+
+    def take_touched(self) -> Iterator[tuple[GangKey, Gang]]:
+        """Since it was asked last."""
+        touched, self._touched = self._touched, {}
+        return ((key, self.gangs[key]) for key in touched if key in self.gangs)
+
+
+def _key(task: "Task") -> GangKey | None:
+    gang = task.launch.task.gang
+    return None if gang is None else (task.framework_id, gang.gang_id)
