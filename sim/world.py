@@ -249,8 +249,11 @@ class World:
             node = machine.node
             if node is None or not node.is_alive or connected[node.name] != 1:
                 return f"{name} is not registered"
-        if any(agent.state not in (CONNECTED, UNREACHABLE) for agent in books.agents.values()):
+        states = [agent.state for agent in books.agents.values()]
+        if states.count(CONNECTED) + states.count(UNREACHABLE) < len(states):
             return "what became of an agent is still open"
+        if states.count(CONNECTED) > len(self._hosts):
+            return "an agent that is no more is believed to be there"
         for name, host in self._frameworks.items():
             if host.has_stopped:
                 continue
