@@ -88,7 +88,7 @@ async def _begun(engine: DockerEngine, spec: LaunchSpec, image: str) -> Started:
     deadline = time.monotonic() + START_S
     state: dict[str, Any] = {}
     started, next_look = None, 0.0
-    while not marker.exists():
+    while not _is_there(marker):
         if time.monotonic() >= next_look:
             if state.get("Status") in ENDED:
                 raise ContainerError(_why_not(spec, image, int(state["ExitCode"])))
@@ -105,6 +105,14 @@ async def _begun(engine: DockerEngine, spec: LaunchSpec, image: str) -> Started:
     return started or NOBODY
 
 
+def _is_there(path: Path) -> bool:
+    """In a sandbox. Who may not look was forbidden to by its program, which has begun then."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
 async def _inspect(engine: DockerEngine, name: str) -> dict[str, Any]:
     """Of an engine that is started again meanwhile, too."""
     return await engine.ask(lambda client: client.inspect_container(name), patience_s=PATIENCE_S)
@@ -113,7 +121,7 @@ async def _inspect(engine: DockerEngine, name: str) -> dict[str, Any]:
 def _why_not(spec: LaunchSpec, image: str, code: int) -> str:
     """As for processes, from how the shell in it ended."""
     program = shorten(spec.argv[0], _NAME_LENGTH)
-    if not (spec.sandbox / "stdout").exists():
+    if not _is_there(spec.sandbox / "stdout"):
         return f"cannot use the image {image}: it has no /bin/sh, which writes a task's output"
     if code == NOT_FOUND:
         where = "" if "/" in program else " in PATH"

@@ -302,7 +302,7 @@ def _told(directory: Path | None) -> dict[GpuId, int]:
 
 
 def _number_in(directory: Path, name: str) -> bytes:
-    """A task may put anything there: nothing that has no end, or that one would wait for, is read."""
+    """A task may put anything there: what has no end, or would be waited for, is not read."""
     with suppress(OSError):
         descriptor = open_plain(directory.parent, directory.name, name, os.O_RDONLY)
         try:

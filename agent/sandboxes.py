@@ -21,7 +21,11 @@ REMOVED = ".removed"
 
 def check_inside(root: Path, sandbox: Path) -> None:
     """ContainerError if the path would leave the root, through a link for instance."""
-    if sandbox == root or not sandbox.resolve().is_relative_to(root.resolve()):
+    try:
+        is_inside = sandbox != root and sandbox.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError) as error:  # links in a circle: a task of the same user made them
+        raise ContainerError(f"the sandbox {sandbox} cannot be looked at: {error}") from None
+    if not is_inside:
         raise ContainerError(f"the sandbox {sandbox} lies outside of {root}")
 
 

@@ -79,6 +79,17 @@ def test_what_a_task_puts_in_the_place_of_the_agents_mark_is_not_the_agents_end(
     assert asyncio.run(begin(Quick(marker), spec)).pid == 0
 
 
+def test_a_sandbox_that_its_program_has_closed_to_the_agent_is_one_that_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")  # root is not refused anything
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    spec = spec_in(tmp_path)
+    assert asyncio.run(begin(Restarted(spec.sandbox / STARTED), spec)).pid == 0
+
+
 def test_a_sandbox_that_cannot_be_its_users_is_a_failed_launch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

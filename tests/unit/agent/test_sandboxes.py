@@ -20,6 +20,13 @@ def test_inside_is_inside_whatever_links_say(tmp_path: Path) -> None:
             check_inside(root, path)
 
 
+def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:
+    """A task of the agent's own user may make them: one launch fails of it, not the agent."""
+    (tmp_path / "f").symlink_to(tmp_path / "f")
+    with pytest.raises(ContainerError, match=r"cannot be looked at|lies outside"):
+        check_inside(tmp_path, tmp_path / "f" / "t" / "u")
+
+
 def test_those_that_are_there(tmp_path: Path) -> None:
     assert list_sandboxes(tmp_path / "none") == []
     for name in ("f1/t1/u1", "f1/t1/u2", "f2/t2/u3", "f3/t4", ".removed/a/b"):
