@@ -256,6 +256,7 @@ class Process:
         if self.is_heard_at_once:
             for action in actions:
                 self._observe(action)
+            stage.auditor.decided(stage.clock.now, self.name)
         self._outbox.push(actions)
         if self.is_alive:
             self._arm()

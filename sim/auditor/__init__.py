@@ -30,6 +30,7 @@ from fairlead.common.messages import (
     RegisterAgent,
     Revive,
     RunAccept,
+    SetDemand,
     StatusUpdated,
     Subscribe,
     Subscribed,
@@ -37,7 +38,13 @@ from fairlead.common.messages import (
     TaskUpdated,
     Teardown,
 )
-from fairlead.common.operators import KillAnyTask, OperatorCall, TeardownFramework
+from fairlead.common.operators import (
+    KillAnyTask,
+    OperatorCall,
+    SetQuota,
+    SetWeight,
+    TeardownFramework,
+)
 from fairlead.common.resources import Resources
 from fairlead.common.values import Launch, TaskState, TaskStatus
 
@@ -139,6 +146,15 @@ class Auditor:
             self._containers.kill_wanted(call.body.framework_id, call.body.task_id)
         elif isinstance(call.body, TeardownFramework):
             self._facts.over[call.body.framework_id] = None
+        elif isinstance(call.body, SetWeight):
+            self._facts.weights.setdefault(call.body.role, [1.0]).append(call.body.weight)
+        elif isinstance(call.body, SetQuota):
+            self._facts.quotas.setdefault(call.body.role, [None]).append(call.body)
+
+    def decided(self, now: float, name: str) -> None:
+        """A master has said all that one step made it say."""
+        if name in self._offers:
+            self._offers[name].decided(now)
 
     def told(self, who: str, status: TaskStatus) -> None:
         """A scheduler, in this incarnation, is given a status."""
@@ -233,7 +249,7 @@ class Auditor:
         if isinstance(body, OffersMade):
             self._ledger(link).made(now, link, body)
         elif isinstance(body, OffersRescinded):
-            self._ledger(link).rescinded(body)
+            self._ledger(link).rescinded(now, body)
         elif isinstance(body, CallResult) and not link.is_echo:
             self._sessions.answered(link, body)
         elif isinstance(body, Subscribed):
@@ -276,6 +292,8 @@ class Auditor:
             ledger.revived(link, body)
         elif isinstance(body, Suppress):
             ledger.suppressed(link, body)
+        elif isinstance(body, SetDemand):
+            ledger.demanded(link, body)
         elif isinstance(body, Teardown):
             ledger.over(link.framework_id)
 

@@ -3,8 +3,10 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from fairlead.common.ids import AgentId, FrameworkId
+from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.messages import FrameworkAway
+from fairlead.common.operators import SetQuota
+from fairlead.common.resources import Resources
 
 NEVER = float("inf")
 LATE_S = 45.0
@@ -28,6 +30,12 @@ class Terms:
     agent_timeout_s: float = 75.0
     min_filter_s: float = 1.0
     offer_timeout_s: float = 30.0
+    fair_refusals: int = 3
+    minimum_offers: tuple[Resources, ...] = ()
+    excluded: tuple[str, ...] = ()
+    """Resources that count in no share."""
+    in_order: bool = True
+    """Whether offers go by shares; not in a lottery."""
 
 
 @dataclass(slots=True)
@@ -73,6 +81,9 @@ class Facts:
     """When a framework spoke again after it had been away beyond its limit."""
     limits: dict[FrameworkId, float] = field(default_factory=dict)
     hosts: dict[AgentId, str] = field(default_factory=dict)
+    weights: dict[Role, list[float]] = field(default_factory=dict)
+    """All that were ordered, and what it was before: which of them counts is not known."""
+    quotas: dict[Role, list[SetQuota | None]] = field(default_factory=dict)
 
     def link(self, number: int) -> Link:
         return self.links.setdefault(number, Link(number))

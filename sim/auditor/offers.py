@@ -7,9 +7,9 @@ The ledger is of one master process; what another leader promised is void with i
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role, TaskId
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId
 from fairlead.common.messages import (
     Accept,
     AcceptEnded,
@@ -19,6 +19,7 @@ from fairlead.common.messages import (
     RegisterAgent,
     Revive,
     RunAccept,
+    SetDemand,
     Subscribe,
     Suppress,
     TaskUpdated,
@@ -26,31 +27,13 @@ from fairlead.common.messages import (
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Launch, Offer
 
+from . import fairness
+from .fairness import Scene
 from .laws import Facts, Link, ViolationError
+from .parties import Agent, Framework
 from .parts import MOVES, Move, Part, move_of, part_of
 
 HOUR_S = 3600.0
-
-
-@dataclass(slots=True)
-class _Agent:
-    """What the messages say of an agent: what it has, what runs, on which link it speaks."""
-
-    capacity: Resources
-    link: int
-    used: dict[LaunchUuid, Resources] = field(default_factory=dict)
-    names: dict[tuple[FrameworkId, TaskId], LaunchUuid] = field(default_factory=dict)
-    accepts: dict[str, Part] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Framework:
-    """On which link it speaks, and what it does not want."""
-
-    link: int
-    roles: tuple[Role, ...]
-    suppressed: dict[Role, None] = field(default_factory=dict)
-    filters: dict[tuple[Role, AgentId], list[tuple[Resources, float]]] = field(default_factory=dict)
 
 
 class Offers:
@@ -59,14 +42,16 @@ class Offers:
     def __init__(self, facts: Facts, server: str) -> None:
         self._facts = facts
         self._server = server
-        self._agents: dict[AgentId, _Agent] = {}
-        self._frameworks: dict[FrameworkId, _Framework] = {}
+        self._agents: dict[AgentId, Agent] = {}
+        self._frameworks: dict[FrameworkId, Framework] = {}
         self._outstanding: dict[OfferId, Offer] = {}
         self._made: dict[OfferId, float] = {}
         self._reports: dict[int, list[RegisterAgent]] = {}
         self._accepted: dict[LaunchUuid, None] = {}
         self._ordered: Counter[str] = Counter()
         """Moves of tasks that their frameworks asked for and no agent was told yet."""
+        self._fresh: list[Offer] = []
+        """Made in the step that is under way."""
 
     # --- agents
 
@@ -78,11 +63,15 @@ class Offers:
         calls = self._reports.pop(link.number, [])
         if not calls:
             raise ViolationError("agents ask first", f"{self._server} registers {agent_id} unasked")
-        agent = self._agents[agent_id] = _Agent(calls[0].agent.resources, link.number)
+        agent = self._agents[agent_id] = Agent(
+            replace(calls[0].agent, agent_id=agent_id), link.number
+        )
+        agent.has_reservations = any(call.reservations for call in calls)
         for call in calls:
             for task in call.tasks:
                 if not task.latest.state.is_terminal:
                     agent.used[task.launch_uuid] = task.resources
+                    agent.owners[task.launch_uuid] = (task.framework_id, task.role)
                     agent.names[task.framework_id, task.task.task_id] = task.launch_uuid
         for progress in (each for call in calls for each in call.accepts):
             launches = {
@@ -95,16 +84,20 @@ class Offers:
             uuids = [agent.names[name] for name in named if name in agent.names]
             part = Part.begun(progress.resources, uuids, launches, agent.used)
             agent.accepts[progress.accept_id] = part
+            agent.owners[progress.accept_id] = (progress.framework_id, progress.role)
         self._void(lambda offer: offer.agent_id == agent_id)
 
     def updated(self, link: Link, update: TaskUpdated) -> None:
         agent = self._agents.get(link.agent_id)
         if agent is None or agent.link != link.number:
             return
+        uuid = update.latest.launch_uuid
+        if update.resources != agent.used.get(uuid, EMPTY):
+            agent.refused_by.clear()
         if update.latest.state.is_terminal:
-            agent.used.pop(update.latest.launch_uuid, None)
+            agent.used.pop(uuid, None)
         else:
-            agent.used[update.latest.launch_uuid] = update.resources
+            agent.used[uuid] = update.resources
 
     def accept_ended(self, link: Link, message: AcceptEnded) -> None:
         agent = self._agents.get(link.agent_id)
@@ -117,7 +110,9 @@ class Offers:
 
     def subscribed(self, link: Link, framework_id: FrameworkId, call: Subscribe) -> None:
         self._void(lambda offer: offer.framework_id == framework_id)
-        framework = _Framework(link.number, call.framework.roles)
+        framework = Framework(link.number, call.framework)
+        framework.wishes = {wish.role: wish for wish in call.wishes}
+        framework.demands = {each.role: each.demands for each in call.demands}
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
         self._frameworks[framework_id] = framework
 
@@ -152,6 +147,9 @@ class Offers:
             self._ordered += Counter(move_of(link.framework_id, move) for move in moves)
             return  # what is left over comes of what happens
         left: Resources = total(offer.resources for offer in held)
+        framework = self._frameworks[link.framework_id]
+        for launch in launches:
+            framework.launched.setdefault(held[0].role, []).append(launch.task.resources)
         for launch in launches:
             self._accepted[launch.launch_uuid] = None
             picked = left.pick(launch.task.resources)
@@ -169,6 +167,13 @@ class Offers:
             for key in [key for key in framework.filters if key[0] in roles]:
                 del framework.filters[key]
 
+    def demanded(self, link: Link, call: SetDemand) -> None:
+        framework = self._frameworks.get(link.framework_id)
+        if framework is not None:
+            for each in call.demands:
+                framework.demands[each.role] = each.demands
+                framework.launched.pop(each.role, None)
+
     def suppressed(self, link: Link, call: Suppress) -> None:
         framework = self._frameworks.get(link.framework_id)
         if framework is not None:
@@ -181,14 +186,33 @@ class Offers:
             self._check_offer(now, link, offer)
             self._outstanding[offer.offer_id] = offer
             self._made[offer.offer_id] = now
+            self._fresh.append(offer)
             self._check_room(offer.agent_id)
 
-    def rescinded(self, message: OffersRescinded) -> None:
+    def rescinded(self, now: float, message: OffersRescinded) -> None:
+        """Some because nobody answered: then whoever held them waits as if it had refused."""
         for offer_id in message.offer_ids:
-            self._outstanding.pop(offer_id, None)
+            offer = self._outstanding.pop(offer_id, None)
+            if offer is not None:
+                self._refused(offer)
+                framework = self._frameworks[offer.framework_id]
+                key = (offer.role, offer.agent_id)
+                framework.doubtful[key] = now + self._facts.terms.offer_timeout_s
+
+    def decided(self, now: float) -> None:
+        """Of one step nothing more comes: was anybody passed over?"""
+        if self._fresh:
+            fresh, self._fresh = self._fresh, []
+            offers = list(self._outstanding.values())
+            scene = Scene(now, self._server, self._agents, self._frameworks, offers, fresh)
+            fairness.check(self._facts, scene)
 
     def run(self, link: Link, message: RunAccept) -> None:
         agent = self._agents.get(link.agent_id)
+        framework = self._frameworks.get(message.framework.framework_id)
+        if framework is not None:
+            framework.refusals = 0
+        owner = (message.framework.framework_id, message.role)
         moves = [operation for operation in message.operations if isinstance(operation, MOVES)]
         self._check_moves(message.framework.framework_id, moves)
         for operation in message.operations:
@@ -202,10 +226,12 @@ class Offers:
                 del self._accepted[uuid]
                 if agent is not None:
                     agent.used[uuid] = EMPTY if moves else operation.task.resources
+                    agent.owners[uuid] = owner
                     name = (message.framework.framework_id, operation.task.task_id)
                     agent.names[name] = uuid
         if agent is not None and moves:
             agent.accepts[message.accept_id] = part_of(message, agent.names, agent.used)
+            agent.owners[message.accept_id] = owner
         self._check_room(link.agent_id)
 
     def check_away(self, framework_id: FrameworkId) -> None:
@@ -292,10 +318,18 @@ class Offers:
         framework = self._frameworks.get(offer.framework_id)
         if framework is None or refused == EMPTY:
             return
+        self._refused(offer)
         lasts = min(max(refuse_s, self._facts.terms.min_filter_s), HOUR_S)
         filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
         filters[:] = [kept for kept in filters if kept[1] > now]
         filters.append((refused, now + lasts))
+
+    def _refused(self, offer: Offer) -> None:
+        """It was not used, or not all of it."""
+        agent = self._agents.get(offer.agent_id)
+        if agent is not None:
+            agent.refused_by[offer.framework_id, offer.role] = None
+        self._frameworks[offer.framework_id].refusals += 1
 
     def _void(self, applies: Callable[[Offer], bool]) -> None:
         for offer_id in [key for key, offer in self._outstanding.items() if applies(offer)]:

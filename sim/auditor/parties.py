@@ -1,0 +1,140 @@
+"""Agents and frameworks as the messages of one master show them: what each has, holds and wants."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from re import fullmatch
+
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId
+from fairlead.common.resources import Resources, total
+from fairlead.common.roles import lineage
+from fairlead.common.values import (
+    AgentInfo,
+    AllOf,
+    Comparison,
+    Constraints,
+    Demand,
+    FrameworkInfo,
+    RoleWish,
+)
+
+from .parts import Part
+
+Owner = tuple[FrameworkId, Role]
+
+
+@dataclass(slots=True)
+class Agent:
+    """What it has, what runs, on which link it speaks."""
+
+    info: AgentInfo
+    link: int
+    used: dict[LaunchUuid, Resources] = field(default_factory=dict)
+    names: dict[tuple[FrameworkId, TaskId], LaunchUuid] = field(default_factory=dict)
+    accepts: dict[str, Part] = field(default_factory=dict)
+    owners: dict[str, Owner] = field(default_factory=dict)
+    """Of launches and accepts."""
+    refused_by: dict[Owner, None] = field(default_factory=dict)
+    """Of what is free here, since something was given up."""
+    has_reservations: bool = False
+
+    @property
+    def capacity(self) -> Resources:
+        return self.info.resources
+
+    def held(self) -> Iterator[tuple[Owner, str, Resources]]:
+        """Whose, what, and how much: tasks, and what accepts have of their own."""
+        for uuid, resources in self.used.items():
+            yield self.owners.get(uuid, NOBODY), uuid, resources
+        for accept_id, part in self.accepts.items():
+            yield self.owners.get(accept_id, NOBODY), accept_id, part.own(self.used)
+
+
+NOBODY: Owner = (FrameworkId(""), Role(""))
+
+
+@dataclass(slots=True)
+class Framework:
+    """On which link it speaks, what it wants and what it does not want."""
+
+    link: int
+    info: FrameworkInfo
+    wishes: dict[Role, RoleWish] = field(default_factory=dict)
+    demands: dict[Role, tuple[Demand, ...]] = field(default_factory=dict)
+    """As it said last."""
+    launched: dict[Role, list[Resources]] = field(default_factory=dict)
+    """Since then."""
+    suppressed: dict[Role, None] = field(default_factory=dict)
+    filters: dict[tuple[Role, AgentId], list[tuple[Resources, float]]] = field(default_factory=dict)
+    doubtful: dict[tuple[Role, AgentId], float] = field(default_factory=dict)
+    """Perhaps it did not answer an offer of this agent; until when that counts as a refusal."""
+    refusals: int = 0
+    """Offers that it made no use of, one after another."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return self.info.roles
+
+    def open_demand(self, role: Role, offered: Sequence[Resources]) -> list[Demand]:
+        """What is left for certain: whatever any launch and any offer may have served is gone."""
+        left = []
+        for demand in self.demands.get(role, ()):
+            served = sum(demand.each.covers(each) for each in self.launched.get(role, ()))
+            served += sum(units(room, demand.each) for room in offered)
+            if demand.count > served:
+                left.append(demand)
+        return left
+
+    def keeps_from(self, role: Role, other: Role) -> bool:
+        wish = self.wishes.get(role)
+        return wish is not None and any(each in wish.keep_apart for each in lineage(other))
+
+
+def units(room: Resources, each: Resources) -> int:
+    """How many fit at most, by amounts."""
+    pairs = zip(room.vector, each.vector, strict=True)
+    return min((have // want for have, want in pairs if want), default=0)
+
+
+def anonymous(resources: Resources) -> Resources:
+    """Amounts alone: devices of different agents are added up."""
+    return Resources.of(
+        resources.cpus / 1000, resources.mem, resources.disk, resources.gpu_millis / 1000
+    )
+
+
+def held_by(agents: Iterator[Agent]) -> Mapping[Owner, Resources]:
+    """What tasks and accepts hold on all agents together."""
+    held: dict[Owner, list[Resources]] = {}
+    for agent in agents:
+        for owner, _, resources in agent.held():
+            held.setdefault(owner, []).append(anonymous(resources))
+    return {owner: total(parts) for owner, parts in held.items()}
+
+
+# --- constraints, as the nomenclature says what they mean
+
+
+_MEANS: Mapping[Comparison, Callable[[str | None, tuple[str, ...]], bool]] = {
+    Comparison.EXISTS: lambda value, _: value is not None,
+    Comparison.NOT_EXISTS: lambda value, _: value is None,
+    Comparison.EQUALS: lambda value, values: value == values[0],
+    Comparison.NOT_EQUALS: lambda value, values: value != values[0],
+    Comparison.MATCHES: lambda value, values: bool(value and fullmatch(values[0], value)),
+    Comparison.NOT_MATCHES: lambda value, values: not (value and fullmatch(values[0], value)),
+    Comparison.IN: lambda value, values: value in values,
+    Comparison.NOT_IN: lambda value, values: value not in values,
+}
+
+
+def admits(constraints: Constraints, info: AgentInfo) -> bool:
+    return not constraints.any_of or holds(constraints.any_of, info)
+
+
+def holds(groups: Sequence[AllOf], info: AgentInfo) -> bool:
+    """Any of them: each of its predicates."""
+    place = {"hostname": info.hostname, "zone": info.zone, "rack": info.rack, "name": info.name}
+    seen = {**{key: value for key, value in place.items() if value}, **info.attributes}
+    return any(
+        all(_MEANS[p.comparison](seen.get(p.attribute), p.values) for p in group.predicates)
+        for group in groups
+    )
