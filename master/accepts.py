@@ -17,7 +17,7 @@ from fairlead.common.values import Reason, TaskRef, TaskState
 from .books import Agent, Framework, HeldOffer, RunningAccept
 from .context import Context
 from .offers import Offers
-from .program import KNOWN, Program, plan_of
+from .program import Program, plan_of
 from .tasks import Tasks
 
 Answer = tuple[Code, str, str]
@@ -36,8 +36,6 @@ class Accepts:
         self._tasks = tasks
 
     def accept(self, framework: Framework, call: Accept) -> Answer:
-        if (unsupported := _unsupported(call)) is not None:
-            return Code.UNSUPPORTED, unsupported, "not in this version"
         known = framework.offers
         helds = [known[i] for i in dict.fromkeys(call.offer_ids) if i in known]
         wrong = wrong_offers(call, helds) or self._wrong_tasks(framework, call, helds)
@@ -113,7 +111,9 @@ class Accepts:
             books.add_accept(_running(program, call.refuse_s))
         self.tell_bad(program)
         for launch in program.launches.values():
-            self._tasks.launch(program, launch, EMPTY if program.is_followed else launch.task.resources)
+            self._tasks.launch(
+                program, launch, EMPTY if program.is_followed else launch.task.resources
+            )
         if helds:
             self._offers.refuse(helds[0].offer, program.spare, call.refuse_s)
         self._send(program)
@@ -204,13 +204,6 @@ def _running(program: Program, refuse_s: float) -> RunningAccept:
         (*program.moved, *program.launches),
         refuse_s,
     )
-
-
-def _unsupported(call: Accept) -> str | None:
-    for index, operation in enumerate(call.operations):
-        if not isinstance(operation, KNOWN):
-            return f"operations[{index}]"
-    return None
 
 
 def wrong_offers(call: Accept, helds: Sequence[HeldOffer]) -> Wrong | None:

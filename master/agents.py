@@ -16,6 +16,7 @@ from fairlead.common.messages import (
     Goodbye,
     Heartbeat,
     RegisterAgent,
+    ReservationChanged,
     ShutdownFramework,
     TaskUpdated,
 )
@@ -30,6 +31,8 @@ from .context import Context
 from .descriptions import bad_registration, bad_update
 from .frameworks import Frameworks
 from .offers import Offers
+from .reservations import encroached
+from .reserving import Reserving
 from .tasks import Tasks
 
 
@@ -43,8 +46,10 @@ class Agents:
         tasks: Tasks,
         accepts: Accepts,
         frameworks: Frameworks,
+        reserving: Reserving,
     ) -> None:
         self._context = context
+        self._reserving = reserving
         self._offers = offers
         self._tasks = tasks
         self._accepts = accepts
@@ -54,6 +59,7 @@ class Agents:
             AgentHeartbeat: self._heartbeat,
             TaskUpdated: self._task_updated,
             AcceptEnded: self._accept_ended,
+            ReservationChanged: reserving.changed,
             Goodbye: self._goodbye,
         }
 
@@ -123,6 +129,7 @@ class Agents:
             message = "a newer session of this instance has registered"
             context.dismiss(agent.session, Code.SUPERSEDED, message, agent=True)
             self._offers.rescind_agent(agent, "its agent has registered again")
+            self._reserving.lost(agent)
         agent.session = session
         agent.instance_uuid = call.hello.instance_uuid
         agent.attempt = call.hello.attempt
@@ -171,6 +178,7 @@ class Agents:
         books = self._context.books
         before = dict(agent.accepts)
         self._forget_uses(agent)
+        self._reserving.brought(agent, call.reservations)
         for info in call.frameworks:
             self._meet(info)
         reported = {}
@@ -253,7 +261,8 @@ class Agents:
             self._dismiss(agent, Code.INVALID, f"task_updated.{trouble[0]}: {trouble[1]}")
             return
         self._tasks.updated(agent, message)
-        if not agent.info.resources.without(agent.used).contains(agent.offered):
+        rest = agent.info.resources.without(agent.used)
+        if not rest.contains(agent.offered) or encroached(agent):
             self._offers.rescind_agent(agent, "its agent uses more than was known")
 
     def _accept_ended(self, agent: Agent, message: AcceptEnded) -> None:
@@ -275,6 +284,7 @@ class Agents:
         agent.session = None
         agent.state = AgentState.DISCONNECTED
         self._offers.rescind_agent(agent, "its agent is disconnected")
+        self._reserving.lost(agent)
         context, agent_id = self._context, agent.info.agent_id
         agent.look_at = context.now
         context.timers.at(agent.look_at, "agent", agent_id)
@@ -341,6 +351,7 @@ def _joined(before: RegisterAgent, part: RegisterAgent) -> RegisterAgent:
         accepts=before.accepts + part.accepts,
         frameworks=before.frameworks + part.frameworks,
         away=before.away + part.away,
+        reservations=before.reservations + part.reservations,
     )
 
 

@@ -63,6 +63,8 @@ class Context:
     timers: Timers = field(default_factory=Timers)
     actions: list[object] = field(default_factory=list)
     now: float = 0.0
+    version: int = 0
+    """Of what operators see, after the step that is running."""
     began: float = 0.0
     """When this reign did, in time that we were awake."""
     stalled_s: float = 0.0

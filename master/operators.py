@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from fairlead.common.events import Send
-from fairlead.common.ids import SessionId
+from fairlead.common.ids import CallId, SessionId
 from fairlead.common.messages import CallResult, Code, Kill
 from fairlead.common.operators import (
     ExplainFramework,
@@ -14,6 +14,7 @@ from fairlead.common.operators import (
     OperatorCall,
     OperatorReply,
     SetQuota,
+    SetReservation,
     SetWeight,
     TeardownFramework,
 )
@@ -23,6 +24,7 @@ from .accepts import DONE, Answer
 from .context import Context
 from .frameworks import Frameworks
 from .quota import bad_quota, impossible
+from .reserving import Reserving
 from .tasks import Tasks
 
 _LATER: Answer = (Code.UNSUPPORTED, "explain_framework", "not in this version")
@@ -31,13 +33,18 @@ _LATER: Answer = (Code.UNSUPPORTED, "explain_framework", "not in this version")
 class Operators:
     """One short handler per order."""
 
-    def __init__(self, context: Context, tasks: Tasks, frameworks: Frameworks) -> None:
+    def __init__(
+        self, context: Context, tasks: Tasks, frameworks: Frameworks, reserving: Reserving
+    ) -> None:
         self._context = context
         self._tasks = tasks
         self._frameworks = frameworks
-        self.calls: Mapping[type, Callable[[Any], Answer]] = {
+        self._asker = SessionId(0), CallId("")
+        """Who has called in the step that is running."""
+        self.calls: Mapping[type, Callable[[Any], Answer | None]] = {
             SetWeight: self._set_weight,
             SetQuota: self._set_quota,
+            SetReservation: lambda call: reserving.order(*self._asker, call),
             KillAnyTask: self._kill,
             TeardownFramework: self._teardown,
             ExplainFramework: lambda _call: _LATER,
@@ -45,8 +52,11 @@ class Operators:
         }
 
     def received(self, session: SessionId, message: OperatorCall, version: int) -> None:
-        """`version` is that of the books after this step."""
+        """`version` is that of the books after this step. Some answers take more than a step."""
+        self._asker = session, message.call_id
         answer = self.calls[type(message.body)](message.body)
+        if answer is None:
+            return
         reply = OperatorReply(CallResult(message.call_id, *answer), version)
         self._context.actions.append(Send(session, reply))
 

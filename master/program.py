@@ -216,8 +216,6 @@ _STEPS: Mapping[type, Callable[[Program, Any], str]] = {
     Reserve: reserve,
     Unreserve: unreserve,
 }
-KNOWN = tuple(_STEPS)
-"""The operations of this version."""
 
 
 def plan_of(task: Task) -> Planned:

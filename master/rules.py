@@ -19,6 +19,7 @@ from .gpu_agents import gpu_agents, is_kept_from
 from .keep_apart import Presence, stranger
 from .preferences import Preferences, waits
 from .quota import Outlook, beside_guarantees, within_limits
+from .reservations import kept_from
 from .revoked import held_back
 from .settings import MasterSettings
 
@@ -88,6 +89,10 @@ def _preferences(case: Case, free: Resources) -> Resources:
     return EMPTY if not is_stated and waits(case, None) else free
 
 
+def _reservations(case: Case, free: Resources) -> Resources:
+    return free.without(kept_from(case.agent, case.role, case.pending))
+
+
 # --- tests
 
 
@@ -112,6 +117,7 @@ PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {
     "constraints": _constraints,
     "gpu agents": gpu_agents,
     "keep apart": _keep_apart,
+    "reservations": _reservations,
     "preferences": _preferences,
     "quota": within_limits,
     "guarantees": beside_guarantees,

@@ -50,6 +50,7 @@ def _agent(books: Books, name: str) -> AgentView | None:
         agent.usage,
         living,
         agent.unacknowledged,
+        tuple(agent.reservations.values()),
     )
 
 

@@ -16,14 +16,11 @@ from fairlead.common.values import (
     Command,
     Container,
     Launch,
-    Operation,
     Reason,
-    Reserve,
     RoleDemand,
     Source,
     TaskInfo,
     TaskState,
-    Unreserve,
     Uri,
 )
 
@@ -272,27 +269,6 @@ def test_m37_the_offer_of_another_framework_is_not_ours() -> None:
 def test_m37_an_accept_without_offers_is_refused() -> None:
     f = MasterHarness().framework()
     assert f.result(Accept(())).code is Code.REFUSED
-
-
-@pytest.mark.parametrize(
-    "operation",
-    [
-        Reserve(Role("dl"), Resources.of(cpus=1)),
-        Unreserve(Role("dl"), Resources.of(cpus=1)),
-    ],
-)
-def test_m37_an_operation_not_in_this_version_is_refused_with_its_index(
-    operation: Operation,
-) -> None:
-    h = MasterHarness()
-    a = h.agent()
-    f = h.framework()
-    (offer,) = f.offers
-    launch = Launch(task("t1"), LaunchUuid("u-t1"))
-    result = f.result(Accept((offer.offer_id,), (launch, operation)))
-    assert (result.code, result.field) == (Code.UNSUPPORTED, "operations[1]")
-    assert not a.orders
-    assert f.accept(offer, task("t1")) is Code.OK, "the offer is as it was"
 
 
 def test_an_accept_without_launches_is_a_decline() -> None:
