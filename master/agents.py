@@ -46,6 +46,7 @@ class Agents:
         tasks: Tasks,
         accepts: Accepts,
         frameworks: Frameworks,
+        *,
         reserving: Reserving,
     ) -> None:
         self._context = context

@@ -27,8 +27,8 @@ from .gangs import Gangs
 from .holds import Holds
 from .offer_log import OfferLog
 from .offers import Offers
-from .reserving import Reserving
 from .operators import Operators
+from .reserving import Reserving
 from .revoking import Revoking
 from .settings import MasterSettings
 from .tasks import Tasks
@@ -78,7 +78,12 @@ class Master:
         )
         reserving = Reserving(self._context, self._offers)
         self._agents = Agents(
-            self._context, self._offers, self._tasks, accepts, self._frameworks, reserving
+            self._context,
+            self._offers,
+            self._tasks,
+            accepts,
+            self._frameworks,
+            reserving=reserving,
         )
         self._operators = Operators(self._context, self._tasks, self._frameworks, reserving)
         self._revoking = Revoking(self._context, self._tasks)

@@ -86,8 +86,8 @@ def held_on(agent: Agent) -> ByRole:
 
 def used_on(agent: Agent) -> ByRole:
     """By tasks and accepts there, by their roles."""
-    users = (*agent.tasks.values(), *agent.accepts.values())
-    return added({}, ((user.role, user.held) for user in users if user.held))
+    tasks = added({}, ((task.role, task.held) for task in agent.tasks.values() if task.held))
+    return added(tasks, ((accept.role, accept.held) for accept in agent.accepts.values()))
 
 
 def settle(

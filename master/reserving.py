@@ -10,7 +10,7 @@ from dataclasses import replace
 from fairlead.common.events import Send
 from fairlead.common.ids import ANY_GPU, CallId, Role, SessionId
 from fairlead.common.messages import CallResult, ChangeReservation, Code, ReservationChanged
-from fairlead.common.operators import OperatorCall, OperatorReply, SetReservation
+from fairlead.common.operators import OperatorReply, SetReservation
 from fairlead.common.resources import EMPTY, MILLIS, Resources, total
 from fairlead.common.roles import bad_role, is_below
 from fairlead.common.values import Reservation
@@ -147,8 +147,9 @@ def _named(wanted: Resources, known: Reservation, room: Resources) -> Resources 
     if [name for name, _ in wanted.gpus] != [ANY_GPU]:
         return wanted if wanted.contains(Resources(gpus=known.fixed.gpus)) else None
     gpus = Resources(gpus=known.fixed.gpus)
-    for there in (Resources(gpus=known.resources.gpus), Resources(gpus=room.gpus)):
-        there = there.without(gpus)
+    for source in (known.resources, room):
+        there = Resources(gpus=source.gpus).without(gpus)
         more = min(wanted.gpu_millis - gpus.gpu_millis, there.gpu_millis) // MILLIS * MILLIS
-        gpus += there.pick(Resources(gpus=((ANY_GPU, more),))) or EMPTY if more else EMPTY
+        if more:
+            gpus += there.pick(Resources(gpus=((ANY_GPU, more),))) or EMPTY
     return replace(wanted, gpus=gpus.gpus) if gpus.gpu_millis == wanted.gpu_millis else None
