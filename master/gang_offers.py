@@ -66,7 +66,8 @@ def place(  # noqa: PLR0917 - what a Case is made of, and the demand
 
     rooms: list[tuple[bool, int, Agent]] = []
     for agent in books.agents.values():
-        if agent.session is not None and agent.free:
+        kept_for, _ = books.holds.get(agent.info.agent_id, (framework.framework_id, None))
+        if agent.session and agent.free and kept_for == framework.framework_id:
             _, count, _ = most(agent, demand.count, EMPTY)
             if count:
                 rooms.append((not likes(framework, role, demand, agent), -count, agent))

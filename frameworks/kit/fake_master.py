@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import AgentId, FrameworkId, OfferId, TaskId, UpdateUuid
+from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, TaskId, UpdateUuid
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import (
     Accept,
     CallResult,
@@ -24,7 +25,9 @@ from fairlead.common.messages import (
     ToFrameworkBody,
 )
 from fairlead.common.values import (
+    Gang,
     Launch,
+    LaunchGroup,
     Offer,
     Operation,
     Reason,
@@ -68,7 +71,11 @@ class FakeMaster:
     refusals: deque[tuple[Code, str, str]] = field(default_factory=deque)
     """What the next calls of the scheduler are answered with, instead of OK."""
     is_prompt: bool = True
-    """Tasks are suspended, resumed and resized at once; else when the test says so."""
+    """Tasks are suspended, resumed and resized at once, and members of a gang end with one that is
+    lost; else when the test says so.
+    """
+    gangs: dict[str, list[tuple[CallId, Accept]]] = field(default_factory=dict)
+    """By id: the accepts of which others are to come."""
 
     def answer(self, message: FrameworkMessage) -> list[ToFrameworkBody]:
         body, code, text, where = message.body, Code.OK, "", ""
@@ -78,6 +85,8 @@ class FakeMaster:
         elif isinstance(body, Subscribe):
             self.framework_id = body.framework.framework_id or self.framework_id
             return [Subscribed(self.framework_id, self.heartbeat_s, self.epoch, "cluster")]
+        elif isinstance(body, Accept) and body.gang is not None:
+            return self._gather(message.call_id, body, body.gang)
         elif isinstance(body, Accept):
             code, where, text, answers = self._accept(body)
         elif isinstance(body, Decline):
@@ -116,18 +125,63 @@ class FakeMaster:
         )
         return task.latest
 
+    def drag(self, lost: TaskStatus) -> Iterator[TaskStatus]:
+        """The ends of those who are in a gang, or group, with a task that ended badly."""
+        gang = self.tasks[lost.task_id].info.gang
+        if gang is None or lost.state not in _ENDS or lost.state is TaskState.FINISHED:
+            return
+        for task_id, task in self.tasks.items():
+            if task.info.gang == gang and task.latest.state not in _ENDS:
+                message = f"gang {gang.gang_id}: {lost.task_id} is {lost.state.name}"
+                reason = Reason.GANG_BROKEN
+                yield self.follow(task_id, TaskState.KILLED, reason=reason, message=message)
+
+    def _gather(self, call_id: CallId, call: Accept, gang: Gang) -> list[ToFrameworkBody]:
+        """Accepts of a gang wait for each other; then all are taken, or none."""
+        calls = self.gangs.setdefault(gang.gang_id, [])
+        calls.append((call_id, call))
+        members = sum(len(list(launches_of(each))) for _, each in calls)
+        wrong = self._wrong_gang(gang, [each for _, each in calls], members)
+        if wrong is None and members < gang.size:
+            return []
+        answers: list[ToFrameworkBody] = []
+        for each_id, each in self.gangs.pop(gang.gang_id):
+            if wrong is None:
+                self._accept(each)
+                answers.append(CallResult(each_id, Code.OK))
+            else:
+                self._forget(each.offer_ids)
+                answers += [CallResult(each_id, Code.REFUSED, *wrong), *self._dropped(each)]
+        return answers
+
+    def _wrong_gang(self, gang: Gang, calls: Sequence[Accept], members: int) -> Wrong | None:
+        if any(task.info.gang == gang for task in self.tasks.values()):
+            return "gang.gang_id", f"{gang.gang_id!r} is taken: ids of gangs are used once"
+        if members > gang.size or any(call.gang != gang for call in calls):
+            return "gang.size", f"{members} tasks in a gang of {gang.size}"
+        if any(call.task_ids for call in calls):
+            return "task_ids", "a gang has launches alone"
+        for call in calls:
+            held = [self.offers[i] for i in call.offer_ids if i in self.offers]
+            if (wrong := self._wrong_offers(call, held)) is not None:
+                return wrong
+        return None
+
+    def _dropped(self, call: Accept) -> list[StatusUpdated]:
+        dropped = TaskState.DROPPED, Reason.INVALID_OFFERS
+        return [StatusUpdated(self._status(_ref(one), *dropped)) for one in launches_of(call)]
+
     def _accept(self, call: Accept) -> tuple[Code, str, str, list[ToFrameworkBody]]:
         held = [self.offers[i] for i in call.offer_ids if i in self.offers]
         self._forget(call.offer_ids)
         wrong = self._wrong_offers(call, held) or self._wrong_orders(call)
         if wrong is not None:
-            dropped = TaskState.DROPPED, Reason.INVALID_OFFERS
-            statuses = [self._status(_ref(one), *dropped) for one in launches_of(call)]
-            return Code.REFUSED, *wrong, [StatusUpdated(status) for status in statuses]
+            return Code.REFUSED, *wrong, [*self._dropped(call)]
         agent_id = held[0].agent_id if held else self.tasks[call.task_ids[0]].latest.agent_id
-        for launch in launches_of(call):
+        for launch, gang in _members(call, len(self.tasks)):
             status = self._status(_ref(launch, agent_id), TaskState.STAGING)
-            self.tasks[launch.task.task_id] = FakeTask(launch, status)
+            member = replace(launch, task=replace(launch.task, gang=gang))
+            self.tasks[launch.task.task_id] = FakeTask(member, status)
         return Code.OK, "", "", list(self._carry_out(call.operations) if self.is_prompt else ())
 
     def _wrong_offers(self, call: Accept, held: Sequence[Offer]) -> Wrong | None:
@@ -197,6 +251,16 @@ _FIT = {
 }
 """The states in which a task can be ordered so."""
 _ENDS = tuple(state for state in TaskState if state.is_terminal)
+
+
+def _members(call: Accept, number: int) -> Iterator[tuple[Launch, Gang | None]]:
+    """All launches, each with its gang; a group is one by itself."""
+    for index, operation in enumerate(call.operations):
+        group = call.gang
+        if group is None and isinstance(operation, LaunchGroup):
+            group = Gang(f"x-{number}.{index}", len(operation.launches))
+        for launch in launches_in((operation,)):
+            yield launch, group
 
 
 def _ref(launch: Launch, agent_id: str = "") -> TaskRef:

@@ -141,6 +141,8 @@ class Harness:
             task_id, state, exit_code=exit_code, signal=signal, reason=reason, message=message
         )
         self._hear(StatusUpdated(status))
+        for other in list(self.master.drag(status)) if self.master.is_prompt else ():
+            self._hear(StatusUpdated(other))
         return status
 
     def repeat(self, status: TaskStatus) -> None:
