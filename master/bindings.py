@@ -1,4 +1,4 @@
-"""Reserve and unreserve, operations of an accept: what is left of it is tied to its role, or untied.
+"""Reserve and unreserve, operations of an accept: what is left is tied to its role, or untied.
 
 The agent carries them out and says what is reserved then; until the accept has ended it holds what
 they are about, so nobody is offered that in between.

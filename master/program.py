@@ -92,6 +92,7 @@ class Program:
         more = len(self.launches) - 1
         said = [f"launches {first}" + (f" and {more} more" if more else "")] if first else []
         said += [f"moves {', '.join(self.moved)}"] if self.moved else []
+        said += [f"has {self.reserved} reserved"] if self.reserved is not None else []
         said += [f"leaves {self.spare}"] if self.spare else []
         return "; ".join(said)
 

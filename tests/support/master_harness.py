@@ -29,6 +29,7 @@ from fairlead.common.messages import (
 )
 from fairlead.common.operators import OfferEventKind, OperatorBody, OperatorCall, OperatorReply
 from fairlead.common.resources import Resources, total
+from fairlead.common.roles import is_below
 from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, Offer, RoleDemand, RoleWish
 from fairlead.master.books import Framework, Task
 from fairlead.master.core import Event, Master
@@ -127,9 +128,13 @@ class MasterHarness:
 
     def orders(self, body: OperatorBody) -> CallResult:
         """An operator's order, and its answer."""
-        self._step(Received(SessionId(PERSON + len(self.replies)), OperatorCall(body)))
+        self.say(body)
         self.tick()
         return self.replies[-1].result
+
+    def say(self, body: OperatorBody) -> None:
+        """An operator's order, whose answer may take a while."""
+        self._step(Received(SessionId(PERSON + len(self.replies)), OperatorCall(body)))
 
     def step_demands(self, demands: Mapping[FrameworkDouble, Sequence[Demand]]) -> None:
         """All of them state a demand before anything is offered."""
@@ -286,6 +291,24 @@ class MasterHarness:
             if offered:
                 free = agent.info.resources.without(used)
                 assert free.contains(offered), f"{agent.id}: {free} free, {offered} offered"
+            for role, reservation in agent.reservations.items():
+                self._check_reservation(agent, role, reservation.whole)
+
+    def _check_reservation(self, agent: AgentDouble, role: Role, reserved: Resources) -> None:
+        """What is reserved here, and held by nobody of the role, is offered to no other."""
+        used = [(known.role, known.resources) for known in agent.living.values()]
+        used += [(each.run.role, each.part) for each in agent.programs.running.values()]
+        offers = [offer for framework in self.frameworks for offer in framework.offers]
+        offered = [(o.role, o.resources) for o in offers if o.agent_id == agent.id]
+        own = total(held for user, held in (*used, *offered) if is_below(user, role))
+        others = total(held for user, held in offered if not is_below(user, role))
+        in_use = total(held for _, held in used)
+        own_offers = total(held for user, held in offered if is_below(user, role))
+        free = agent.info.resources.without(in_use).without(own_offers)
+        idle = reserved.without(own)
+        assert free.without(idle).contains(others), (
+            f"{agent.id}: {idle} of {role} is idle, {free} free, and {others} offered to others"
+        )
 
     def _check_offer_log(self) -> None:
         """Each offer has one entry when it is made, and one when it ends."""

@@ -31,6 +31,7 @@ from fairlead.common.messages import (
     AgentMessage,
     AgentRegistered,
     CallResult,
+    ChangeReservation,
     Code,
     Decline,
     FrameworkAway,
@@ -45,6 +46,7 @@ from fairlead.common.messages import (
     OffersRescinded,
     Reconcile,
     RegisterAgent,
+    ReservationChanged,
     RunAccept,
     SetDemand,
     StatusUpdated,
@@ -65,6 +67,7 @@ from fairlead.common.values import (
     Offer,
     Operation,
     Reason,
+    Reservation,
     Resize,
     Resume,
     RoleDemand,
@@ -146,6 +149,9 @@ class AgentDouble(Peer):
         self.ended_tasks: dict[TaskId, AgentTask] = {}
         self.updates: dict[TaskId, list[TaskStatus]] = {}
         self.programs = Programs(self)
+        self.reservations: dict[Role, Reservation] = {}
+        self.answers_changes = True
+        """At once, when the master orders what is to be reserved."""
         self.epoch = 0
 
     @property
@@ -172,6 +178,7 @@ class AgentDouble(Peer):
             frameworks=tuple(self.frameworks.values()),
             away=tuple(self.away.values()),
             highest_epoch=self.epoch,
+            reservations=tuple(self.reservations.values()),
         )
         parts = [
             replace(
@@ -181,6 +188,7 @@ class AgentDouble(Peer):
                 frameworks=whole.frameworks if n == 0 else (),
                 away=whole.away if n == 0 else (),
                 accepts=whole.accepts if n == 0 else (),
+                reservations=whole.reservations if n == 0 else (),
                 more=True,
             )
             for n in range(chunks)
@@ -217,8 +225,23 @@ class AgentDouble(Peer):
                 self.goodbyes.append(body)
             case Heartbeat():
                 pass
+            case ChangeReservation():
+                self.orders.append(body)
+                if self.answers_changes:
+                    self.harness.later(
+                        lambda: self.reserves(body.role, body.resources, body.order_id)
+                    )
             case _:
                 self.orders.append(body)
+
+    def reserved(self, role: Role) -> Reservation:
+        return self.reservations.get(role, Reservation(role, EMPTY))
+
+    def reserves(self, role: Role, resources: Resources, order_id: str = "") -> None:
+        """Durably, and tells the master."""
+        self.reservations[role] = replace(self.reserved(role), resources=resources)
+        if self.session is not None:
+            self.says(ReservationChanged(self.reservations[role], order_id))
 
     def _run(self, run: RunAccept) -> None:
         self.frameworks[run.framework.framework_id] = run.framework

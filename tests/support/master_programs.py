@@ -14,14 +14,19 @@ from fairlead.common.values import (
     LaunchGroup,
     Operation,
     Reason,
+    Reserve,
     Resize,
     Resume,
     Suspend,
     TaskState,
+    Unreserve,
 )
 
 if TYPE_CHECKING:
     from tests.support.master_peers import AgentDouble
+
+BINDING = (Reserve, Unreserve)
+"""Operations that are about no task."""
 
 
 @dataclass
@@ -34,7 +39,8 @@ class Running:
 
     @property
     def task_ids(self) -> tuple[TaskId, ...]:
-        return tuple(dict.fromkeys(map(task_id_of, singly(self.run.operations))))
+        named = (each for each in singly(self.run.operations) if not isinstance(each, BINDING))
+        return tuple(dict.fromkeys(map(task_id_of, named)))
 
 
 class Programs:
@@ -87,6 +93,8 @@ class Programs:
         each = next(iter(self.running.values()))
         index = each.next_operation
         for operation in singly(each.run.operations[index:]):
+            if isinstance(operation, BINDING):
+                continue
             task_id = task_id_of(operation)
             known = self._agent.living.get(task_id)
             if known is None or known.latest.state.is_terminal:
@@ -103,7 +111,14 @@ class Programs:
             self._agent.says(AcceptEnded(each.run.accept_id, framework_id, failed, message))
 
     def _carry_out(self, each: Running, operation: Operation) -> None:
-        agent, task_id = self._agent, task_id_of(operation)
+        agent = self._agent
+        if isinstance(operation, Reserve | Unreserve):
+            was = agent.reserved(operation.role).resources
+            sign = isinstance(operation, Reserve)
+            now = was + operation.resources if sign else was - operation.resources
+            agent.reserves(operation.role, now)
+            return
+        task_id = task_id_of(operation)
         known = agent.living.get(task_id)
         if known is None or known.latest.state.is_terminal:
             return
