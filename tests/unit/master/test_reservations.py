@@ -360,7 +360,7 @@ def test_m25_an_accept_under_way_ends_under_the_next_master() -> None:
     a.programs.finish()
     h.advance(2)
     assert offered_cpus(f) == 8
-    assert f.offers[1].reserved == cpus(5)
+    assert books_of(h, a).reservations == {ML: Reservation(ML, cpus(5))}
 
 
 def test_m25_what_is_idle_counts_for_its_role_and_those_above_it() -> None:
