@@ -70,7 +70,10 @@ def set_quota(
     is_none: bool,
     force: bool,
 ) -> None:
-    """Instead of the quota that the role had; for any later master, too."""
+    """Give a role a quota, instead of the one that it had; any later master keeps it.
+
+    fairlead quota set research --guarantee cpus=4,mem=8GiB --limit gpus=2
+    """
     guarantees, limits = _joined("--guarantee", guarantee), _joined("--limit", limit)
     if is_none == bool(guarantees or limits):
         raise click.UsageError("say --guarantee, --limit or both; or --none")

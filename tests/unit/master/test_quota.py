@@ -1,13 +1,24 @@
 """Quotas: nobody holds more than its limit (M23), and what is guaranteed is kept free (M24)."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.master_harness import FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import GpuId, Role, TaskId
 from fairlead.common.messages import Code, Revive, Teardown
-from fairlead.common.operators import RoleView, SetQuota
+from fairlead.common.operators import RoleView, SetQuota, SetWeight
 from fairlead.common.resources import Resources
-from fairlead.common.values import Resize, Resume, Suspend, TaskState
+from fairlead.common.values import (
+    AllOf,
+    Comparison,
+    Constraints,
+    Predicate,
+    Resize,
+    Resume,
+    Suspend,
+    TaskState,
+)
 from fairlead.master import quota
 from fairlead.master.quota import Outlook
 from fairlead.master.views import all_keys, view
@@ -306,8 +317,21 @@ def test_m24_whoever_wants_anything_is_not_offered_it_either() -> None:
     assert other.offered == Resources.of(cpus=1, mem=8 * GIB)
 
 
-def test_m24_below_its_guarantee_a_role_comes_before_all_others() -> None:
-    """Though its share is the larger one."""
+def test_m24_below_its_guarantee_a_role_comes_first_where_both_want_to_be() -> None:
+    """Enough stays free elsewhere, and is of no use to it; its weighted share is the larger one."""
+    h = MasterHarness()
+    h.agent(cpus=2, attributes={"disk": "ssd"})
+    h.agent(cpus=2)
+    guarantees(h, "dl", cpus=2 * CPU)
+    h.orders(SetWeight(Role("other"), 1000.0))
+    there = Constraints((AllOf((Predicate("disk", Comparison.EXISTS),)),))
+    wanted = [replace(demand(2), constraints=there)]
+    f, other = h.framework(demands=[]), h.framework(role="other", demands=[])
+    h.step_demands({f: wanted, other: wanted})
+    assert cpus(f, other) == [2, 0]
+
+
+def test_m24_what_ends_goes_to_who_is_below_its_guarantee_though_its_share_is_larger() -> None:
     h = MasterHarness()
     a = h.agent(cpus=4)
     f = h.framework(demands=[demand()])
