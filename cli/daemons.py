@@ -26,6 +26,7 @@ from .options import (
 )
 from .problems import CommandError
 from .quantities import BYTES, CPUS, GPU_SOURCE, RESOURCES, TEXT, read_attributes
+from .sharing import sharing_of, sharing_options
 
 if TYPE_CHECKING:
     from fairlead.common.resources import Resources
@@ -74,6 +75,7 @@ def _log_to_stderr() -> None:
     metavar="RESOURCES",
     help="No offer is smaller, such as cpus=0.1,mem=64MiB; of several any suffices.",
 )
+@sharing_options
 @listening_options
 @home_option
 @tls_option
@@ -89,7 +91,8 @@ def master(ctx: click.Context, port: int, minimum_offers: "tuple[Resources, ...]
     home = home_of(ctx, Party.MASTER)
     home.ensure()
     home.make_token()
-    return _run(serve(home, port, MasterSettings(minimum_offers=minimum_offers)))
+    settings = MasterSettings(minimum_offers=minimum_offers, **sharing_of(ctx))
+    return _run(serve(home, port, settings))
 
 
 @click.command()

@@ -23,6 +23,8 @@ class MasterSettings:
     """For the accepts of a gang to come together, and for its members to run."""
     min_filter_s: float = 1.0
     max_filter_s: float = 365 * 86400.0
+    sorter: str = "drf"
+    """Or "random": whose turn it is is drawn by weight, whatever anybody holds."""
     excluded_resources: tuple[str, ...] = ()
     """They count in no share: of `resources.NAMES`."""
     minimum_offers: tuple[Resources, ...] = ()
