@@ -196,6 +196,7 @@ class Master:
             *self._frameworks.calls,
             *self._agents.messages,
             *self._operators.calls,
+            *self._operators.questions,
         )
 
     def step(self, event: Event, now: float) -> list[object]:

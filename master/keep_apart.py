@@ -32,8 +32,10 @@ def offers_in_breach(books: Books, framework: Framework) -> list[HeldOffer]:
     if framework.framework_id not in books.apart:
         return []
     own: dict[AgentId, dict[Role, None]] = {}
-    for user in (*filter(_is_here, framework.tasks.values()), *framework.accepts.values()):
-        own.setdefault(user.agent_id, {})[user.role] = None
+    for task in filter(_is_here, framework.tasks.values()):
+        own.setdefault(task.agent_id, {})[task.role] = None
+    for accept in framework.accepts.values():
+        own.setdefault(accept.agent_id, {})[accept.role] = None
     return [
         held
         for held in books.offers.values()

@@ -22,12 +22,14 @@ from fairlead.common.roles import bad_role
 
 from .accepts import DONE, Answer
 from .context import Context
+from .explain import Explanation, explain_framework
+from .explain_task import explain_task
 from .frameworks import Frameworks
 from .quota import bad_quota, impossible
 from .reserving import Reserving
 from .tasks import Tasks
 
-_LATER: Answer = (Code.UNSUPPORTED, "explain_framework", "not in this version")
+NOTHING: Explanation = ((), {})
 
 
 class Operators:
@@ -47,18 +49,37 @@ class Operators:
             SetReservation: lambda call: reserving.order(*self._asker, call),
             KillAnyTask: self._kill,
             TeardownFramework: self._teardown,
-            ExplainFramework: lambda _call: _LATER,
-            ExplainTask: lambda _call: _LATER,
+        }
+        self.questions: Mapping[type, Callable[[Any], tuple[Answer, Explanation]]] = {
+            ExplainFramework: self._explain_framework,
+            ExplainTask: self._explain_task,
         }
 
     def received(self, session: SessionId, message: OperatorCall, version: int) -> None:
         """`version` is that of the books after this step. Some answers take more than a step."""
-        self._asker = session, message.call_id
-        answer = self.calls[type(message.body)](message.body)
+        self._asker, explanation = (session, message.call_id), NOTHING
+        body = message.body
+        answer: Answer | None
+        if type(body) in self.questions:
+            answer, explanation = self.questions[type(body)](body)
+        else:
+            answer = self.calls[type(body)](body)
         if answer is None:
             return
-        reply = OperatorReply(CallResult(message.call_id, *answer), version)
+        reply = OperatorReply(CallResult(message.call_id, *answer), version, *explanation)
         self._context.actions.append(Send(session, reply))
+
+    def _explain_framework(self, call: ExplainFramework) -> tuple[Answer, Explanation]:
+        framework = self._context.framework(call.framework_id)
+        if framework is None:
+            message = f"no framework {call.framework_id!r} is known"
+            return (Code.NOT_FOUND, "framework_id", message), NOTHING
+        return DONE, explain_framework(self._context, framework)
+
+    def _explain_task(self, call: ExplainTask) -> tuple[Answer, Explanation]:
+        if not call.task_id:
+            return (Code.INVALID, "task_id", "is empty"), NOTHING
+        return DONE, (explain_task(self._context, call.task_id, call.framework_id), {})
 
     def _set_weight(self, call: SetWeight) -> Answer:
         if not 0 < call.weight <= 1000:

@@ -62,7 +62,8 @@ class Preferences:
         preferred = _preferred(framework, role, demand)
         if not preferred or likes(framework, role, demand, case.agent):
             return False
-        key = (framework.framework_id, role, demand and demand.each, preferred)
+        each = demand.each if demand is not None else None
+        key = (framework.framework_id, role, each, preferred)
         if (better := self._better.get(key)) is None:
             better = self._better[key] = self._find_better(case, demand)
         while better and better[-1] in self.seen:

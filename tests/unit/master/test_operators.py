@@ -7,7 +7,7 @@ from tests.support.master_harness import MasterHarness, task
 
 from fairlead.common.ids import FrameworkId, Role, TaskId
 from fairlead.common.messages import Code, ShutdownFramework
-from fairlead.common.operators import ExplainFramework, KillAnyTask, SetWeight, TeardownFramework
+from fairlead.common.operators import KillAnyTask, SetWeight, TeardownFramework
 
 
 def test_m36_a_weight_is_set_and_durable() -> None:
@@ -74,9 +74,6 @@ def test_m36_tearing_down_twice_is_done_once() -> None:
     assert h.orders(TeardownFramework(f.id)).code is Code.OK
     assert len(h.actions) == before + 1, "the answer"
 
-
-def test_m36_what_is_not_in_this_version_says_so() -> None:
-    assert MasterHarness().orders(ExplainFramework(FrameworkId("f"))).code is Code.UNSUPPORTED
 
 
 def test_m36_the_answer_names_the_version_that_shows_the_change() -> None:
