@@ -25,7 +25,8 @@ def make_directory(directory: Path) -> bool:
 
 
 def _refused(error: OSError) -> InvalidFieldError:
-    return InvalidFieldError("checkpoints", f"cannot make {error.filename}: {error.strerror}")
+    why = f"cannot make {error.filename}: {error.strerror}; name another with --checkpoints"
+    return InvalidFieldError("checkpoints", why)
 
 
 def remove_if_empty(directory: Path) -> None:

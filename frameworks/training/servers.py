@@ -2,9 +2,8 @@
 
 A server's devices are those that jobs hold there, those on offer, and for a moment those that a job
 has just left. While somebody waits its clock strikes once a slice; in between, seats change only
-where one became free, or for a higher priority. Who lost its seat runs on until it can be stopped.
-How long a program takes to its next mini-batch boundary is therefore
-taken from the slice of the one that follows it.
+where one became free, or for a higher priority. Who lost its seat runs on until it can be stopped:
+how long a program takes to its next mini-batch boundary is taken from the slice of who follows it.
 """
 
 from collections.abc import Sequence
