@@ -20,21 +20,26 @@ more than its share.
 from collections.abc import Iterable, Iterator
 from dataclasses import field, replace
 from heapq import heapify, heappop, heapreplace
+from typing import TYPE_CHECKING
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
-from .books import Agent, Books, Framework
+from .books import Agent, Books, Framework, anonymous
 from .constraints import admits
 from .gang_books import OfferSet
 from .keep_apart import Presence
-from .preferences import Preferences
+from .lottery import Lot, Lottery
+from .preferences import Preferences, likes
 from .quota import Outlook, is_owed
 from .rules import Case, part, passes, suits
 from .settings import MasterSettings
 from .tree import Place, Tree
+
+if TYPE_CHECKING:
+    from random import Random
 
 BITS = 256
 """A demand for crumbs is served in so many bits per agent, not crumb by crumb."""
@@ -64,6 +69,8 @@ class _Candidate:
     is_believed: bool
     has_refused: bool = False
     """Of what is free on the agent at hand."""
+    reasons: tuple[bool, ...] = ()
+    """Why it comes before others, whatever their shares."""
     here: Resources = EMPTY
     """In this run, on the agent at hand."""
     served: tuple[Demand, ...] | None = None
@@ -82,6 +89,7 @@ class _Run:
     settings: MasterSettings
     now: float
     tree: Tree
+    lottery: Lottery
     candidates: list[_Candidate]
     outlook: Outlook | None
     """None: there are no quotas."""
@@ -96,12 +104,17 @@ class _Run:
 
 
 def allocate(
-    books: Books, agent_ids: Iterable[AgentId], settings: MasterSettings, now: float
+    books: Books,
+    agent_ids: Iterable[AgentId],
+    settings: MasterSettings,
+    now: float,
+    random: "Random",
 ) -> Iterator[list[Grant]]:
     """The grants of one agent after another; the caller books each list before the next."""
     candidates = list(_candidates(books, settings))
     outlook = Outlook.of(books) if books.quotas else None
-    run = _Run(books, settings, now, Tree(books), candidates, outlook)
+    lottery = Lottery(books, random)
+    run = _Run(books, settings, now, Tree(books), lottery, candidates, outlook)
     for agent_id in agent_ids:
         run.preferences.seen[agent_id] = None
         agent = books.agents.get(agent_id)
@@ -223,6 +236,8 @@ def _fill(
         candidate.here, candidate.served = EMPTY, candidate.wants
     if hold is not None:
         _put_first(*hold)
+    run.lottery.draw()
+    rivals = _rivals(run, willing, agent, free)
     hungry = [(_rank(run, candidate, free), candidate) for candidate in willing]
     heapify(hungry)
     while hungry and free:
@@ -230,12 +245,17 @@ def _fill(
         if (rank_now := _rank(run, candidate, free)) != rank:  # others of its role got something
             heapreplace(hungry, (rank_now, candidate))
             continue
+        if candidate in rivals:
+            candidate = _drawn(run, rivals, candidate)
         case = _case(run, candidate, agent)
         if hold is not None and candidate is hold[0]:
             if not part(case, free).contains(hold[1].each):
                 return
             hold = None
         bit = _next_bit(case, candidate, free, whole)
+        if not bit and candidate in rivals:
+            rivals.remove(candidate)
+            continue
         if not bit:
             heappop(hungry)
             continue
@@ -243,6 +263,31 @@ def _fill(
         candidate.here += bit
         run.tree.give(candidate.role, bit)
         run.present[candidate.framework.framework_id, candidate.role] = None
+
+
+def _rivals(
+    run: _Run, willing: list[_Candidate], agent: Agent, free: Resources
+) -> list[_Candidate]:
+    """Those who prefer this agent, if it cannot hold all that they want of it."""
+    if run.settings.sorter == "random":
+        return []
+    rivals = [candidate for candidate in willing if _likes(candidate, agent)]
+    cases = [(_case(run, candidate, agent), candidate) for candidate in rivals]
+    wanted = total(anonymous(_most(case, each, part(case, free))) for case, each in cases)
+    return [] if free.covers(wanted) else rivals
+
+
+def _likes(candidate: _Candidate, agent: Agent) -> bool:
+    framework, role = candidate.framework, candidate.role
+    wants = (None,) if candidate.wants is None else candidate.wants
+    return any(likes(framework, role, demand, agent) for demand in wants)
+
+
+def _drawn(run: _Run, rivals: list[_Candidate], first: _Candidate) -> _Candidate:
+    """Whose turn it is instead: of those who would have it before others for the same reason."""
+    run.lottery.draw()
+    peers = [each for each in rivals if each.reasons == first.reasons]
+    return min(peers, key=lambda each: run.lottery.lot(each.framework, each.role))
 
 
 def could_hold(case: Case, demand: Demand) -> bool:
@@ -323,14 +368,18 @@ def _next_bit(case: Case, candidate: _Candidate, free: Resources, whole: Resourc
     return EMPTY
 
 
-Rank = tuple[bool, bool, bool, Place]
+Reasons = tuple[bool, bool, bool]
+Rank = tuple[Reasons, Place | Lot]
 
 
 def _rank(run: _Run, candidate: _Candidate, free: Resources) -> Rank:
     """Lower comes first."""
-    place = run.tree.place(candidate.framework, candidate.role, candidate.here)
     is_owed = _is_owed(run, candidate, free)
-    return candidate.has_refused, not is_owed, not candidate.comes_first, place
+    candidate.reasons = candidate.has_refused, not is_owed, not candidate.comes_first
+    framework, role = candidate.framework, candidate.role
+    if run.settings.sorter == "random":
+        return candidate.reasons, run.lottery.lot(framework, role)
+    return candidate.reasons, run.tree.place(framework, role, candidate.here)
 
 
 def _is_owed(run: _Run, candidate: _Candidate, free: Resources) -> bool:

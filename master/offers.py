@@ -75,7 +75,7 @@ class Offers:
         """Each list is booked before the next is asked for."""
         books, settings, now = self._context.books, self._context.settings, self._context.now
         yield from gang_grants(books, settings, now, in_turn=True)
-        yield from allocate(books, self._take_due(), settings, now)
+        yield from allocate(books, self._take_due(), settings, now, self._context.random)
         yield from gang_grants(books, settings, now, in_turn=False)
 
     def _is_due(self) -> bool:

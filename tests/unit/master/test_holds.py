@@ -11,7 +11,7 @@ from fairlead.common.values import RoleWish
 from fairlead.master.settings import MasterSettings
 
 HOLD_S = 20.0
-SETTINGS = MasterSettings(hold_after_s=HOLD_S)
+SETTINGS = MasterSettings(hold_after_s=HOLD_S, revoke_after_s=0)
 
 
 class Stream:
@@ -71,7 +71,7 @@ def test_m28_a_large_demand_is_not_starved_by_small_ones() -> None:
 
 
 def test_m28_without_holds_it_starves() -> None:
-    h = MasterHarness(MasterSettings(hold_after_s=0))
+    h = MasterHarness(MasterSettings(hold_after_s=0, revoke_after_s=0))
     h.agent(cpus=4, mem="4GiB")
     stream = Stream(h)
     stream.run(10)
