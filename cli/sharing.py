@@ -12,7 +12,7 @@ _KEY = "fairlead.sharing"
 
 
 def sharing_options(command: Command) -> Command:
-    """`--exclude`, `--gpu-agents-for-all`, `--hold-after`, `--sorter`."""
+    """`--exclude`, `--gpu-agents-for-all`, `--hold-after`, `--revoke-…`, `--sorter`."""
     for option in (
         click.option(
             "--sorter",
@@ -29,6 +29,23 @@ def sharing_options(command: Command) -> Command:
             expose_value=False,
             callback=_note,
             help="When room is kept for a demand that fits nowhere; 0s: never [30s].",
+        ),
+        click.option(
+            "--revoke-after",
+            "revoke_after_s",
+            type=DURATION,
+            expose_value=False,
+            callback=_note,
+            help="When who is below its share is given what others hold too much of; 0s: never"
+            " [1m].",
+        ),
+        click.option(
+            "--revoke-grace",
+            "revoke_grace_s",
+            type=DURATION,
+            expose_value=False,
+            callback=_note,
+            help="How long those others have to give back in their own way [30s].",
         ),
         click.option(
             "--gpu-agents-for-all",

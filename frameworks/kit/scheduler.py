@@ -18,6 +18,7 @@ from fairlead.common.messages import (
     Kill,
     Reconcile,
     Revive,
+    Revoke,
     Suppress,
     Teardown,
 )
@@ -98,6 +99,7 @@ SchedulerEvent = (
     | OffersLost
     | StatusReceived
     | CallRefused
+    | Revoke  # these tasks end at the deadline, unless as much is given back in another way
     | Tick
     | object  # whatever the scheduler's own service feeds in
 )
@@ -299,6 +301,7 @@ __all__ = [
     "Resources",
     "Resume",
     "Revive",
+    "Revoke",
     "Role",
     "RoleDemand",
     "RoleWish",

@@ -39,15 +39,17 @@ from fairlead.common.messages import (
     OffersMade,
     OffersRescinded,
     Reconcile,
+    Revoke,
     StatusUpdated,
     Subscribe,
     ToFrameworkBody,
 )
-from fairlead.common.resources import Resources
+from fairlead.common.resources import Resources, total
 from fairlead.common.values import (
     Offer,
     Reason,
     TaskInfo,
+    TaskRef,
     TaskState,
     TaskStatus,
 )
@@ -144,6 +146,16 @@ class Harness:
         for other in list(self.master.drag(status)) if self.master.is_prompt else ():
             self._hear(StatusUpdated(other))
         return status
+
+    def revoke(self, *task_ids: str, deadline_s: float = 30.0) -> None:
+        """These tasks are to be given back; `deadline_s` is when the test says how they ended."""
+        tasks = [self.master.tasks[TaskId(task_id)] for task_id in task_ids]
+        refs = tuple(
+            TaskRef(task.info.task_id, task.launch.launch_uuid, task.latest.agent_id)
+            for task in tasks
+        )
+        resources = total(task.info.resources for task in tasks)
+        self._hear(Revoke(refs, resources, deadline_s))
 
     def repeat(self, status: TaskStatus) -> None:
         """Say again what was said before."""

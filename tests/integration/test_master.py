@@ -38,12 +38,22 @@ from fairlead.common.operators import (
 from fairlead.common.resources import Resources
 from fairlead.common.rpc import FRAMEWORK_SESSION, GET_STATE, OPERATE, WATCH_STATE
 from fairlead.common.session import Session
-from fairlead.common.values import Demand, FrameworkInfo, Offer, RoleDemand
+from fairlead.common.values import (
+    Demand,
+    FrameworkInfo,
+    Offer,
+    Reason,
+    RoleDemand,
+    TaskInfo,
+    TaskState,
+)
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 from fairlead.frameworks.kit.scheduler import (
     OffersReceived,
+    Revoke,
     SchedulerBase,
     SchedulerEvent,
+    StatusReceived,
     accept,
     decline,
     framework,
@@ -317,6 +327,57 @@ def test_m29_what_a_task_held_is_offered_promptly_after_its_end(
         assert statistics.median(delays) <= OFFER_S, delays
 
     play(fairlead_home, story)
+
+
+# --- who has too much
+
+
+class Hog(Bag):
+    """Accepts everything; what it loses it wants again. Remembers when it was asked to give back,
+    and when somebody had something of it.
+    """
+
+    def __init__(self, name: str, count: int) -> None:
+        self.asked_at: list[float] = []
+        self.since = time.monotonic()
+        self.began_at: list[float] = []
+        super().__init__(name, [self._another(number) for number in range(count)], role=name)
+
+    def step(self, event: SchedulerEvent, now: float) -> Sequence[object]:
+        if isinstance(event, Revoke):
+            self.asked_at.append(time.monotonic())
+        if isinstance(event, StatusReceived):
+            if event.status.state is TaskState.RUNNING:
+                self.began_at.append(time.monotonic())
+            if event.status.state.is_terminal:
+                self.waiting = (*self.waiting, self._another(len(self.launched) + 100))
+                self._want()
+        return super().step(event, now)
+
+    def _another(self, number: int) -> TaskInfo:
+        resources = Resources.of(cpus=1, mem=10**7)
+        return task(f"{self.__class__.__name__}-{number}", ("sleep", "1000"), resources)
+
+
+def test_m27_a_hog_gives_back_half_to_who_starves(fairlead_home: Path) -> None:
+    """Real tasks: four cpus, all taken by a framework that never has enough."""
+    settings = MasterSettings(revoke_after_s=1.0, revoke_grace_s=0.5)
+
+    async def scenario() -> None:
+        hog, poor = Hog("hog", 6), Hog("poor", 6)
+        async with leading(fairlead_home, settings) as here, an_agent(here), scheduling(here, hog):
+            await until(lambda: len(hog.running()) == 4, "the hog has all")
+            poor.since = time.monotonic()
+            async with scheduling(here, poor):
+                await until(lambda: len(poor.running()) == 2, "half of it")
+                await until(lambda: len(hog.ended()) == 2, "two that were ended")
+        reasons = {status.reason for status in hog.ended().values()}
+        assert reasons == {Reason.REVOKED}
+        assert (len(hog.running()), len(hog.asked_at), poor.asked_at) == (2, 1, [])
+        waited = [at - poor.since for at in (hog.asked_at[0], poor.began_at[1])]
+        print("asked to give back after {:.2f} s, half of it runs after {:.2f} s".format(*waited))  # noqa: T201
+
+    run(scenario)
 
 
 # --- what is used, and by whom
