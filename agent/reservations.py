@@ -90,7 +90,7 @@ class Reservations:
         else:
             message = ""
             if not known.resources.contains(operation.resources):
-                message = f"{role} has {known.resources} reserved, not {operation.resources}"
+                message = f"resources: {role} has {known.resources}, not {operation.resources}"
             resources = known.resources.without(operation.resources)
         if not message:
             self._change(replace(known, resources=resources, changed_by=accept.token))

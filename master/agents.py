@@ -28,7 +28,7 @@ from .accepts import Accepts
 from .books import Agent, Framework, RunningAccept
 from .constraints import attributes_of
 from .context import Context
-from .descriptions import bad_registration, bad_update
+from .descriptions import bad_registration, bad_reservations, bad_update
 from .frameworks import Frameworks
 from .offers import Offers
 from .reservations import encroached
@@ -60,7 +60,7 @@ class Agents:
             AgentHeartbeat: self._heartbeat,
             TaskUpdated: self._task_updated,
             AcceptEnded: self._accept_ended,
-            ReservationChanged: reserving.changed,
+            ReservationChanged: self._reservation_changed,
             Goodbye: self._goodbye,
         }
 
@@ -269,6 +269,14 @@ class Agents:
     def _accept_ended(self, agent: Agent, message: AcceptEnded) -> None:
         if (accept := agent.accepts.get(message.accept_id)) is not None:
             self._accepts.ended(accept)
+
+    def _reservation_changed(self, agent: Agent, message: ReservationChanged) -> None:
+        reservation = message.reservation
+        known = {**agent.reservations, reservation.role: reservation}
+        if trouble := bad_reservations(known.values()):
+            self._dismiss(agent, Code.INVALID, f"reservation_changed.reservation: {trouble}")
+        else:
+            self._reserving.changed(agent, message)
 
     def _goodbye(self, agent: Agent, message: Goodbye) -> None:
         self._dismiss(agent, Code.OK, message.message)

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fairlead.common.ids import Role
-from fairlead.common.resources import EMPTY, Resources, total
+from fairlead.common.resources import EMPTY, MILLIS, Resources, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import Reservation, Reserve, Unreserve
 
-from .reservations import common, held_on, reserved_on, settle
+from .reservations import WHOLE, common, held_on, reserved_on, settle, too_many
 
 if TYPE_CHECKING:
     from .program import Program
@@ -51,8 +51,12 @@ def _unfit(program: "Program", order: Reserve | Unreserve) -> str:
         return f"role: {order.role!r} is not that of the accept, {program.role!r}"
     if not order.resources:
         return "resources: asks for nothing"
+    if order.resources.gpu_millis % MILLIS:
+        return f"resources.gpus: {WHOLE}"
     if order.role in program.agent.changes:
         return f"role: an operator is changing what is reserved for {order.role}; try again"
+    if trouble := too_many(program.agent, order.role):
+        return f"role: {trouble}"
     return ""
 
 

@@ -4,15 +4,27 @@ What is said here travels on to others, in offers and accepts: it has to be true
 short that it costs nobody a session.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from fairlead.common.messages import RegisterAgent, TaskUpdated
 from fairlead.common.resources import MILLIS
 from fairlead.common.sizes import text_bytes
-from fairlead.common.values import AgentInfo, AgentTask, FrameworkInfo, TaskState, TaskStatus
+from fairlead.common.values import (
+    AgentInfo,
+    AgentTask,
+    FrameworkInfo,
+    Reservation,
+    TaskState,
+    TaskStatus,
+)
 
 MAX_BYTES = 16 * 1024
 """Of the text in one field of the description of an agent or a framework."""
+
+MAX_RESERVATIONS = 100
+"""Roles for which one agent keeps something."""
+MAX_SHARES = 2048
+"""Devices and ranges of ports in all of them."""
 
 _OF_FRAMEWORKS = ("labels", "capabilities", "roles", "name", "user", "address")
 _OF_AGENTS = ("attributes", "warnings", "hostname", "zone", "rack", "address", "isolation", "name")
@@ -47,6 +59,8 @@ def bad_registration(call: RegisterAgent) -> Trouble | None:
         for field in ("accept_id", "framework_id"):
             if not getattr(accept, field):
                 return f"accepts[{index}].{field}", "is empty"
+    if trouble := bad_reservations(call.reservations):
+        return "reservations", trouble
     for name, reports in (("tasks", call.tasks), ("ended", call.ended)):
         for index, report in enumerate(reports):
             if (trouble := _bad_report(call.agent, report)) is not None:
@@ -66,6 +80,17 @@ def bad_update(agent: AgentInfo, update: TaskUpdated) -> Trouble | None:
         if getattr(latest, name) != getattr(status, name):
             return f"latest.{name}", f"is not that of the status, {getattr(status, name)!r}"
     return _bad_state("status.state", status) or _bad_state("latest.state", latest)
+
+
+def bad_reservations(reservations: Collection[Reservation]) -> str:
+    """Of one agent, all that it has. They are shown together, so there is a limit."""
+    if len(reservations) > MAX_RESERVATIONS:
+        return f"are for {len(reservations)} roles; {MAX_RESERVATIONS} are allowed"
+    parts = [part for each in reservations for part in (each.resources, each.fixed)]
+    shares = sum(len(part.gpus) + len(part.ports) for part in parts)
+    if shares > MAX_SHARES:
+        return f"name {shares} devices and ranges of ports; {MAX_SHARES} are allowed"
+    return ""
 
 
 def _bad_agent(info: AgentInfo) -> Trouble | None:

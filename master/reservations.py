@@ -16,8 +16,10 @@ from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.roles import is_below, lineage
 
 from .books import Agent, Books, anonymous
+from .descriptions import MAX_RESERVATIONS
 
 ByRole = dict[Role, Resources]
+WHOLE = "whole devices are reserved, and no parts of them"
 
 
 def kept_from(agent: Agent, role: Role, pending: Mapping[Role, Resources] = {}) -> Resources:
@@ -62,6 +64,14 @@ def encroached(agent: Agent) -> Resources:
 
 
 # --- one agent
+
+
+def too_many(agent: Agent, role: Role) -> str:
+    """What speaks against a reservation for yet another role; empty if nothing does."""
+    roles = {**agent.reservations, **agent.changes, role: None}
+    if len(roles) <= MAX_RESERVATIONS:
+        return ""
+    return f"{agent.info.name} has reservations for {MAX_RESERVATIONS} roles, which is the most"
 
 
 def idle_on(agent: Agent, pending: Mapping[Role, Resources] = {}) -> ByRole:

@@ -18,7 +18,7 @@ from fairlead.common.values import Reservation
 from .books import Agent, Change
 from .context import Context
 from .offers import Offers
-from .reservations import encroached, reserved_on, settle, used_on
+from .reservations import WHOLE, encroached, reserved_on, settle, too_many, used_on
 
 Answer = tuple[Code, str, str]
 """Code, the field it is about, and a message."""
@@ -118,7 +118,7 @@ def _wrong(agent: Agent, call: SetReservation) -> Answer | None:
     if trouble := bad_role(call.role):
         return Code.INVALID, "role", trouble
     if call.resources.gpu_millis % MILLIS:
-        return Code.INVALID, "resources.gpus", "whole devices are reserved, and no parts of them"
+        return Code.INVALID, "resources.gpus", WHOLE
     name = agent.info.name
     if agent.session is None:
         message = f"{name} is {agent.state.name}, and keeps its reservations itself"
@@ -126,6 +126,8 @@ def _wrong(agent: Agent, call: SetReservation) -> Answer | None:
     if call.role in agent.changes:
         message = f"what {name} has reserved for {call.role} is being changed; try again"
         return Code.REFUSED, "role", message
+    if trouble := too_many(agent, call.role):
+        return Code.REFUSED, "role", trouble
     known = agent.reservations.get(call.role)
     if known is not None and not call.resources.covers(known.fixed):
         message = f"{known.fixed} is fixed there by its own --reserve, and ends with that alone"

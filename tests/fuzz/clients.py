@@ -47,6 +47,7 @@ from fairlead.common.operators import (
     OperatorCall,
     OperatorReply,
     SetQuota,
+    SetReservation,
     SetWeight,
     StateQuery,
     StateReply,
@@ -77,6 +78,9 @@ class OperatorWorld(MasterWorld):
         bodies: dict[str, Any] = {
             "set_weight": SetWeight(Role("dl"), 2.0),
             "set_quota": SetQuota(Role("dl"), {"cpus": 1000}, {"cpus": 2000}),
+            "set_reservation": SetReservation(
+                self.my_agent.id, Role("dl"), Resources.of(cpus=1, gpus=1)
+            ),
             "kill_any_task": KillAnyTask(mine, TaskId("t1"), 1.0),
             "teardown_framework": TeardownFramework(mine),
             "explain_framework": ExplainFramework(mine),

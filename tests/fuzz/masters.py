@@ -46,6 +46,7 @@ from fairlead.common.messages import (
     Kill,
     Reconcile,
     RegisterAgent,
+    ReservationChanged,
     Revive,
     SetDemand,
     Subscribe,
@@ -72,6 +73,7 @@ from fairlead.common.values import (
     Launch,
     Predicate,
     Reason,
+    Reservation,
     RoleDemand,
     RoleWish,
     Source,
@@ -331,12 +333,14 @@ class AgentWorld(MasterWorld):
                 (AcceptProgress("x-9", mine.id, 0, cpus, mine.role, (TaskId("t9"),)),),
                 (mine.info,),
                 (FrameworkAway(mine.id, 1.0, 3600.0),),
+                reservations=(Reservation(mine.role, cpus, cpus, "x"),),
             ),
             "heartbeat": AgentHeartbeat(
                 1, HostUsage(gpus=(GpuUsage(gpus[0].gpu_id, 1.0, 1),)), (usage,), 1
             ),
             "task_updated": TaskUpdated(known, known, task("t1").resources),
             "accept_ended": AcceptEnded("x-1-1", mine.id),
+            "reservation_changed": ReservationChanged(Reservation(mine.role, cpus), "r-9", "why"),
             "goodbye": Goodbye(Code.OK, "I go"),
         }
         return wire.to_proto(AgentMessage(bodies[body]))

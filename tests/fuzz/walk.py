@@ -77,9 +77,12 @@ LEAST: Mapping[str, Mapping[str, Any]] = {
     "PortRange": {"first": 1, "last": 1},
     "Predicate": {"attribute": "name", "comparison": 1},
     "Offer": {"role": "dl"},
+    "Reservation": {"role": "dl"},
+    "Reserve": {"role": "dl"},
     "RoleDemand": {"role": "dl"},
     "RoleView": {"role": "dl"},
     "RoleWish": {"role": "dl"},
     "Suspend": {"task_id": "t1"},
     "TaskView": {"role": "dl"},
+    "Unreserve": {"role": "dl"},
 }

@@ -264,7 +264,7 @@ def test_an_operation_that_fails_drops_the_rest() -> None:
     (ended,) = h.ended_accepts()
     assert (ended.failed_operation, ended.message) == (
         1,
-        "r has nothing reserved, not 1 cpu",
+        "resources: r has nothing, not 1 cpu",
     )
 
 

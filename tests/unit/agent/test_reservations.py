@@ -110,7 +110,7 @@ def test_m25_no_more_is_given_back_than_was_reserved() -> None:
     h.run([Reserve(ML, ONE), Unreserve(ML, TWO), launch("t1")], offered=FOUR)
     assert h.state("t1") is TaskState.DROPPED
     assert h.ended_accepts()[-1].failed_operation == 1
-    assert h.ended_accepts()[-1].message == "ml has 1 cpu reserved, not 2 cpus"
+    assert h.ended_accepts()[-1].message == "resources: ml has 1 cpu, not 2 cpus"
     assert reported(h) == {ML: Reservation(ML, ONE)}
 
 
