@@ -118,7 +118,7 @@ class Accepts:
             self._offers.refuse(helds[0].offer, program.spare, call.refuse_s)
         self._send(program)
         if helds:
-            self._believe(program, helds[0])
+            self._believe(program, helds)
         if program.spare and framework.demands.get(program.role):
             books.want(framework)  # what it did not take here it still wants
 
@@ -143,13 +143,20 @@ class Accepts:
             )
             self._context.to_agent(program.agent, body)
 
-    def _believe(self, program: Program, held: HeldOffer) -> None:
-        """Using an offer makes a demand credible, and smaller; refusing it the reverse."""
+    def _believe(self, program: Program, helds: Sequence[HeldOffer]) -> None:
+        """Using an offer makes a demand credible, and smaller; refusing it the reverse.
+
+        Who runs more tasks on it than it was to hold says that his tasks are larger than they are,
+        and so gets several at a time: that is no better than refusing it.
+        """
         framework = program.framework
+        units = [held.units for held in helds]
+        if not program.brought or (all(units) and len(program.launches) > sum(units)):
+            self._offers.distrust(framework, helds[0])
+        else:
+            framework.refusals = 0
         if not program.brought:
-            self._offers.distrust(framework, held)
             return
-        framework.refusals = 0
         demands = framework.demands.get(program.role, [])
         for taken in program.taken:
             for index, demand in enumerate(demands):

@@ -54,6 +54,8 @@ class Grant:
     role: Role
     resources: Resources
     fits_demand: bool
+    units: int = 0
+    """So many tasks of its demand; 0: that is not known."""
     together: OfferSet | None = None
     """With others it serves a gang."""
 
@@ -195,11 +197,16 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
     for candidate in willing:
         if here := candidate.here:
             fits_demand = candidate.wants is not None
+            units = _count(candidate.wants) - _count(candidate.served)
             candidate.wants, candidate.here = candidate.served, EMPTY
-            yield Grant(agent, candidate.framework, candidate.role, here, fits_demand)
+            yield Grant(agent, candidate.framework, candidate.role, here, fits_demand, units)
     run.tree.take_back()
     run.present.clear()
     run.candidates = [c for c in run.candidates if c.wants is None or c.wants]
+
+
+def _count(wants: Iterable[Demand] | None) -> int:
+    return sum(demand.count for demand in wants or ())
 
 
 _Hold = tuple[_Candidate, Demand]

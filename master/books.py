@@ -8,7 +8,16 @@ from dataclasses import field
 from typing import NamedTuple
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import ANY_GPU, AgentId, CallId, FrameworkId, OfferId, Role, SessionId, TaskId
+from fairlead.common.ids import (
+    ANY_GPU,
+    AgentId,
+    CallId,
+    FrameworkId,
+    OfferId,
+    Role,
+    SessionId,
+    TaskId,
+)
 from fairlead.common.messages import Kill
 from fairlead.common.operators import AgentState, SetQuota
 from fairlead.common.resources import EMPTY, Resources, total
@@ -77,6 +86,8 @@ class HeldOffer:
     until: float
     """In time that we were awake."""
     fits_demand: bool
+    units: int = 0
+    """So many tasks of a demand; 0: that is not known."""
     together: OfferSet | None = None
     """The offers that serve one gang with it."""
 

@@ -79,7 +79,7 @@ def place(  # noqa: PLR0917 - what a Case is made of, and the demand
     for _, _, agent in rooms:
         case, count, units = most(agent, left, taken)
         if count and passes(case, units):
-            grants.append(Grant(agent, framework, role, units, True, together))
+            grants.append(Grant(agent, framework, role, units, True, count, together))
             left, taken = left - count, taken + anonymous(units)
         if not left:
             return grants

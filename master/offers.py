@@ -116,7 +116,9 @@ class Offers:
         until = context.awake + timeout_s
         revoked.offered(context.books, offer)
         served(context.books, grant.framework, grant.role, grant.resources)
-        context.books.add_offer(HeldOffer(offer, until, grant.fits_demand, grant.together))
+        context.books.add_offer(
+            HeldOffer(offer, until, grant.fits_demand, grant.units, grant.together)
+        )
         context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
         context.log_offer(OfferEventKind.MADE, offer)
         return offer
