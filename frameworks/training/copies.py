@@ -15,6 +15,7 @@ from .jobs import Job, Turn
 HOW_TO_HOOK = (
     "import `steps` from fairlead.frameworks.training, and loop `for batch in steps(loader):`"
 )
+IN_A_STEP = "has not come to the end of its step: is asked again"
 
 
 class Copies:
@@ -61,10 +62,7 @@ class Copies:
             if status.reason not in (Reason.GPU_NOT_RELEASED, Reason.OPERATION_FAILED):
                 return  # said before the order reached it
             if status.reason is Reason.GPU_NOT_RELEASED:
-                job.is_stuck = True
-                why = status.message or "its GPU memory was not given back"
-                text = f"cannot be suspended: {why}; its slices end with its copy, which saves"
-                self._book.note(job, text)
+                self._kept_its_gpus(job, status.message)
             else:
                 self._book.note(job, f"was not suspended: {status.message}")
         job.turn, job.gave_cpus = None, False
@@ -76,13 +74,26 @@ class Copies:
             job.message = ""
         self._book.touch(job)
 
+    def _kept_its_gpus(self, job: Job, message: str) -> None:
+        """Who has made no step since it was asked has not heard it yet."""
+        assert job.asked_since is not None, f"{job.task_id} was asked: its turn is OUT"
+        is_patient = self._book.now < job.asked_since + self._book.settings.long_step_s
+        if is_patient and job.progress.step == job.asked_step:
+            if job.decisions[-1].text != IN_A_STEP:
+                self._book.note(job, IN_A_STEP)
+            return
+        job.is_stuck = True
+        why = message or "its GPU memory was not given back"
+        text = f"cannot be suspended: {why}; its slices end with its copy, which saves"
+        self._book.note(job, text)
+
     def _rests(self, job: Job, status: TaskStatus) -> None:
         if job.turn is Turn.IN:
             if status.reason is not Reason.OPERATION_FAILED:
                 return
             job.ready_at = self._book.now + self._book.settings.backoff_s
             self._book.note(job, f"was not resumed: {status.message}")
-        job.turn = job.since = None
+        job.turn = job.since = job.asked_since = None
         if job.is_wanted and job.state is not JobState.MIGRATING:
             job.state = JobState.SUSPENDED
         self._book.touch(job)

@@ -74,6 +74,8 @@ class TrainingSettings:
     """For a device that a job has just left: whoever is suspended on it needs that one."""
     rest_s: float = 20.0
     """How long a program may take to its next mini-batch boundary, its checkpoint included."""
+    long_step_s: float = 300.0
+    """So long a copy is asked again that has not made a step since it was asked; then it ends."""
     grace_s: float = 30.0
     """The same for a copy that is to end."""
     switch_timeout_s: float = 90.0

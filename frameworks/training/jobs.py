@@ -77,6 +77,9 @@ class Job:
     """The last state of the living copy."""
     turn: Turn | None = None
     turned_at: float = 0.0
+    asked_since: float | None = None
+    """It was first asked then to come to rest after this very step, and has not:"""
+    asked_step: int = 0
     since: float | None = None
     """The copy has had its devices since then, and that is not yet counted."""
     up_since: float | None = None
@@ -204,6 +207,7 @@ class Job:
         self.launch_uuid, self.gpu_ids = launch_uuid, gpu_ids
         self.heard, self.turn, self.since, self.up_since = TaskState.STAGING, None, None, None
         self.gave_cpus = self.is_stuck = False
+        self.asked_since = None
         self.target, self.short_since = AgentId(""), None
         self.state, self.message = JobState.STARTING, ""
         run = JobRun(self.run, self.task_id, self.agent_id, gpu_ids, at)

@@ -92,6 +92,8 @@ def operations(book: Book, chosen: Sequence[Program]) -> tuple[Operation, ...]:
     for program in chosen:
         for job in program.victims:
             job.turn, job.turned_at = Turn.OUT, book.now
+            if job.asked_since is None or job.asked_step != job.progress.step:
+                job.asked_since, job.asked_step = book.now, job.progress.step
             job.gave_cpus = program.frees_cpus
             rest_s = settings.rest_s
             said.append(

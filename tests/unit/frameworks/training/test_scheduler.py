@@ -189,6 +189,7 @@ def test_who_does_not_give_back_its_gpu_is_ended_with_a_checkpoint_instead() -> 
     shop.harness.pass_time(2)
     shop.harness.offer(cpus=0)
     said = {"reason": Reason.GPU_NOT_RELEASED, "message": "agent-1-gpu-0 still holds 4 GiB"}
+    shop.says("a", run=1, step=11)
     shop.harness.status("a.1", TaskState.RUNNING, **said)  # type: ignore[arg-type]
     shop.harness.status("b.1", TaskState.DROPPED, reason=Reason.OPERATION_FAILED)
     assert "cannot be suspended: agent-1-gpu-0 still holds 4 GiB" in shop.why("a")
@@ -199,6 +200,31 @@ def test_who_does_not_give_back_its_gpu_is_ended_with_a_checkpoint_instead() -> 
     shop.harness.offer(cpus=1, gpus=1)
     assert shop.view("b").run == 2
     assert shop.view("a").agent_id == "agent-1", "it waits for its next turn there"
+
+
+def test_who_is_in_the_midst_of_a_long_step_is_asked_again_and_not_ended() -> None:
+    """As while it evaluates: ended, it would begin that anew in each of its slices."""
+    shop = Shop()
+    shop.trains("a")
+    shop.shares("b")
+    shop.harness.master.is_prompt = False
+    shop.harness.pass_time(60)
+    for _ in range(5):
+        _keeps_its_gpu(shop, "b.1", "a.1")
+    assert "has not come to the end of its step: is asked again" in shop.why("b")
+    assert shop.killed() == []
+    for _ in range(10):
+        _keeps_its_gpu(shop, "b.1", "a.1")
+    assert "cannot be suspended" in shop.why("b"), "it hangs"
+    assert shop.killed() == ["b.1"]
+
+
+def _keeps_its_gpu(shop: Shop, task_id: str, waiting: str) -> None:
+    """It is to make way, and does not; a moment later it is asked again."""
+    shop.harness.pass_time(22)
+    shop.harness.status(task_id, TaskState.RUNNING, reason=Reason.GPU_NOT_RELEASED)
+    shop.harness.status(waiting, TaskState.SUSPENDED, reason=Reason.OPERATION_FAILED)
+    shop.harness.pass_time(1)
 
 
 def test_a_device_that_was_left_goes_to_who_is_suspended_on_it() -> None:
