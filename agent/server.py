@@ -24,10 +24,11 @@ from fairlead.common.home import Home
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
 from fairlead.common.loop import StepLoop
 from fairlead.common.outbox import Outbox
+from fairlead.common.resources import Resources, total
 from fairlead.common.rpc import READ_LOG
 from fairlead.common.server import Server
 from fairlead.common.store import Store
-from fairlead.common.values import AgentInfo, AgentTask
+from fairlead.common.values import AgentInfo, AgentTask, Reserve
 
 from .checkpoint import KINDS
 from .containers import PROCESSES, Containers
@@ -133,6 +134,7 @@ class AgentServer:
         rows = await asyncio.to_thread(store.load)
         known = records.decode(rows, KINDS, str(self._checkpoint))
         host = await asyncio.to_thread(discover, self._work_dir, self._options.overrides)
+        _check_reserved(self._options.settings.reserved, host.resources)
         processes = self._options.processes
         containers = Containers(
             self._sandboxes, host.gpu_backend, self._loop.put, self._fail, processes
@@ -295,6 +297,12 @@ def _prepare(path: Path, name: str) -> None:
         (path / "sandboxes").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot use {path} as work directory: {error.strerror}") from error
+
+
+def _check_reserved(reserved: Sequence[Reserve], there: Resources) -> None:
+    wanted = total(each.resources for each in reserved)
+    if not there.contains(wanted):
+        raise ConfigError(f"--reserve asks for {wanted} in all; this agent has {there}")
 
 
 def _info(name: str, host: Host, address: str, containerizer: MixedContainerizer) -> AgentInfo:

@@ -25,7 +25,7 @@ from .options import (
     tls_option,
 )
 from .problems import CommandError
-from .quantities import BYTES, CPUS, GPU_SOURCE, RESOURCES, TEXT, read_attributes
+from .quantities import BYTES, CPUS, GPU_SOURCE, RESERVE, RESOURCES, TEXT, read_attributes
 from .sharing import sharing_of, sharing_options
 
 if TYPE_CHECKING:
@@ -112,6 +112,14 @@ def master(ctx: click.Context, port: int, minimum_offers: "tuple[Resources, ...]
 )
 @click.option("--zone", type=TEXT, default="", help="Where it stands, at large.")
 @click.option("--rack", type=TEXT, default="", help="Where it stands, within the zone.")
+@click.option(
+    "--reserve",
+    "reserved",
+    type=RESERVE,
+    multiple=True,
+    metavar="ROLE:RESOURCES",
+    help="To keep for a role and those below it, such as ml:cpus=4,mem=8GiB; repeat for more.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of its own, for logs.")
 @click.option(
     "--processes",
@@ -138,6 +146,7 @@ def agent(
     attributes: dict[str, str],
     zone: str,
     rack: str,
+    reserved: "tuple[tuple[str, Resources], ...]",
     port: int,
     processes: int,
     isolation: str,
@@ -150,8 +159,11 @@ def agent(
     from fairlead.agent.discovery import Overrides, parse_ports
     from fairlead.agent.server import AgentOptions, serve
     from fairlead.agent.settings import AgentSettings
+    from fairlead.common.ids import Role
     from fairlead.common.tls import Party
+    from fairlead.common.values import Reserve
 
+    kept = tuple(Reserve(Role(role), resources) for role, resources in reserved)
     overrides = Overrides(
         cpus=cpus,
         mem=mem,
@@ -173,7 +185,7 @@ def agent(
         overrides,
         address,
         port=port,
-        settings=AgentSettings(**keeping_of(ctx)),
+        settings=AgentSettings(reserved=kept, **keeping_of(ctx)),
         isolation=isolation,
         processes=processes,
         docker=docker_of(ctx),

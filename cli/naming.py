@@ -1,11 +1,26 @@
-"""Which task a person means: an id, the beginning of one, or FRAMEWORK/TASK."""
+"""Which task a person means: an id, the beginning of one, or FRAMEWORK/TASK; or which agent."""
 
 from collections.abc import Sequence
 
 from fairlead.common.errors import ConfigError, NotFoundError
-from fairlead.common.operators import StateReply, TaskView
+from fairlead.common.operators import AgentState, AgentView, StateReply, TaskView
 
 MOST_NAMED = 5
+
+
+def find_agent(state: StateReply, name: str) -> AgentView:
+    """The one agent of that id or name; of several one name, the one that is there."""
+    found = [view for view in state.agents if name in (view.agent.agent_id, view.agent.name)]
+    here = [view for view in found if view.state is AgentState.CONNECTED]
+    found = here if len(found) > 1 and here else found
+    if not found:
+        raise NotFoundError(f"there is no agent {name!r}", hint="see all: fairlead agents list")
+    if len(found) > 1:
+        ids = ", ".join(sorted(view.agent.agent_id for view in found))
+        raise ConfigError(
+            f"{name!r} is the name of {len(found)} agents", hint=f"write one of {ids}"
+        )
+    return found[0]
 
 
 def find_task(state: StateReply, name: str) -> TaskView:

@@ -127,6 +127,26 @@ def parse_resources(text: str) -> "Resources":
     )
 
 
+def parse_reserve(text: str) -> tuple[str, "Resources"]:
+    """What an agent keeps for a role: `ROLE:cpus=4,mem=8GiB`."""
+    from fairlead.common.roles import bad_role
+
+    role, colon, amounts = text.rpartition(":")
+    if not colon:
+        raise ValueError(f"{text!r} names no role; write ROLE:cpus=4,mem=8GiB")
+    if trouble := bad_role(role):
+        raise ValueError(f"the role {trouble}")
+    resources = parse_resources(amounts)
+    if resources.gpu_millis % MILLIS:
+        raise ValueError(f"{text!r}: whole gpus are reserved, and no parts of them")
+    return role, resources
+
+
+def or_nothing(parse: Callable[[str], int]) -> Callable[[str], int]:
+    """The same parser, for what may also be 0."""
+    return lambda text: 0 if _NOTHING.fullmatch(text) else parse(text)
+
+
 def parse_amounts(text: str) -> dict[str, int]:
     """The same, in thousandths and bytes; here 0 says something."""
     return {
@@ -195,6 +215,7 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 TEXT = Quantity("TEXT", parse_text)
 CPUS = Quantity("CPUS", parse_millis)
 BYTES = Quantity("BYTES", parse_bytes)
+RESERVE = Quantity("ROLE:NAME=AMOUNT,…", parse_reserve)
 AMOUNTS = Quantity("NAME=AMOUNT,…", parse_amounts)
 DURATION = Quantity("DURATION", parse_duration)
 GPUS = Quantity("GPUS", parse_gpu_millis)

@@ -243,6 +243,14 @@ ROLES = (
 )
 WEIGHTS = (Column("ROLE", field("role")), _WEIGHT, _SHARE, _HOLDS)
 QUOTAS = (Column("ROLE", field("role")), _GUARANTEED, _LIMIT, _HOLDS)
+RESERVATIONS = (
+    Column("AGENT", field("agent")),
+    Column("STATE", field("agent_state")),
+    Column("ROLE", field("role")),
+    Column("RESERVED", amount, may_wrap=True),
+    Column("GPUS", lambda row: " ".join(row["gpu_ids"]), may_wrap=True),
+    Column("OF THAT FIXED", lambda row: amount(row["fixed"]), may_wrap=True),
+)
 TASKS = (
     Column("TASK", field("task_id")),
     Column("NAME", field("name")),

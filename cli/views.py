@@ -109,6 +109,23 @@ def quotas(state: StateReply) -> list[Plain]:
     return [row for row in roles(state) if any_named(row["guarantees"]) or any_named(row["limits"])]
 
 
+def reservations(state: StateReply) -> list[Plain]:
+    """What agents keep for roles."""
+    return [
+        {
+            "agent": view.agent.name,
+            "agent_id": view.agent.agent_id,
+            "agent_state": view.state.name,
+            "role": each.role,
+            **quantities(each.whole),
+            "gpu_ids": [gpu_id for gpu_id, _ in each.whole.gpus],
+            "fixed": quantities(each.fixed),
+        }
+        for view in sorted(state.agents, key=_agent_order)
+        for each in sorted(view.reservations, key=lambda each: each.role)
+    ]
+
+
 def any_named(amounts: Plain) -> bool:
     """Whether a quota says anything there."""
     return any(amount is not None for amount in amounts.values())

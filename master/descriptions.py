@@ -59,8 +59,8 @@ def bad_registration(call: RegisterAgent) -> Trouble | None:
         for field in ("accept_id", "framework_id"):
             if not getattr(accept, field):
                 return f"accepts[{index}].{field}", "is empty"
-    if trouble := bad_reservations(call.reservations):
-        return "reservations", trouble
+    if wrong := bad_reservations(call.reservations):
+        return "reservations", wrong
     for name, reports in (("tasks", call.tasks), ("ended", call.ended)):
         for index, report in enumerate(reports):
             if (trouble := _bad_report(call.agent, report)) is not None:

@@ -44,8 +44,8 @@ class Reserving:
         room = _room(agent, call.role)
         whole = _named(call.resources, known, room)
         if whole is None or not room.contains(whole):
-            asks = f"{call.resources} for {call.role}"
-            return Code.REFUSED, "resources", f"{asks}; {agent.info.name} has {room} for it"
+            there = f"{agent.info.name} has {room} that {call.role} could have"
+            return Code.REFUSED, "resources", f"{there}, not {call.resources}"
         order_id = self._context.new_id("r")
         agent.changes[call.role] = Change(order_id, whole, session, call_id)
         self._context.to_agent(

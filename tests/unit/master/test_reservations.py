@@ -168,7 +168,7 @@ def test_m25_more_than_the_agent_has_free_for_it_is_refused_with_numbers() -> No
     reserved(h, a, VISION, cpus(2))
     result = h.orders(SetReservation(a.id, ML, cpus(4)))
     assert (result.code, result.field) == (Code.REFUSED, "resources")
-    assert result.message == "4 cpus for ml; host1 has 3 cpus for it"
+    assert result.message == "host1 has 3 cpus that ml could have, not 4 cpus"
     assert not books_of(h, a).changes
     assert reserved(h, a, ML, cpus(3)) is Code.OK
 
