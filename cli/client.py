@@ -17,6 +17,8 @@ from fairlead.common.messages import Code
 from fairlead.common.operators import (
     LogChunk,
     LogQuery,
+    OfferEvents,
+    OffersQuery,
     OperatorBody,
     OperatorCall,
     OperatorReply,
@@ -87,6 +89,10 @@ class Client:
     def watch(self) -> Iterator[StateReply]:
         """The whole state, then what changes, for as long as somebody reads."""
         return self._stream(rpc.WATCH_STATE, StateQuery(), self.place.address)
+
+    def watch_offers(self, query: OffersQuery) -> Iterator[OfferEvents]:
+        """What became of offers, and if it says so what comes."""
+        return self._stream(rpc.WATCH_OFFERS, query, self.place.address)
 
     def operate(self, body: OperatorBody) -> OperatorReply:
         """An order; a refusal is raised."""

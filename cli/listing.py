@@ -207,10 +207,12 @@ def list_tasks(ctx: click.Context, output: str, watch: bool, ended: bool) -> Non
 def _add_verbs() -> None:
     """Verbs of nouns that stand in modules of their own."""
     from .daemons import host_frameworks, run_framework
+    from .offer_log import log_offers
     from .tasks import kill, logs, show_task
 
     for verb in (run_framework, host_frameworks):
         frameworks.add_command(verb)
+    offers.add_command(log_offers)
     for verb in (show_task, logs, kill):
         tasks.add_command(verb)
 

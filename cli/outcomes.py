@@ -14,7 +14,7 @@ from fairlead.common.dataclass import dataclass
 from .exits import MEANINGS, Exit
 
 ASKS = "all that ask a cluster"
-"""status, run, tasks, jobs, agents, frameworks list and offers."""
+"""status, run, tasks, jobs, agents, frameworks list, offers and explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,8 @@ OUTCOMES: Sequence[Outcome] = (
         "the cluster was ended, and the task with it",
         Exit.TASK_LOST,
     ),
+    Outcome("offers log", "`-f`, and Ctrl-C", "", Exit.OK),
+    Outcome("explain", "no such framework before the /", "there is no task '…'", Exit.NOT_FOUND),
     Outcome("tasks", "no task of that name", "there is no task '…'", Exit.NOT_FOUND),
     Outcome("tasks", "a name that fits several", "'…' may be any of … tasks: …", Exit.CONFIG),
     Outcome("tasks kill", "it has ended already", "", Exit.OK),

@@ -78,7 +78,7 @@ def _role(
         refused = counted(framework.refusals, "fitting offer")
         yield f"  it has used none of the last {refused}: its demand counts as none until it does"
     if role in framework.suppressed:
-        yield "  it has asked for no offers, until it revives the role"
+        yield "  it has suppressed offers: it wants none until it revives the role"
         return
     demands = _open(books, framework, role)
     if demands == ():

@@ -47,7 +47,8 @@ def _known(context: Context, framework: Framework, task_id: TaskId) -> Iterator[
     if not task.is_terminal:
         agent = context.books.agents[task.agent_id]
         yield f"  agent {agent.info.name} ({task.agent_id}) {_agent(context, agent)}"
-        yield f"  it holds {task.held} of the {task.launch.task.resources} that it asked for"
+        asked = task.launch.task.resources
+        yield f"  it holds {task.held}" + (f"; it asked for {asked}" * (task.held != asked))
         yield from _pending(context, task)
     if task.head is not None:
         yield f"  its framework has not acknowledged yet that it is {task.head.state.name}"

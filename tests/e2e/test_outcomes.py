@@ -124,6 +124,16 @@ def watched(stage: Stage) -> Ending:
         return process.wait(30), process.communicate()[1]
 
 
+def followed(stage: Stage) -> Ending:
+    stage.cluster.ok("run", *SMALL, "--", "true")
+    with stage.cluster.started("offers", "log", "--follow", "--tail", "2") as process:
+        assert process.stdout is not None
+        assert "made" in process.stdout.readline()
+        assert "accepted" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        return process.wait(30), process.communicate()[1]
+
+
 def in_a_file(stage: Stage) -> Ending:
     return ended(stage.away("up", "--home", __file__))
 
@@ -278,6 +288,8 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("run", "the task is killed by somebody else"): killed_by_somebody,
     ("run", "`--max-time` is over"): run("run", "--max-time", "0.5s", "--", "sleep", "100"),
     ("run", "the cluster is ended meanwhile"): in_a_cluster_that_ends,
+    ("offers log", "`-f`, and Ctrl-C"): followed,
+    ("explain", "no such framework before the /"): run("explain", "nobody/t1"),
     ("tasks", "no task of that name"): run("tasks", "show", "nobody"),
     ("tasks", "a name that fits several"): twice,
     ("tasks kill", "it has ended already"): when_it_has_ended,

@@ -1,5 +1,6 @@
 """`fairlead run`: the program's output, its exit code, its signals, and nothing left of it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -238,6 +239,27 @@ def test_a_detached_command_that_waits_can_be_taken_back(fairlead: Command) -> N
         fairlead.until_task(task_id, "KILLED")
     assert waiting not in fairlead.ok("tasks", "list", "--all")
     assert fairlead("tasks", "kill", waiting).returncode == 66
+
+
+def test_m35_why_a_command_waits(fairlead: Command) -> None:
+    filler = [fairlead.ok("run", "-d", "--cpus", "4", "--", "sleep", "1000").strip() for _ in "12"]
+    for task_id in filler:
+        fairlead.until_task(task_id, "RUNNING")
+    waiting = fairlead.ok("run", "-d", "--cpus", "4", "--", "true").strip()
+    until("its wait is known", lambda: "nearest" in fairlead.ok("explain", "commands"))
+    assert "2 agents: too little is free" in fairlead.ok("explain", "commands")
+    assert fairlead.json("explain", "commands")["agents"] == {"in use": 2}
+    assert "of framework commands" in fairlead.ok("explain", filler[0])
+    said = fairlead.ok("explain", waiting)
+    assert said.startswith(f"no task {waiting} is known")
+    assert "wants 1 task of 4 cpus" in said
+    fairlead.ok("tasks", "kill", waiting, *filler)
+    for task_id in filler:
+        fairlead.until_task(task_id, "KILLED")
+    log = [json.loads(line) for line in fairlead.ok("offers", "log", "-o", "json").splitlines()]
+    (taken,) = (event for event in log if event["message"] == f"launches {filler[0]}")
+    life = [event["event"] for event in log if event["offer_id"] == taken["offer_id"]]
+    assert life == ["MADE", "ACCEPTED"]
 
 
 def test_a_waiting_command_can_be_interrupted(fairlead: Command) -> None:

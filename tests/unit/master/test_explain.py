@@ -143,7 +143,7 @@ def test_m35_who_asks_for_nothing() -> None:
     f.decline()
     assert "wants nothing" in answer(h, f)[0]
     f.call(Suppress())
-    assert "asked for no offers" in answer(h, f)[0]
+    assert "has suppressed offers" in answer(h, f)[0]
     f.disconnects()
     h.advance(60)
     assert "has been away for 60 s" in answer(h, f)[0]

@@ -53,7 +53,7 @@ def test_m35_a_task_that_comes_to_rest() -> None:
     a.programs.finish()
     text = answer(h, "t1")
     assert "SUSPENDED" in text
-    assert "it holds 1 GiB mem of the 2 cpus, 1 GiB mem, 0.5 gpus" in text
+    assert "it holds 1 GiB mem; it asked for 2 cpus, 1 GiB mem, 0.5 gpus" in text
 
 
 def test_m35_a_task_that_has_ended() -> None:
