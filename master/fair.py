@@ -7,6 +7,7 @@ amounts alone: agents, constraints and limits are looked at when somebody is to 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from heapq import heapify, heappop, heapreplace
 
 from fairlead.common.ids import ANY_GPU, Role
@@ -24,6 +25,7 @@ FINENESS = 16
 """Bits of an equal part: a fair share is exact to so much of it."""
 
 
+@lru_cache(maxsize=4096)
 def path(claim: Claim) -> tuple[Role, ...]:
     """The nodes of the tree from the top down to the framework itself."""
     framework_id, role = claim

@@ -5,9 +5,9 @@ Units are given one after another in an imagined world, so each sees what those 
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 
 from fairlead.common.dataclass import dataclass
+from fairlead.common.ids import AgentId
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
@@ -20,8 +20,8 @@ from .settings import MasterSettings
 
 MOST_UNITS = 100
 """That losers are given by one plan."""
-MOST_AGENTS = 64
-"""Looked at for one unit, among those with enough to take."""
+MOST_AGENTS = 16
+"""Where a unit could be had, before the cheapest is chosen."""
 
 Cost = tuple[int, int, int, int, int]
 """Tasks of takers that are not above their fair shares, tasks that are not revocable, the highest
@@ -71,6 +71,10 @@ class _Plan:
             for agent in world.books.agents.values()
             if agent.session is not None
         }
+        self._there: dict[AgentId, Resources] = {}
+        """What could be taken, all of it."""
+        self._used: dict[AgentId, None] = {}
+        """Where something was taken or given: what is left over there comes first."""
 
     def takings(self) -> Iterator[Taking]:
         """What fits without taking is given as well, and not told."""
@@ -97,6 +101,8 @@ class _Plan:
             if (taking := self._place(claim, demand)) is not None:
                 self._world.take(taking.tasks)
                 self._world.give(claim, taking.agent, taking.unit)
+                self._there.pop(taking.agent.info.agent_id, None)
+                self._used[taking.agent.info.agent_id] = None
                 rest = (replace(demand, count=demand.count - 1),) if demand.count > 1 else ()
                 self._open[claim] = (*demands[:index], *rest, *demands[index + 1 :])
                 return taking
@@ -104,14 +110,17 @@ class _Plan:
 
     def _place(self, claim: Claim, demand: Demand) -> Taking | None:
         """Where a unit fits, or the least is lost for it."""
-        agents = (self._world.books.agents[agent_id] for agent_id in self._takeable)
-        cases = [case for agent in agents if suits(case := self._case(claim, agent), demand)]
-        for case in cases:
+        found: list[Taking] = []
+        for agent_id in (*self._used, *self._takeable):
+            case = self._case(claim, self._world.books.agents[agent_id])
+            if not self._has_enough(case, demand) or not suits(case, demand):
+                continue
             if (unit := unit_for(case, demand.each)) is not None:
                 return Taking(claim, case.agent, demand.each, unit)
-        enough = islice((case for case in cases if self._has_enough(case, demand)), MOST_AGENTS)
-        takings = (self._take(claim, case, demand.each) for case in enough)
-        found = (taking for taking in takings if taking is not None)
+            if (taking := self._take(claim, case, demand.each)) is not None:
+                found.append(taking)
+                if len(found) == MOST_AGENTS:
+                    break
         return min(found, key=lambda taking: taking.cost, default=None)
 
     def _case(self, claim: Claim, agent: Agent) -> Case:
@@ -121,7 +130,10 @@ class _Plan:
 
     def _has_enough(self, case: Case, demand: Demand) -> bool:
         """A quick look, before each task is judged."""
-        there = total(anonymous(task.held) for task in self._left(case.agent))
+        agent_id = case.agent.info.agent_id
+        if (there := self._there.get(agent_id)) is None:
+            there = total(anonymous(task.held) for task in self._left(case.agent))
+            self._there[agent_id] = there
         return (anonymous(case.agent.free) + there).covers(anonymous(demand.each))
 
     def _left(self, agent: Agent) -> list[Task]:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import hypothesis
 import hypothesis.strategies as st
 from tests.support.hungry import Hungry, goes_on, obey, settle
-from tests.support.master_harness import MasterHarness, demand, task
+from tests.support.master_harness import FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import Role
-from fairlead.common.messages import Code, KillTask
+from fairlead.common.messages import Code, KillTask, Revoke
 from fairlead.common.operators import SetQuota, SetWeight
 from fairlead.common.resources import Resources
 from fairlead.common.values import Reason, TaskState
@@ -37,6 +37,10 @@ def hungry(h: MasterHarness, role: str, count: int, *, cpus: float = 1) -> Hungr
     found = Hungry(h, role, Resources.of(cpus=cpus, mem=2**30), count)
     settle(h, [found])
     return found
+
+
+def notices(framework: FrameworkDouble) -> list[Revoke]:
+    return [body for body in framework.heard if isinstance(body, Revoke)]
 
 
 def killed(h: MasterHarness) -> list[KillTask]:
@@ -168,7 +172,7 @@ def test_m27_the_cheapest_are_taken_revocable_low_and_young() -> None:
         ref.task_id for notice in poor.framework.heard for ref in getattr(notice, "tasks", ())
     ]
     assert not revoked
-    (notice,) = [body for body in hog.heard if hasattr(body, "deadline_s")]
+    (notice,) = notices(hog)
     assert [ref.task_id for ref in notice.tasks] == ["low", "young", "middle"]
 
 
@@ -181,7 +185,7 @@ def test_m27_tasks_that_turn_out_not_to_be_needed_are_spared() -> None:
     h.agents[0].runs("big", "middle", "small")
     poor = hungry(h, "poor", 1, cpus=3)
     goes_on(h, [poor], BEFORE)
-    (notice,) = [body for body in hog.heard if hasattr(body, "deadline_s")]
+    (notice,) = notices(hog)
     assert [ref.task_id for ref in notice.tasks] == ["middle"]
 
 
@@ -207,7 +211,7 @@ def test_m27_a_taker_may_answer_with_a_smaller_task() -> None:
     h.agents[0].runs("one", "two")
     poor = hungry(h, "poor", 2)
     goes_on(h, [poor], BEFORE)
-    (notice,) = [body for body in hog.heard if hasattr(body, "deadline_s")]
+    (notice,) = notices(hog)
     assert [ref.task_id for ref in notice.tasks] == ["two"]
     for name in ("one", "two"):
         known = h.agents[0].living[next(t for t in h.agents[0].living if t == name)]
