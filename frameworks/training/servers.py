@@ -150,7 +150,7 @@ class Servers:
             return
         server.strikes_at += slice_s * (int((now - server.strikes_at) / slice_s) + 1)
         for job in jobs:
-            if job.held and job.job_id in seats:
+            if job.held and job.turn is None and job.job_id in seats:
                 begin_slice(self._book, job)
 
     def _contender(self, job: Job) -> Contender | None:

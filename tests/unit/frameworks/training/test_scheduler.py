@@ -219,6 +219,17 @@ def test_who_is_in_the_midst_of_a_long_step_is_asked_again_and_not_ended() -> No
     assert shop.killed() == ["b.1"]
 
 
+def test_a_slice_that_has_not_begun_is_counted_once() -> None:
+    shop = Shop()
+    shop.trains("a")
+    shop.shares("b")
+    shop.harness.master.is_prompt = False
+    before = shop.view("a").slices
+    shop.harness.pass_time(60)
+    shop.harness.pass_time(85)  # b is in a long step; the clock strikes meanwhile
+    assert shop.view("a").slices == before + 1
+
+
 def _keeps_its_gpu(shop: Shop, task_id: str, waiting: str) -> None:
     """It is to make way, and does not; a moment later it is asked again."""
     shop.harness.pass_time(22)
