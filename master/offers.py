@@ -84,13 +84,13 @@ class Offers:
 
     def _take_due(self) -> Iterator[AgentId]:
         """What became free comes first: it is what somebody waits for. In either, agents come in
-        random order, so that nobody gets the same ones each time.
+        random order, so that nobody gets the same ones each time, but for those that are preferred.
         """
         books = self._context.books
         dirty, wanted = list(books.dirty), [a for a in books.wanted if a not in books.dirty]
         for agents in (dirty, wanted):
             self._context.random.shuffle(agents)
-        for agent_id in liked_first(books, (*dirty, *wanted)):
+        for agent_id in (*liked_first(books, dirty), *liked_first(books, wanted)):
             books.dirty.pop(agent_id, None)
             books.wanted.pop(agent_id, None)
             yield agent_id

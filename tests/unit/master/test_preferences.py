@@ -4,6 +4,7 @@ import pytest
 from tests.support.master_harness import MasterHarness, demand
 
 from fairlead.common.ids import Role
+from fairlead.common.operators import SetQuota
 from fairlead.common.values import AllOf, Comparison, Constraints, Demand, Predicate, RoleWish
 from fairlead.master.settings import MasterSettings
 
@@ -102,3 +103,15 @@ def test_m15_crossed_preferences_that_nothing_fulfils_block_nobody(most: int) ->
     h.advance(10)
     assert [offer.attributes["disk"] for offer in f.offers] == ["hdd"]
     assert [offer.attributes["disk"] for offer in g.offers] == ["ssd"]
+
+
+def test_m15_a_preferred_agent_is_not_looked_at_again_before_what_became_free() -> None:
+    """With quotas every agent is looked at when one becomes free: a bounded number at a time."""
+    h = MasterHarness(MasterSettings(max_grants=1))
+    disks(h, "ssd", "hdd")
+    h.framework(role="dl", demands=[demand(cpus=100)], wishes=wish("ssd"))
+    h.orders(SetQuota(Role("other"), limits={"cpus": 1000}))
+    free = [agent.info.agent_id for agent in h.master.books.agents.values()]
+    h.master.books.dirty.update(dict.fromkeys(free[1:]))
+    h.tick()
+    assert not h.master.books.dirty
