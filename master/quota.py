@@ -1,7 +1,7 @@
 """Quotas: what of the cluster a role is guaranteed, and what it may hold at most, by resource.
 
 For the allocator (`rules` names both rules), for whoever sets a quota, and for explanations. What a
-role holds is what it and all roles below it use and are offered.
+holds is what it and all roles below it use and are offered, and what is reserved for them idly.
 
 Limits. Nobody is offered more than the limits of its role and of all roles above it leave. A new
 leader counts every agent that it has not heard of yet as full of the role's own tasks: what runs
@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import GpuId, Role
 from fairlead.common.operators import AgentState, SetQuota
-from fairlead.common.resources import EMPTY, MILLIS, NAMES, Resources, said
+from fairlead.common.resources import EMPTY, MILLIS, NAMES, Resources, said, total
 from fairlead.common.roles import bad_role, is_below, lineage
 
-from .books import Books, HeldOffer
+from .books import Agent, Books, HeldOffer, anonymous
+from .reservations import idle_on, idle_reserved, kept_free, reserved_part
 
 if TYPE_CHECKING:
     from .rules import Case
@@ -73,6 +74,7 @@ def within_limits(case: "Case", free: Resources) -> Resources:
         if quota is not None and quota.limits:
             outlook = case.outlook or Outlook.of(books)
             held = _plus(_held(books, case.pending, above), outlook.unheard)
+            held = _plus(held, _bound(case, above))
             room = _tighter(room, left_of(quota.limits, held))
     return _cut(case, free, room)
 
@@ -82,14 +84,33 @@ def beside_guarantees(case: "Case", free: Resources) -> Resources:
     if not any(quota.guarantees for quota in case.books.quotas.values()):
         return free
     outlook = case.outlook or Outlook.of(case.books)
-    needs = _Needs(case.books, case.pending)
+    needs = _Needs(case.books, case.pending, case.agent)
     others, own = needs.beside(case.role), needs.own(case.role)
     given = _sum(resources.vector for resources in case.pending.values())
+    loose = _less(
+        outlook.free, _plus(given, kept_free(case.books, case.agent, case.pending).vector)
+    )
+    reserved = reserved_part(case.agent, case.role, free, case.pending).vector
     spare = (
-        max(mine, all_free - here - theirs) if theirs else None
-        for mine, all_free, here, theirs in zip(own, outlook.free, given, others, strict=True)
+        max(mine, all_free - theirs) + for_it if theirs else None
+        for mine, all_free, for_it, theirs in zip(own, loose, reserved, others, strict=False)
     )
     return _cut(case, free, tuple(spare))
+
+
+def _bound(case: "Case", above: Role) -> Amounts:
+    """Reserved for `above` or below it, idle, and not for this role here: nothing that it is given
+    here makes that less.
+    """
+    if not case.books.reserving:
+        return NOTHING
+    elsewhere = idle_reserved(case.books, above, beside=case.agent)
+    here = total(
+        anonymous(kept)
+        for owner, kept in idle_on(case.agent, case.pending).items()
+        if is_below(owner, above) and not is_below(case.role, owner)
+    )
+    return _sum((elsewhere.vector, here.vector))
 
 
 def is_owed(books: Books, pending: Mapping[Role, Resources], role: Role, wanted: Resources) -> bool:
@@ -103,13 +124,21 @@ def is_owed(books: Books, pending: Mapping[Role, Resources], role: Role, wanted:
 class _Needs:
     """What is guaranteed and not had yet, along the tree of roles."""
 
-    def __init__(self, books: Books, pending: Mapping[Role, Resources]) -> None:
+    def __init__(
+        self, books: Books, pending: Mapping[Role, Resources], agent: Agent | None = None
+    ) -> None:
+        """What is pending is to be had on that agent. Whoever has a reservation has it already."""
+        idle = idle_on(agent, pending) if agent is not None and books.reserving else {}
         self._needs: dict[Role, Amounts] = {}
         self._below: dict[Role, Amounts] = {}
         guaranteed = (role for role, quota in books.quotas.items() if quota.guarantees)
         nodes = dict.fromkeys(node for role in guaranteed for node in lineage(role))
         for node in sorted(nodes, key=lambda role: -role.count("/")):
             held = _held(books, pending, node)
+            if books.reserving:
+                here = (kept.vector for owner, kept in idle.items() if is_below(owner, node))
+                elsewhere = idle_reserved(books, node, beside=agent)
+                held = _sum((held, elsewhere.vector, *here))
             quota = books.quotas.get(node)
             own = _less(amounts(quota.guarantees), held) if quota is not None else NOTHING
             need = tuple(map(max, own, self._below.get(node, NOTHING)))

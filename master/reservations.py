@@ -8,7 +8,7 @@ Worked example: of 8 cpus 4 are reserved for `ml`, and tasks of `ml` hold 3. One
 may have 8 - 3 - 1 = 4, and `ml` or `ml/vision` 5. With 6 held by `ml` nothing is idle.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fairlead.common.ids import Role
 from fairlead.common.operators import AgentState
@@ -30,24 +30,54 @@ def kept_from(agent: Agent, role: Role, pending: Mapping[Role, Resources] = {}) 
     return total(kept for owner, kept in idle.items() if not is_below(role, owner))
 
 
-def reserved_part(agent: Agent, role: Role, resources: Resources) -> Resources:
+def reserved_part(
+    agent: Agent,
+    role: Role,
+    resources: Resources,
+    pending: Mapping[Role, Resources] = {},
+) -> Resources:
     """How much of this, which is free here, lies in reservations that this role may use."""
     if not agent.reservations:
         return EMPTY
-    idle = idle_on(agent)
+    idle = idle_on(agent, pending)
     return common(resources, total(idle.get(owner, EMPTY) for owner in lineage(role)))
 
 
-def idle_reserved(books: Books, role: Role) -> Resources:
+def idle_reserved(books: Books, role: Role, *, beside: Agent | None = None) -> Resources:
     """Reserved for a role or those below it on any agent, and used and offered by nobody of it."""
-    agents = (books.agents[agent_id] for agent_id in books.reserving)
     return total(
         anonymous(kept)
-        for agent in agents
-        if agent.state is not AgentState.UNREACHABLE
+        for agent in _counted(books)
+        if agent is not beside
         for owner, kept in idle_on(agent).items()
         if is_below(owner, role)
     )
+
+
+def kept_free(books: Books, here: Agent, pending: Mapping[Role, Resources]) -> Resources:
+    """What is free on all agents, and in reservations."""
+    kept = EMPTY
+    for agent in _counted(books):
+        if agent.session is not None:
+            given = pending if agent is here else {}
+            free = anonymous(agent.free).without(total(given.values()))
+            kept += common(free, anonymous(total(idle_on(agent, given).values())))
+    return kept
+
+
+def reserved_for(books: Books, role: Role) -> Resources:
+    """For it and those below it on all agents, in use or not."""
+    return total(
+        anonymous(known.whole)
+        for agent in _counted(books)
+        for known in agent.reservations.values()
+        if is_below(known.role, role)
+    )
+
+
+def _counted(books: Books) -> Iterator[Agent]:
+    agents = (books.agents[agent_id] for agent_id in books.reserving)
+    return (agent for agent in agents if agent.state is not AgentState.UNREACHABLE)
 
 
 def encroached(agent: Agent) -> Resources:

@@ -9,6 +9,7 @@ from fairlead.common.roles import is_below, lineage
 from fairlead.common.values import Command, Offer, RoleDemand
 
 from .books import Books, anonymous
+from .reservations import reserved_for
 from .shares import grains
 
 SHOWN = 200
@@ -31,7 +32,8 @@ def all_keys(books: Books) -> Iterator[str]:
         yield from (f"tasks/{framework_id}/{task_id}" for task_id in framework.tasks)
     frameworks = books.frameworks.values()
     named = (role for framework in frameworks for role in framework.info.roles)
-    roles = (*books.weights, *books.quotas, *books.held, *named)
+    reserved = (role for each in books.reserving for role in books.agents[each].reservations)
+    roles = (*books.weights, *books.quotas, *books.held, *named, *reserved)
     tree = dict.fromkeys(above for role in roles for above in lineage(role))
     yield from (f"roles/{role}" for role in tree)
     yield from (f"offers/{offer_id}" for offer_id in books.offers)
@@ -106,7 +108,9 @@ def _role(books: Books, name: str) -> RoleView | None:
     ]
     quota = books.quotas.get(role)
     set_by_hand = (*books.weights, *books.quotas)
-    if not frameworks and not any(is_below(each, role) for each in set_by_hand):
+    reserved = reserved_for(books, role)
+    is_known = frameworks or reserved or any(is_below(each, role) for each in set_by_hand)
+    if not is_known:
         return None
     held = books.held.get(role, EMPTY)
     weight = books.weights.get(role, 1.0)
@@ -121,6 +125,7 @@ def _role(books: Books, name: str) -> RoleView | None:
         offered,
         quota.guarantees if quota is not None else {},
         quota.limits if quota is not None else {},
+        reserved,
         frameworks=sum(not framework.is_ended for framework in frameworks),
     )
 

@@ -5,12 +5,12 @@ from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHar
 
 from fairlead.common.ids import ANY_GPU, AgentId, LaunchUuid, Role
 from fairlead.common.messages import Accept, ChangeReservation, Code
-from fairlead.common.operators import SetReservation
+from fairlead.common.operators import RoleView, SetQuota, SetReservation
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Launch, Operation, Reservation, Reserve, Unreserve
 from fairlead.master.books import Agent
 from fairlead.master.reservations import idle_on, idle_reserved, settle
-from fairlead.master.views import view
+from fairlead.master.views import all_keys, view
 
 ML, VISION, WEB = Role("ml"), Role("ml/vision"), Role("web")
 
@@ -379,9 +379,56 @@ def test_m25_what_is_idle_counts_for_its_role_and_those_above_it() -> None:
     assert idle_reserved(books, ML) == Resources(1000, gpus=((ANY_GPU, 1000),))
 
 
+# --- quotas
+
+
+def test_m25_what_is_reserved_counts_against_a_limit_wherever_it_is() -> None:
+    h = MasterHarness()
+    a, b = h.agent(cpus=8), h.agent(cpus=8)
+    h.orders(SetQuota(ML, limits={"cpus": 4000}))
+    assert reserved(h, a, ML, cpus(3)) is Code.OK
+    f = h.framework(role="ml", demands=[])
+    h.step_demands({f: [demand(8)]})
+    here = {offer.agent_id: offer.resources.cpus for offer in f.offers}
+    assert sum(here.values()) == 4000
+    assert here.get(b.id, 0) <= 1000, "three of its four are reserved on the other"
+
+
+def test_m25_a_reservation_may_be_used_though_it_counts_against_the_limit() -> None:
+    h = MasterHarness()
+    a = h.agent(cpus=8)
+    h.orders(SetQuota(ML, limits={"cpus": 4000}))
+    reserved(h, a, ML, cpus(4))
+    assert offered_cpus(h.framework(role="ml", demands=[demand(8)])) == 4
+
+
+def test_m25_what_is_reserved_for_a_role_fills_its_guarantee() -> None:
+    h = MasterHarness()
+    a = h.agent(cpus=8)
+    h.orders(SetQuota(ML, {"cpus": 4000}))
+    reserved(h, a, ML, cpus(3))
+    assert offered_cpus(h.framework(role="web", demands=[demand(8)])) == 4
+
+
+def test_m25_what_is_reserved_for_others_fills_no_guarantee() -> None:
+    h = MasterHarness()
+    a = h.agent(cpus=8)
+    h.orders(SetQuota(WEB, {"cpus": 3000}))
+    reserved(h, a, ML, cpus(4))
+    other = h.framework(role="other", demands=[demand(8)])
+    assert offered_cpus(other) == 1, "8 less 4 reserved, less 3 guaranteed"
+    ml = h.framework(role="ml", demands=[demand(8)])
+    assert offered_cpus(ml) == 4, "its own"
+    assert offered_cpus(h.framework(role="web", demands=[demand(8)])) == 3
+
+
 def test_m25_views_show_it() -> None:
     h = MasterHarness()
     a = h.agent()
     reserved(h, a, ML, cpus(1))
     shown = view(h.master.books, f"agents/{a.id}")
     assert getattr(shown, "reservations", None) == (Reservation(ML, cpus(1)),)
+    role = view(h.master.books, f"roles/{ML}")
+    assert isinstance(role, RoleView)
+    assert role.reserved == cpus(1)
+    assert f"roles/{ML}" in all_keys(h.master.books)
