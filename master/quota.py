@@ -1,7 +1,7 @@
 """Quotas: what of the cluster a role is guaranteed, and what it may hold at most, by resource.
 
 For the allocator (`rules` names both rules), for whoever sets a quota, and for explanations. What a
-holds is what it and all roles below it use and are offered, and what is reserved for them idly.
+role holds is what it and those below it use and are offered, and what idles in their reservations.
 
 Limits. Nobody is offered more than the limits of its role and of all roles above it leave. A new
 leader counts every agent that it has not heard of yet as full of the role's own tasks: what runs
