@@ -30,6 +30,7 @@ from fairlead.common.values import (
     Suspend,
     TaskState,
 )
+from fairlead.master.settings import MasterSettings
 
 STEPS = 200
 MOVABLE = (TaskState.RUNNING, TaskState.SUSPENDED)
@@ -40,7 +41,7 @@ class Walk:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.h = MasterHarness()
+        self.h = MasterHarness(MasterSettings(revoke_after_s=20.0, revoke_grace_s=5.0))
         self.tasks = 0
         self.counts: dict[str, int] = {}
         self.deeds: list[tuple[int, Callable[[], None]]] = [
