@@ -63,6 +63,7 @@ def test_m28_a_large_demand_is_not_starved_by_small_ones() -> None:
     stream.run(10)
     large = h.framework(role="large", demands=[demand(1, cpus=4)])
     waited = seconds_until_offered(stream, large, 3 * HOLD_S)
+    print(f"a demand for a whole agent, beside a stream of small tasks, waited {waited:.0f} s")  # noqa: T201 - a figure for whoever asks with -rP
     assert waited >= HOLD_S
     assert large.offered.cpus == 4000
     stream.run(5)
@@ -215,10 +216,11 @@ def test_m28_who_wants_something_launches_before_decliners_see_an_agent_twice(
     if not is_last:
         wanting.wants(demand(1))
     agents[0].finishes(f"{agents[0].id}-0")
-    rounds = 0
+    rounds, began = 0, h.now
     while not wanting.offers:
         h.tick()
         if is_last and rounds == 50:
+            began = h.now
             wanting.wants(demand(1))
         for f in decliners:
             if f.offers:
@@ -229,4 +231,22 @@ def test_m28_who_wants_something_launches_before_decliners_see_an_agent_twice(
         h.advance(0.01)
         rounds += 1
         assert rounds < 200
+    print(f"among 100 who decline, {h.now - began:.2f} s after it wanted something")  # noqa: T201 - a figure for whoever asks with -rP
     wanting.launch(task("at-last"))
+
+
+# --- who never answers
+
+
+def test_m28_who_never_answers_keeps_nobody_waiting_beyond_the_timeout() -> None:
+    """And is offered the same again only when as long has passed, behind all who answer."""
+    h = MasterHarness()
+    for _ in range(3):
+        h.agent(cpus=4, mem="4GiB")
+    h.framework(role="silent")
+    began = h.now
+    f = h.framework(role="wanting", demands=[demand(12)])
+    while f.offered.cpus < 12_000:
+        h.advance(1.0)
+        assert h.now - began <= h.settings.offer_timeout_s + 1
+    print(f"beside one that never answers it waited {h.now - began:.0f} s")  # noqa: T201 - a figure for whoever asks with -rP
