@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fairlead.common.ids import CallId, FrameworkId, LaunchUuid
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import (
     Accept,
     AcceptEnded,
@@ -23,12 +24,14 @@ from fairlead.common.messages import (
     FrameworkMessage,
     Goodbye,
     Kill,
+    KillTask,
     MasterToAgent,
     MasterToFramework,
     OffersMade,
     OffersRescinded,
     RegisterAgent,
     Revive,
+    Revoke,
     RunAccept,
     SetDemand,
     StatusUpdated,
@@ -46,9 +49,10 @@ from fairlead.common.operators import (
     TeardownFramework,
 )
 from fairlead.common.resources import Resources
-from fairlead.common.values import Launch, TaskState, TaskStatus
+from fairlead.common.values import Reason, TaskState, TaskStatus
 
 from .containers import Containers
+from .gangs import Gangs
 from .laws import Facts, Link, Terms, ViolationError, is_master
 from .offers import Offers
 from .sessions import Sessions
@@ -64,7 +68,8 @@ class Auditor:
         self._facts = Facts(terms)
         self._sessions = Sessions(self._facts)
         self._statuses = Statuses(self._facts)
-        self._containers = Containers(self._facts)
+        self._gangs = Gangs(self._facts)
+        self._containers = Containers(self._facts, self._gangs)
         self._offers: dict[str, Offers] = {}
         self._subscribes: dict[int, tuple[Subscribe, float]] = {}
         self._teardowns: dict[int, CallId] = {}
@@ -121,6 +126,7 @@ class Auditor:
     def acts(self, now: float, name: str) -> None:
         """A master process begins, steps or ends."""
         self._sessions.active(now, name)
+        self._gangs.check(now)
 
     def stopped(self, now: float, name: str) -> None:
         self._sessions.stopped(now, name)
@@ -164,6 +170,7 @@ class Auditor:
 
     def container_started(self, host: str, launch_uuid: LaunchUuid, resources: Resources) -> None:
         self._containers.started(host, launch_uuid, resources)
+        self._gangs.started(launch_uuid)
 
     def container_signalled(
         self, now: float, host: str, launch_uuid: LaunchUuid, signum: int
@@ -183,6 +190,7 @@ class Auditor:
 
     def container_ended(self, launch_uuid: LaunchUuid) -> None:
         self._containers.vanished(launch_uuid)
+        self._gangs.ended(launch_uuid)
 
     # --- inside
 
@@ -207,6 +215,7 @@ class Auditor:
             for task in body.tasks:
                 self._containers.reported(task.launch_uuid, task.resources)
         elif isinstance(body, TaskUpdated):
+            self._gangs.said(body.latest)
             self._statuses.updated(link, body, now)
             self._containers.reported(body.status.launch_uuid, body.resources)
         elif isinstance(body, AgentHeartbeat):
@@ -227,13 +236,18 @@ class Auditor:
             self._facts.over[link.framework_id] = None
             self._teardowns[link.number] = message.call_id
         elif isinstance(body, Accept):
-            for operation in body.operations:
-                if isinstance(operation, Launch):
-                    owner = (link.client, link.framework_id)
-                    self._launches[operation.launch_uuid] = owner
+            for launch in launches_in(body.operations):
+                self._launches[launch.launch_uuid] = (link.client, link.framework_id)
+
+    def _ends_task(self, now: float, link: Link, order: KillTask) -> None:
+        """By its own decision: after notice, or because another member of its gang is lost."""
+        if order.reason is Reason.REVOKED:
+            self._ledger(link).check_notice(now, order.launch_uuid)
+            self._containers.kill_wanted(order.framework_id, order.task_id)
+        elif order.reason is Reason.GANG_BROKEN and self._containers.is_member(order.launch_uuid):
+            self._containers.kill_wanted(order.framework_id, order.task_id)
 
     def _said_to_agent(self, now: float, link: Link, message: MasterToAgent) -> None:
-        del now
         body = message.body
         if isinstance(body, AgentRegistered):
             link.agent_id = body.agent_id
@@ -241,6 +255,8 @@ class Auditor:
             self._ledger(link).registered(link, body.agent_id)
         elif isinstance(body, RunAccept):
             self._ledger(link).run(link, body)
+        elif isinstance(body, KillTask):
+            self._ends_task(now, link, body)
         elif isinstance(body, FrameworkAway) and not body.back:
             self._ledger(link).check_away(body.framework_id)
 
@@ -252,6 +268,9 @@ class Auditor:
             self._ledger(link).rescinded(now, body)
         elif isinstance(body, CallResult) and not link.is_echo:
             self._sessions.answered(link, body)
+            self._ledger(link).answered(link, body.call_id)
+        elif isinstance(body, Revoke):
+            self._ledger(link).noticed(now, body)
         elif isinstance(body, Subscribed):
             self._subscribed(now, link, body)
         elif isinstance(body, StatusUpdated) and body.status.state is TaskState.UNREACHABLE:
@@ -285,7 +304,10 @@ class Auditor:
         if isinstance(body, Subscribe):
             self._subscribes[link.number] = (body, said)
         elif isinstance(body, Accept):
-            ledger.accepted(now, link, body)
+            if body.gang is None:
+                ledger.accepted(now, link, body)
+            else:
+                ledger.gathered(link, message.call_id, body)
         elif isinstance(body, Decline):
             ledger.declined(now, link, body)
         elif isinstance(body, Revive):
@@ -347,7 +369,7 @@ class Auditor:
         for _, framework_id, task_id in self._containers.living():
             if self._facts.must_end(framework_id, now):
                 return f"{framework_id} is over, its {task_id} runs"
-        return ""
+        return self._gangs.restless()
 
     def used(self, host: str) -> Resources:
         """What runs on a host, in truth."""

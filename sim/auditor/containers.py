@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 
 from fairlead.common.ids import FrameworkId, GpuId, LaunchUuid, TaskId
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import MasterToAgent, RegisterAgent, RunAccept
 from fairlead.common.resources import MILLIS, Resources, total
 from fairlead.common.values import Launch
 
+from .gangs import Gangs
 from .laws import Facts, Link, ViolationError
 
 OBEYED_LATE_S = 2.0
@@ -22,6 +24,7 @@ class Order:
     task_id: TaskId
     resources: Resources
     epoch: int
+    in_gang: bool
 
 
 @dataclass(slots=True)
@@ -43,8 +46,9 @@ class Running:
 class Containers:
     """Keeps the ledger of every host's containers."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, gangs: Gangs) -> None:
         self._facts = facts
+        self.gangs = gangs
         self._orders: dict[LaunchUuid, Order] = {}
         self._running: dict[LaunchUuid, Running] = {}
         self._started: dict[LaunchUuid, str] = {}
@@ -87,9 +91,9 @@ class Containers:
             self._stale.setdefault(link.number, now)
             return
         if isinstance(message.body, RunAccept):
-            for operation in message.body.operations:
-                if isinstance(operation, Launch):
-                    self._ordered(link.host, message.epoch, message.body, operation)
+            self.gangs.ordered(link.host, message.body)
+            for launch in launches_in(message.body.operations):
+                self._ordered(link.host, message.epoch, message.body, launch)
 
     def _ordered(self, host: str, epoch: int, accept: RunAccept, launch: Launch) -> None:
         uuid = launch.launch_uuid
@@ -99,7 +103,14 @@ class Containers:
                 "one agent per launch", f"{uuid} is ordered on {host} and on {known.host}"
             )
         info = launch.task
-        order = Order(host, accept.framework.framework_id, info.task_id, info.resources, epoch)
+        order = Order(
+            host,
+            accept.framework.framework_id,
+            info.task_id,
+            info.resources,
+            epoch,
+            info.gang is not None,
+        )
         self._orders[uuid] = order
 
     def kill_wanted(self, framework_id: FrameworkId, task_id: TaskId) -> None:
@@ -111,6 +122,10 @@ class Containers:
             if order.host == host:
                 self.ended.pop(uuid, None)
         self._epochs.pop(host, None)
+
+    def is_member(self, uuid: LaunchUuid) -> bool:
+        """Of a gang."""
+        return uuid in self._orders and self._orders[uuid].in_gang
 
     # --- side effects
 
@@ -135,7 +150,8 @@ class Containers:
             return
         order = running.order
         was_asked = (order.framework_id, order.task_id) in self._killed
-        if was_asked or self._facts.is_over(order.framework_id, now):
+        is_of_broken = self.gangs.may_end(uuid)
+        if was_asked or is_of_broken or self._facts.is_over(order.framework_id, now):
             self._condemned[uuid] = None
         if uuid not in self._condemned:
             raise ViolationError(

@@ -10,7 +10,7 @@ offers, filters, demand that is not believed, a turn that comes last after a ref
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.resources import EMPTY, NAMES, Resources, total
@@ -108,13 +108,14 @@ def _is_whole(facts: Facts, scene: Scene) -> bool:
 
 
 def _is_owed(facts: Facts, scene: Scene) -> bool:
-    """A role may be below what is guaranteed to it: that comes before shares."""
+    """A role was perhaps below what is guaranteed to it: that comes before shares."""
     guarantees = [
         (role, quota.guarantees) for role, each in facts.quotas.items() for quota in each if quota
     ]
     if not any(named for _, named in guarantees):
         return False
-    shares = _shares(facts, scene)
+    earlier = [offer for offer in scene.offers if offer not in scene.fresh]
+    shares = _shares(facts, replace(scene, offers=earlier))
     for role, named in guarantees:
         held = total(each for owner, each in shares.held.items() if is_below(owner[1], role))
         if any(dict(zip(NAMES, held.vector, strict=False))[n] < named[n] for n in named):

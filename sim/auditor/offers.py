@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId
+from fairlead.common.ids import AgentId, CallId, FrameworkId, LaunchUuid, OfferId
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import (
     Accept,
     AcceptEnded,
@@ -18,6 +19,7 @@ from fairlead.common.messages import (
     OffersRescinded,
     RegisterAgent,
     Revive,
+    Revoke,
     RunAccept,
     SetDemand,
     Subscribe,
@@ -25,7 +27,7 @@ from fairlead.common.messages import (
     TaskUpdated,
 )
 from fairlead.common.resources import EMPTY, Resources, total
-from fairlead.common.values import Launch, Offer
+from fairlead.common.values import Offer
 
 from . import fairness
 from .fairness import Scene
@@ -48,8 +50,14 @@ class Offers:
         self._made: dict[OfferId, float] = {}
         self._reports: dict[int, list[RegisterAgent]] = {}
         self._accepted: dict[LaunchUuid, None] = {}
+        self._gathered: dict[tuple[int, CallId], tuple[OfferId, ...]] = {}
+        self._used_by: dict[LaunchUuid, tuple[OfferId, ...]] = {}
+        """By the accepts of gangs, until they are taken or refused."""
         self._ordered: Counter[str] = Counter()
         """Moves of tasks that their frameworks asked for and no agent was told yet."""
+        self._notice: dict[LaunchUuid, float] = {}
+        self.has_revoked = False
+        """From then on it may keep room for whoever it takes something back for."""
         self._fresh: list[Offer] = []
         """Made in the step that is under way."""
 
@@ -110,7 +118,9 @@ class Offers:
 
     def subscribed(self, link: Link, framework_id: FrameworkId, call: Subscribe) -> None:
         self._void(lambda offer: offer.framework_id == framework_id)
+        before = self._frameworks.get(framework_id)
         framework = Framework(link.number, call.framework)
+        framework.refusals = before.refusals if before is not None else 0
         framework.wishes = {wish.role: wish for wish in call.wishes}
         framework.demands = {each.role: each.demands for each in call.demands}
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
@@ -135,10 +145,29 @@ class Offers:
             if offer is not None:
                 self._filter(now, offer, offer.resources, call.refuse_s)
 
+    def gathered(self, link: Link, call_id: CallId, call: Accept) -> None:
+        """Of a gang: its offers are outstanding until the master has answered."""
+        uuids = [launch.launch_uuid for launch in launches_in(call.operations)]
+        held = [self._outstanding.get(offer_id) for offer_id in call.offer_ids]
+        mine = [o for o in held if o is not None and o.framework_id == link.framework_id]
+        if len(mine) == len(call.offer_ids):
+            self._accepted.update(dict.fromkeys(uuids))
+            names = tuple(offer.offer_id for offer in mine)
+            self._gathered[link.number, call_id] = names
+            self._used_by.update(dict.fromkeys(uuids, names))
+
+    def answered(self, link: Link, call_id: CallId) -> None:
+        """Taken or refused, these are no offers any more."""
+        self._drop(self._gathered.pop((link.number, call_id), ()))
+
+    def _drop(self, offer_ids: tuple[OfferId, ...]) -> None:
+        for offer_id in offer_ids:
+            self._outstanding.pop(offer_id, None)
+
     def accepted(self, now: float, link: Link, call: Accept) -> None:
         offers = [self._take(link, offer_id) for offer_id in dict.fromkeys(call.offer_ids)]
         held = [offer for offer in offers if offer is not None]
-        launches = [op for op in call.operations if isinstance(op, Launch)]
+        launches = list(launches_in(call.operations))
         if len(held) < len(offers) or not (held or call.task_ids):
             return
         moves = [op for op in call.operations if isinstance(op, MOVES)]
@@ -201,7 +230,7 @@ class Offers:
 
     def decided(self, now: float) -> None:
         """Of one step nothing more comes: was anybody passed over?"""
-        if self._fresh:
+        if self._fresh and not self.has_revoked:
             fresh, self._fresh = self._fresh, []
             offers = list(self._outstanding.values())
             scene = Scene(now, self._server, self._agents, self._frameworks, offers, fresh)
@@ -210,25 +239,25 @@ class Offers:
     def run(self, link: Link, message: RunAccept) -> None:
         agent = self._agents.get(link.agent_id)
         framework = self._frameworks.get(message.framework.framework_id)
-        if framework is not None:
+        if framework is not None and message.resources:
             framework.refusals = 0
         owner = (message.framework.framework_id, message.role)
         moves = [operation for operation in message.operations if isinstance(operation, MOVES)]
         self._check_moves(message.framework.framework_id, moves)
-        for operation in message.operations:
-            if isinstance(operation, Launch):
-                uuid = operation.launch_uuid
-                if uuid not in self._accepted:
-                    raise ViolationError(
-                        "offers are used once",
-                        f"{self._server} launches {uuid} on offers that were void",
-                    )
-                del self._accepted[uuid]
-                if agent is not None:
-                    agent.used[uuid] = EMPTY if moves else operation.task.resources
-                    agent.owners[uuid] = owner
-                    name = (message.framework.framework_id, operation.task.task_id)
-                    agent.names[name] = uuid
+        for launch in launches_in(message.operations):
+            uuid = launch.launch_uuid
+            if uuid not in self._accepted:
+                raise ViolationError(
+                    "offers are used once",
+                    f"{self._server} launches {uuid} on offers that were void",
+                )
+            del self._accepted[uuid]
+            self._drop(self._used_by.pop(uuid, ()))
+            if agent is not None:
+                agent.used[uuid] = EMPTY if moves else launch.task.resources
+                agent.owners[uuid] = owner
+                name = (message.framework.framework_id, launch.task.task_id)
+                agent.names[name] = uuid
         if agent is not None and moves:
             agent.accepts[message.accept_id] = part_of(message, agent.names, agent.used)
             agent.owners[message.accept_id] = owner
@@ -247,6 +276,22 @@ class Offers:
         for framework in self._frameworks.values():
             for key, filters in framework.filters.items():
                 framework.filters[key] = [(refused, until - seconds) for refused, until in filters]
+        for uuid in self._notice:
+            self._notice[uuid] -= seconds
+
+    def noticed(self, now: float, notice: Revoke) -> None:
+        """These tasks may be taken back, and not before it is over."""
+        for ref in notice.tasks:
+            self._notice.setdefault(ref.launch_uuid, now + notice.deadline_s)
+        self.has_revoked = True
+
+    def check_notice(self, now: float, uuid: LaunchUuid) -> None:
+        until = self._notice.get(uuid, now)
+        if now < until - 0.001:
+            raise ViolationError(
+                "nothing is taken back without notice",
+                f"{self._server} ends {uuid}, which had until {until:.3f}",
+            )
 
     def finish(self, now: float) -> None:
         for offer_id, offer in self._outstanding.items():

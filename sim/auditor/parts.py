@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import RunAccept
 from fairlead.common.resources import Resources, total
-from fairlead.common.values import Launch, Resize, Resume, Suspend
+from fairlead.common.values import Resize, Resume, Suspend
 
 Move = Suspend | Resume | Resize
 MOVES = (Suspend, Resume, Resize)
@@ -51,7 +52,7 @@ def part_of(
     """Of an order to an agent."""
     framework_id = run.framework.framework_id
     named = [(framework_id, op.task_id) for op in run.operations if isinstance(op, MOVES)]
-    launches = [op for op in run.operations if isinstance(op, Launch)]
+    launches = launches_in(run.operations)
     to_come = {launch.launch_uuid: launch.task.resources for launch in launches}
     uuids = [names[name] for name in named if name in names]
     return Part.begun(run.resources, uuids, to_come, used)
