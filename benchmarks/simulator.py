@@ -15,12 +15,13 @@ from random import Random
 
 from measure import Report, arguments, repeat
 
-from fairlead.common.ids import AgentId
+from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import Resources
-from fairlead.common.values import AgentInfo
+from fairlead.common.values import AgentInfo, RoleWish
 from fairlead.master.settings import MasterSettings
+from fairlead.sim.crowd import Other
 from fairlead.sim.plan import LONG, Plan
-from fairlead.sim.schedulers import Job
+from fairlead.sim.schedulers import Job, Manner
 from fairlead.sim.world import World
 
 GIB = 2**30
@@ -39,6 +40,9 @@ def plan(options: argparse.Namespace) -> Plan:
             for n in range(options.tasks)
         )
 
+    def other(number: int) -> Other:
+        return Other(f"bag-{number}", RoleWish(Role(f"bag-{number}")), bag(), Manner())
+
     return Plan(
         seed=1,
         agents=tuple(
@@ -53,7 +57,7 @@ def plan(options: argparse.Namespace) -> Plan:
         roll_s=0.0,
         fault_every_s=NEVER_S,
         faults_end=20.0,
-        bags=tuple(bag() for _ in range(options.frameworks - 2)),
+        others=tuple(other(number) for number in range(1, options.frameworks - 1)),
     )
 
 

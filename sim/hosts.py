@@ -1,17 +1,19 @@
 """What outlives the processes of a simulated cluster: machines, and where frameworks run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
 from fairlead.common.values import AgentInfo
 
+from .crowd import Other
 from .disk import Disk
+from .ganging import Ganging
 from .launcher import Launcher
 from .nodes import AgentNode, FrameworkNode
 from .plan import Plan, framework_info
-from .schedulers import Bag, Job, Memory, Replayable, Service
+from .schedulers import Bag, Manner, Memory, Replayable, Service
 from .swapping import Swapper
 
 GUEST_LIMIT_S = 6.0
@@ -50,32 +52,45 @@ class FrameworkHost:
 def framework_hosts(plan: Plan) -> list[FrameworkHost]:
     """One for each framework that the plan has, before its first life."""
     service = framework_info("service", FOR_EVER_S)
-    bags = {"batch": plan.batch, **{f"bag-{n}": jobs for n, jobs in enumerate(plan.bags, 1)}}
 
-    def bag(memory: Memory, name: str, jobs: tuple[Job, ...]) -> Replayable:
-        random = Random(f"{plan.seed}/{name}/{memory.lives}")
-        return Bag(framework_info(name, FOR_EVER_S), jobs, memory, random)
+    def dice(memory: Memory, name: str) -> Random:
+        return Random(f"{plan.seed}/{name}/{memory.lives}")
+
+    def run(memory: Memory) -> Replayable:
+        info = framework_info("batch", FOR_EVER_S)
+        return Bag(info, plan.batch, memory, dice(memory, "batch"))
 
     def up(memory: Memory) -> Replayable:
-        random = Random(f"{plan.seed}/service/{memory.lives}")
-        return Service(service, plan.service, memory, random, plan.roll_s)
+        return Service(service, plan.service, memory, dice(memory, "service"), plan.roll_s)
 
     def train(memory: Memory) -> Replayable:
-        random = Random(f"{plan.seed}/training/{memory.lives}")
         info = framework_info("training", FOR_EVER_S)
-        return Swapper(info, plan.training, memory, random, plan.slice_s)
+        return Swapper(info, plan.training, memory, dice(memory, "training"), plan.slice_s)
+
+    def gather(memory: Memory) -> Replayable:
+        info = framework_info("gangs", FOR_EVER_S)  # its members need more agents than one
+        info = replace(info, capabilities=("gpus",))
+        return Ganging(info, plan.gangs, memory, dice(memory, "gangs"))
 
     def visit(memory: Memory) -> Replayable:
         guest = plan.guest
         assert guest is not None
         limit = GUEST_LIMIT_S if guest.way == "vanishes" else FOR_EVER_S
-        random = Random(f"{plan.seed}/guest/{memory.lives}")
-        service = Service(framework_info("guest", limit), guest.jobs, memory, random, 0.0)
-        service.states_demand = False
-        return service
+        info = framework_info("guest", limit)
+        guests = Service(info, guest.jobs, memory, dice(memory, "guest"), 0.0)
+        guests.manner = Manner(states_demand=False)
+        return guests
 
-    hosts = [FrameworkHost(name, partial(bag, name=name, jobs=jobs)) for name, jobs in bags.items()]
-    hosts.insert(1, FrameworkHost("service", up))
+    def come(memory: Memory, other: Other) -> Replayable:
+        info = framework_info(other.name, FOR_EVER_S, other.wish.role)
+        bag = Bag(info, other.jobs, memory, dice(memory, other.name))
+        bag.wishes, bag.manner = (other.wish,), other.manner
+        return bag
+
+    hosts = [FrameworkHost("batch", run), FrameworkHost("service", up)]
+    hosts += [FrameworkHost(other.name, partial(come, other=other)) for other in plan.others]
+    if plan.gangs:
+        hosts.append(FrameworkHost("gangs", gather))
     if plan.training:
         hosts.append(FrameworkHost("training", train))
     return [*hosts, FrameworkHost("guest", visit)] if plan.guest else hosts

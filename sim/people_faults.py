@@ -4,6 +4,7 @@ from fairlead.common.ids import Role
 from fairlead.common.operators import ExplainFramework, KillAnyTask, SetWeight, TeardownFramework
 from fairlead.frameworks.kit.events import Happened
 
+from .crowd import ROLES
 from .schedulers import REPLACE, Service
 from .targets import Target, a_framework_id
 
@@ -29,8 +30,8 @@ def operator_weighs(target: Target) -> bool:
     master = target.master
     if master is None or not master.is_alive:
         return False
-    role = target.random.choice(("batch", "service"))
-    master.operate(SetWeight(Role(role), target.random.choice((0.5, 1.0, 2.0))))
+    role = target.random.choice((*ROLES, Role("batch"), Role("service")))
+    master.operate(SetWeight(role, target.random.choice((0.5, 1.0, 2.0))))
     return True
 
 

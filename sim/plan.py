@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from random import Random
 
 from fairlead.common.ids import AgentId, FrameworkId, GpuId, Role
+from fairlead.common.operators import OperatorBody, SetWeight
 from fairlead.common.resources import Resources
 from fairlead.common.values import AgentInfo, FrameworkInfo, Gpu
 from fairlead.master.settings import MasterSettings
 
+from .crowd import GIB, Other, others, quotas, weights
+from .ganging import draw_gangs
 from .schedulers import Job
+from .show import brief
 
-GIB = 2**30
 LONG = "100000"
 """Seconds that a service's task would run: longer than any world."""
 
@@ -40,11 +43,15 @@ class Plan:
     fault_every_s: float
     faults_end: float
     settle_s: float = 200.0
-    bags: tuple[tuple[Job, ...], ...] = ()
-    """Of further frameworks, each with short jobs of its own."""
+    others: tuple[Other, ...] = ()
+    """Further frameworks, each with short jobs of its own."""
+    orders: tuple[OperatorBody, ...] = ()
+    """Of an operator, in the first seconds."""
     training: tuple[Job, ...] = ()
     """That share devices."""
     slice_s: float = 1.0
+    gangs: tuple[Job, ...] = ()
+    """Of which several run at the same time, or none."""
 
     def describe(self) -> str:
         master = self.master
@@ -56,7 +63,10 @@ class Plan:
             f" offer {master.offer_timeout_s:g}, filter {master.min_filter_s:g}\n"
             f"jobs: {len(self.batch)} short, {len(self.service)} long,"
             f" one replaced every {self.roll_s:g} s; guest: {guest}\n"
+            f"others: {'; '.join(map(str, self.others)) or 'none'}\n"
+            f"orders: {'; '.join(map(brief, self.orders)) or 'none'}\n"
             f"training: {len(self.training)} jobs, slices of {self.slice_s:.1f} s\n"
+            f"in gangs: {len(self.gangs)} jobs\n"
             f"faults: one in {self.fault_every_s:.2f} s until {self.faults_end:.1f} s"
         )
 
@@ -70,7 +80,13 @@ def draw(seed: int) -> Plan:
         silent_s=silent_s,
         agent_timeout_s=random.choice((12.0, 20.0, 75.0)),
         offer_timeout_s=random.choice((3.0, 8.0, 30.0)),
-        min_filter_s=random.choice((0.5, 1.0)),
+        min_filter_s=random.choice((0.0, 0.5, 1.0)),
+        fair_refusals=random.choice((1, 3, 3)),
+        minimum_offers=random.choice(((), (), (Resources.of(cpus=0.25),))),
+        excluded_resources=random.choice(((), (), ("gpus",), ("mem", "disk"))),
+        gpu_agents_for_all=random.random() < 0.3,
+        hold_after_s=random.choice((0.0, 4.0, 30.0)),
+        max_grants=random.choice((1, 3, 500)),
     )
     return Plan(
         seed,
@@ -87,14 +103,21 @@ def draw(seed: int) -> Plan:
         if gpus
         else (),
         slice_s=random.choice((0.3, 0.6, 2.0)),
+        gangs=draw_gangs(random, "gang") if sum(not info.gpus for info in agents) > 1 else (),
+        others=others(random, agents),
+        orders=(
+            *(SetWeight(role, weight) for role, weight in weights(random).items()),
+            *quotas(random),
+        ),
     )
 
 
 def _agent(random: Random, number: int) -> AgentInfo:
     count = random.choice((0, 0, 1, 2, 4))
     # Where the gpus are there is room for long tasks beside those that need one.
-    cpus = 8 if count else random.choice((4, 6, 8))
-    mem = (16 if count else random.choice((8, 16))) * GIB
+    # Where none are there is room for all long tasks and any short one: those with gpus are kept.
+    cpus = 8 if count else random.choice((6, 8))
+    mem = (16 if count else random.choice((12, 16))) * GIB
     gpus = {f"gpu-{number}-{index}": 1.0 for index in range(count)}
     return AgentInfo(
         AgentId(""),
@@ -102,6 +125,8 @@ def _agent(random: Random, number: int) -> AgentInfo:
         Resources.of(cpus, mem, 100 * GIB, gpus),
         gpus=tuple(Gpu(GpuId(name), "fake", 16 * GIB) for name in gpus),
         name=f"agent-{number}",
+        zone=random.choice(("east", "west")),
+        attributes={"disk": random.choice(("ssd", "hdd"))},
     )
 
 
@@ -133,6 +158,7 @@ def _guest(random: Random) -> Guest | None:
     return Guest(way, random.uniform(5.0, 25.0), jobs) if way else None
 
 
-def framework_info(name: str, failover_timeout_s: float) -> FrameworkInfo:
-    role = (Role(name),)
-    return FrameworkInfo(FrameworkId(""), name, roles=role, failover_timeout_s=failover_timeout_s)
+def framework_info(name: str, failover_timeout_s: float, role: str = "") -> FrameworkInfo:
+    """In a role of its own, unless another is named."""
+    roles = (Role(role or name),)
+    return FrameworkInfo(FrameworkId(""), name, roles=roles, failover_timeout_s=failover_timeout_s)

@@ -56,6 +56,18 @@ class Job:
     kill_grace_s: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a framework treats offers, as long as there is trouble; no name: as it should."""
+
+    name: str = ""
+    forgets: float = 0.03
+    """So many offers it never answers: the master must take them back."""
+    declines: float = 0.0
+    """So many it does not want, whatever it said."""
+    states_demand: bool = True
+
+
 @dataclass(slots=True)
 class Attempt:
     """A task that was launched for a job and is not known to have ended."""
@@ -96,7 +108,7 @@ class Replayable:
         self.framework = info
         self.wishes: Sequence[RoleWish] = ()
         self.on_event: Callable[[object], None] = lambda _event: None
-        self.states_demand = True
+        self.manner = Manner()
         self.memory = memory
         self._jobs = {job.name: job for job in jobs}
         self._random = random
@@ -109,7 +121,7 @@ class Replayable:
 
     @property
     def demands(self) -> Sequence[RoleDemand] | None:
-        if not self.states_demand:
+        if not self.manner.states_demand:
             return None
         counts: dict[Resources, int] = {}
         for job in self.open_jobs():
@@ -142,6 +154,10 @@ class Replayable:
     def next_deadline(self) -> float | None:
         due = [at for at in (self._answer_at, self.next_change()) if at is not None]
         return min(due, default=None)
+
+    def soothe(self) -> None:
+        """It makes no trouble of its own any more, and says what it still needs."""
+        self.manner = Manner(forgets=0.0)
 
     # --- for those below
 
@@ -212,9 +228,12 @@ class Replayable:
         self._answer_at = None
         offers, self._offers = self._offers, {}
         for offer in offers.values():
-            if self._random.random() < 0.03:
-                continue  # forgotten: the master must take it back
-            yield self._use(offer)
+            if self._random.random() < self.manner.forgets:
+                continue
+            if self._random.random() < self.manner.declines:
+                yield Decline((offer.offer_id,), self._random.choice((0.0, 1.0, REFUSE_S, 60.0)))
+            else:
+                yield self._use(offer)
 
     def _use(self, offer: Offer) -> SchedulerAction:
         left, launches = offer.resources, []
@@ -266,6 +285,10 @@ class Service(Replayable):
         """Seconds between two replacements; 0 is never."""
         self._roll_at: float | None = None
         self._is_suppressed = False
+
+    def soothe(self) -> None:
+        super().soothe()
+        self.roll_s = 0.0
 
     def next_change(self) -> float | None:
         return self._roll_at

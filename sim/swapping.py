@@ -50,6 +50,10 @@ class Swapper(Replayable):
         self._swap_at: float | None = None
         self._waiting: dict[TaskId, float] = {}
 
+    def soothe(self) -> None:
+        super().soothe()
+        self.slice_s = 0.0
+
     # --- what it wants
 
     @property

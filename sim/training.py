@@ -45,6 +45,9 @@ class Trainer(TrainingScheduler):
         self.on_event(event)
         return super().step(event, now)
 
+    def soothe(self) -> None:
+        """It makes no trouble."""
+
     @property
     def is_satisfied(self) -> bool:
         """An agent that lost its id before it was durable never comes back under it."""

@@ -7,7 +7,7 @@ from random import Random
 
 from fairlead.agent.settings import AgentSettings
 from fairlead.common.ids import FrameworkId
-from fairlead.common.operators import AgentState, TeardownFramework
+from fairlead.common.operators import AgentState, OperatorBody, TeardownFramework
 from fairlead.common.values import AgentInfo
 from fairlead.frameworks.kit.events import DriverSettings, Happened
 
@@ -22,8 +22,7 @@ from .network import End, Network, Peer
 from .nodes import AgentNode, FrameworkNode, MasterNode
 from .plan import Plan, draw
 from .process import CHECK_EVERY, CoreFailedError, Process, Stage
-from .schedulers import LEAVE, Service
-from .swapping import Swapper
+from .schedulers import LEAVE
 
 REST_S = 8.0
 """All is settled once it has been for so long: longer than the longest that is under way."""
@@ -58,7 +57,14 @@ class World:
         self.clock = Clock()
         self._dice = Random(f"{plan.seed}/world")
         settings = plan.master
-        terms = Terms(settings.agent_timeout_s, settings.min_filter_s, settings.offer_timeout_s)
+        terms = Terms(
+            settings.agent_timeout_s,
+            settings.min_filter_s,
+            settings.offer_timeout_s,
+            settings.fair_refusals,
+            settings.minimum_offers,
+            settings.excluded_resources,
+        )
         self.auditor = Auditor(terms)
         self.network = Network(self.clock, Random(f"{plan.seed}/network"))
         self.network.on_overflow = lambda: count(self.journal.effects, "queue overflown")
@@ -187,6 +193,8 @@ class World:
                 lambda framework=framework: self._start_framework(framework),  # type: ignore[misc]
             )
         self._invite_guest()
+        for order in self.plan.orders:
+            self.later(self._dice.uniform(0.0, 8.0), lambda order=order: self._order(order))  # type: ignore[misc]
         self.later(self._next_fault(), self._fault)
         self.clock.run_until(self.plan.faults_end)
         self._calm()
@@ -217,7 +225,7 @@ class World:
         self._registry.full_until = 0.0
         for framework in self._frameworks.values():
             if framework.node is not None:
-                _soothe(framework.node.scheduler)
+                framework.node.scheduler.soothe()
 
     def _settle(self) -> None:
         limit = self.now + self.plan.settle_s
@@ -283,6 +291,13 @@ class World:
 
     # --- starts
 
+    def _order(self, body: OperatorBody) -> None:
+        """An operator orders until there is a master to hear it."""
+        if self._master is not None and self._master.is_alive:
+            self._master.operate(body)
+        else:
+            self.later(1.0, lambda: self._order(body))
+
     def _leader(self, host: str) -> Peer | None:
         """Mostly the one that leads; who looked too early still knows the one before."""
         del host
@@ -344,7 +359,7 @@ class World:
         host.lives += 1
         scheduler = host.make(host.memory)
         if self._is_calm:
-            _soothe(scheduler)
+            scheduler.soothe()
         node = FrameworkNode(
             self._stage,
             f"{host.name}#{host.lives}",
@@ -378,14 +393,6 @@ class World:
             host.node.feed(Happened(LEAVE))
         else:
             self.kill(host.node, "vanishes", away_s=GUEST_AWAY_S)
-
-
-def _soothe(scheduler: object) -> None:
-    """It makes no trouble of its own any more."""
-    if isinstance(scheduler, Service):
-        scheduler.roll_s = 0.0
-    elif isinstance(scheduler, Swapper):
-        scheduler.slice_s = 0.0
 
 
 CONNECTED, UNREACHABLE = AgentState.CONNECTED, AgentState.UNREACHABLE
