@@ -325,10 +325,13 @@ class MasterHarness:
         assert self._log_open.keys() == self.master.books.offers.keys()
 
     def _check_apart(self, framework: FrameworkDouble, offers: Sequence[Offer]) -> None:
-        """Nobody is offered an agent where somebody is who keeps apart from it, or the reverse."""
+        """Nobody is offered an agent that its constraints rule out, nor one where somebody is who
+        keeps apart from it, or the reverse.
+        """
         here = {f.id: f for f in self.frameworks if f.session is not None}
         for offer in offers:
             agent = next(agent for agent in self.agents if agent.id == offer.agent_id)
+            assert framework.may_be_on(offer), f"{offer} is ruled out by its constraints"
             living = (
                 known for known in agent.living.values() if not known.latest.state.is_terminal
             )

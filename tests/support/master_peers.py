@@ -4,6 +4,7 @@ The agent's is faithful in what the protocol promises: updates in order, only th
 kept until acknowledged, all of it told again at each registration.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -59,7 +60,9 @@ from fairlead.common.roles import is_below
 from fairlead.common.values import (
     AgentInfo,
     AgentTask,
+    AllOf,
     Command,
+    Comparison,
     Demand,
     FrameworkInfo,
     Launch,
@@ -370,6 +373,23 @@ class FrameworkDouble(Peer):
     @property
     def offered(self) -> Resources:
         return sum((offer.resources for offer in self.offers), EMPTY)
+
+    def may_be_on(self, offer: Offer) -> bool:
+        """By its wishes for hosts, matched by another library than the master's."""
+        return all(
+            not wish.constraints.any_of
+            or any(self._fits(group, offer) for group in wish.constraints.any_of)
+            for wish in self.wishes
+            if wish.role == offer.role
+        )
+
+    @staticmethod
+    def _fits(group: AllOf, offer: Offer) -> bool:
+        return all(
+            re.fullmatch(predicate.values[0], offer.hostname) is not None
+            for predicate in group.predicates
+            if (predicate.attribute, predicate.comparison) == ("hostname", Comparison.MATCHES)
+        )
 
     def keeps_from(self, role: Role, other: Role) -> bool:
         """In that role, from the other."""

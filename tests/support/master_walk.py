@@ -21,8 +21,12 @@ from fairlead.common.ids import LaunchUuid, Role
 from fairlead.common.messages import Revive, SetDemand, Suppress, Teardown
 from fairlead.common.operators import SetWeight
 from fairlead.common.values import (
+    AllOf,
+    Comparison,
+    Constraints,
     Launch,
     Operation,
+    Predicate,
     Resize,
     Resume,
     RoleDemand,
@@ -105,7 +109,12 @@ class Walk:
             timeout_s = self.random.choice([5.0, 60.0, 3600.0])
             role = self.random.choice(["a", "b", "c"])
             apart = self.random.choice([(), (), (Role("a"),)])
-            wish = RoleWish(Role(role), keep_apart=apart)
+            hosts = self.random.choice(["host[12]", "host3", "nowhere"])
+            group = AllOf((Predicate("hostname", Comparison.MATCHES, (hosts,)),))
+            preferred = self.random.choice([(), (group,)])
+            any_of = self.random.choice([(), (), (), (group,)])
+            constraints = Constraints(any_of, preferred)
+            wish = RoleWish(Role(role), constraints=constraints, keep_apart=apart)
             self.h.framework(role=role, demands=wanted, wishes=[wish], failover_timeout_s=timeout_s)
 
     def a_framework_accepts(self) -> None:
