@@ -122,7 +122,7 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome(
         "run",
         "Ctrl-C while it waits for room",
-        "waiting: no agent has … free now (Ctrl-C gives up)",
+        "waiting: no agent has … free for it now (Ctrl-C gives up)",
         Exit.INTERRUPTED,
     ),
     Outcome("run", "the task is killed by somebody else", "the task was killed", "143"),
@@ -143,6 +143,13 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome("tasks", "no task of that name", "there is no task '…'", Exit.NOT_FOUND),
     Outcome("tasks", "a name that fits several", "'…' may be any of … tasks: …", Exit.CONFIG),
     Outcome("tasks kill", "it has ended already", "", Exit.OK),
+    Outcome("reservations set", "no agent of that name", "there is no agent '…'", Exit.NOT_FOUND),
+    Outcome(
+        "reservations set",
+        "the agent has not so much left for the role",
+        "… has … that … could have, not …",
+        Exit.REFUSED,
+    ),
     Outcome("jobs", "no job of that name", "there is no job '…'", Exit.NOT_FOUND),
     Outcome("jobs", "a name that fits several", "'…' may be any of … jobs: …", Exit.CONFIG),
     Outcome("jobs submit", "no such script", "cannot read the script …: …", Exit.CONFIG),
@@ -242,6 +249,12 @@ OUTCOMES: Sequence[Outcome] = (
     ),
     Outcome("master", "another runs there", "… is in use by process …", Exit.CONFIG),
     Outcome("agent", "another of that name runs there", "… is in use by process …", Exit.CONFIG),
+    Outcome(
+        "agent",
+        "`--reserve` of more than it has",
+        "--reserve asks for … in all; this agent has …",
+        Exit.CONFIG,
+    ),
     Outcome("agent", "a name that is none", "'…' is no name for an agent", Exit.CONFIG),
     Outcome(
         "agent",

@@ -293,6 +293,12 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("tasks", "no task of that name"): run("tasks", "show", "nobody"),
     ("tasks", "a name that fits several"): twice,
     ("tasks kill", "it has ended already"): when_it_has_ended,
+    ("reservations set", "no agent of that name"): run(
+        "reservations", "set", "nobody", "ml", "--cpus", "1"
+    ),
+    ("reservations set", "the agent has not so much left for the role"): run(
+        "reservations", "set", "a1", "ml", "--cpus", "1000"
+    ),
     ("jobs", "no job of that name"): run("jobs", "show", "nobody"),
     ("jobs", "a name that fits several"): with_a_name_of_two_jobs,
     ("jobs submit", "no such script"): run("jobs", "submit", "--", "python", "/no/such.py"),
@@ -320,6 +326,9 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("master, agent, frameworks", "`FAIRLEAD_LOG` is none of its levels"): loudly,
     ("master", "another runs there"): run("master"),
     ("agent", "another of that name runs there"): run("agent", "--name", "a1"),
+    ("agent", "`--reserve` of more than it has"): run_away(
+        "agent", "--reserve", "ml:cpus=1000000"
+    ),
     ("agent", "a name that is none"): run_away("agent", "--name", "../x"),
     ("agent", "its home has another token"): as_an_agent_with_another_token,
 }

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -328,6 +329,22 @@ def _lock_forever(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     return connection
+
+
+def test_m34_a_time_limit_holds_though_the_agent_is_dead_meanwhile(fairlead_home: Path) -> None:
+    async def story(agent: AgentProcess, master: FakeMaster) -> None:
+        one = launch("t1", "sleep", "1000")
+        master.run(replace(one, task=replace(one.task, max_completion_s=1.0)))
+        pid = (await master.running("t1")).pid
+        await agent.crash()
+        await asyncio.sleep(1.5)  # over by then, and nobody there to end it
+        assert psutil.pid_exists(pid)
+        await agent.start()
+        status = await master.ended("t1")
+        assert (status.state, status.reason) == (TaskState.FAILED, Reason.MAX_COMPLETION_TIME)
+        assert status.signal == 15
+
+    play(fairlead_home, story)
 
 
 def test_sandboxes_of_nobody_are_removed(fairlead_home: Path) -> None:

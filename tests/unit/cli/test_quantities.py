@@ -5,6 +5,7 @@ import re
 import pytest
 
 from fairlead.cli.quantities import (
+    or_nothing,
     parse_amounts,
     parse_bytes,
     parse_duration,
@@ -12,6 +13,7 @@ from fairlead.cli.quantities import (
     parse_gpu_source,
     parse_millis,
     parse_pairs,
+    parse_reserve,
     parse_resources,
     parse_text,
 )
@@ -128,6 +130,28 @@ def test_resources_are_named_amounts() -> None:
 def test_resources_that_make_no_sense(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         parse_resources(text)
+
+
+def test_m25_what_is_kept_for_a_role() -> None:
+    kept = Resources.of(cpus=4, mem=8 * 2**30, gpus=1)
+    assert parse_reserve("a/b:cpus=4,mem=8GiB,gpus=1") == ("a/b", kept)
+    assert parse_reserve("a:b:cpus=1") == ("a:b", Resources.of(cpus=1))
+    nothing_or = or_nothing(parse_millis)
+    assert [nothing_or(text) for text in ("0", "0.5")] == [0, 500]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cpus=4", "names no role"),
+        (":cpus=4", "the role is empty"),
+        ("a:", "cpus=0.5"),
+        ("a:gpus=0.5", "whole gpus"),
+    ],
+)
+def test_m25_what_cannot_be_kept_for_a_role(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        parse_reserve(text)
 
 
 def test_pairs() -> None:

@@ -10,7 +10,7 @@ from fairlead.cli.tables import amount_named, holding, in_tree
 from fairlead.common.ids import GpuId, OfferId, Role
 from fairlead.common.operators import AgentState, RoleView
 from fairlead.common.resources import EMPTY, Resources
-from fairlead.common.values import Demand, Offer, RoleDemand, TaskState
+from fairlead.common.values import Demand, Offer, Reservation, RoleDemand, TaskState
 
 
 def test_quantities_are_numbers_with_their_unit_in_the_key() -> None:
@@ -45,6 +45,18 @@ def test_a_role_says_what_its_quota_names() -> None:
     assert amount_named(shown[1]["limits"]) == "1 GiB mem, 0 gpus"
     assert [in_tree(row) for row in shown] == ["a", "  a/b", "a-1"]
     assert [row["role"] for row in views.quotas(replace(state(), roles=roles))] == ["a/b"]
+
+
+def test_m25_reservations_by_agent_and_role() -> None:
+    ml = Reservation(Role("ml"), Resources.of(cpus=2), Resources.of(gpus={"g0": 1}))
+    web = Reservation(Role("web"), Resources.of(cpus=1))
+    shown = views.reservations(state(replace(agent("a1"), reservations=(web, ml)), agent("a2")))
+    assert [(row["agent"], row["role"], row["cpus"]) for row in shown] == [
+        ("a1", "ml", 2),
+        ("a1", "web", 1),
+    ]
+    assert shown[0]["gpu_ids"] == ["g0"]
+    assert shown[0]["fixed"] == views.quantities(ml.fixed)
 
 
 def test_agents_by_name() -> None:
