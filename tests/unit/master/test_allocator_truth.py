@@ -44,11 +44,7 @@ def one_at_a_time(each: Resources, count: int) -> Sequence[Demand]:
     return truth(each, min(count, 1))
 
 
-def more_cpus_than_it_needs(each: Resources, count: int) -> Sequence[Demand]:
-    return truth(Resources(2 * each.cpus, each.mem), count)
-
-
-LIES = (ten_times_as_many, more_when_all_is_done, one_at_a_time, more_cpus_than_it_needs)
+LIES = (ten_times_as_many, more_when_all_is_done, one_at_a_time)
 
 
 class Worker:
