@@ -15,6 +15,7 @@ from .allocator import open_demand
 from .books import Books, Framework
 from .context import Context
 from .gang_offers import open_gangs
+from .reservations import idle_reserved
 from .shares import grains
 from .tree import Place, Tree
 from .verdicts import AWAY, IN_USE, KEPT, MOST_SHOWN, OPEN, TOO_SMALL, Verdicts, look
@@ -73,6 +74,7 @@ def _role(
     books = context.books
     yield f"role {role}: {_share(books, role)}"
     yield from _quotas(books, role)
+    yield from _reserved(books, role)
     yield from _own(context, framework, role)
     if framework.refusals >= context.settings.fair_refusals:
         refused = counted(framework.refusals, "fitting offer")
@@ -130,6 +132,11 @@ def _quotas(books: Books, role: Role) -> Iterator[str]:
             for name, amount in named.items():
                 own = said(name, held[name])
                 yield f"  {above} is {kind} {said(name, amount)}, and holds {own}"
+
+
+def _reserved(books: Books, role: Role) -> Iterator[str]:
+    if idle := idle_reserved(books, role):
+        yield f"  {idle} reserved for it is idle"
 
 
 def _own(context: Context, framework: Framework, role: Role) -> Iterator[str]:

@@ -109,6 +109,17 @@ def test_m35_a_quota_is_told_with_its_numbers() -> None:
     assert "dl is limited to 2 cpus, and holds 2 cpus" in text
 
 
+def test_m35_reservations_of_its_own_and_of_others() -> None:
+    h = MasterHarness()
+    a = h.agent(cpus=8)
+    a.reserves(Role("dl"), Resources.of(cpus=8, mem=8 * 2**30))
+    h.tick()
+    f = h.framework(demands=[])
+    g = h.framework(role="other", demands=[demand(1)])
+    assert "8 cpus, 8 GiB mem reserved for it is idle" in answer(h, f)[0]
+    assert answer(h, g)[1] == {"reservations": 1}
+
+
 def test_m35_gpu_agents_and_demands_with_constraints() -> None:
     h = MasterHarness()
     h.agent(cpus=1)
