@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from fairlead.common.ids import Role
 from fairlead.common.resources import NAMES, Resources, counted, said, total
 from fairlead.common.roles import lineage
-from fairlead.common.values import Demand
+from fairlead.common.values import AgentInfo, Demand
 
 from .allocator import open_demand
 from .books import Books, Framework
@@ -76,26 +76,38 @@ def _role(
     yield from _quotas(books, role)
     yield from _reserved(books, role)
     yield from _own(context, framework, role)
-    if framework.refusals >= context.settings.fair_refusals:
-        refused = counted(framework.refusals, "fitting offer")
-        yield f"  it has used none of the last {refused}: its demand counts as none until it does"
+    demands = _open(books, framework, role)
     if role in framework.suppressed:
         yield "  it has suppressed offers: it wants none until it revives the role"
-        return
-    demands = _open(books, framework, role)
-    if demands == ():
+    elif demands == ():
         offered = any(held.offer.role == role for held in framework.offers.values())
         yield (
             "  all that it wants is offered to it now: it is to answer"
             if framework.demands[role] and offered
             else "  it says that it wants nothing"
         )
-        return
+    else:
+        yield from _waiting(context, framework, role, demands, counts)
+
+
+def _waiting(
+    context: Context,
+    framework: Framework,
+    role: Role,
+    demands: Sequence[Demand] | None,
+    counts: Counter[str],
+) -> Iterator[str]:
+    """It would take more than it is offered."""
+    books = context.books
     yield (
         "  it has stated no demand: it is offered what those leave who have"
         if demands is None
         else f"  it wants {wanted(demands)}"
     )
+    for want, wait in framework.waits.items():
+        if want.role == role and wait.hold is not None:
+            info = books.agents[wait.hold].info
+            yield f"  what becomes free on {_name(info)} is kept for its {want.each}"
     verdicts = look(books, context.settings, context.now, (framework, role), demands)
     counts.update({name: n for name, n in verdicts.counts.items() if name != OPEN})
     yield from _turn(context, framework, role)
@@ -151,6 +163,9 @@ def _own(context: Context, framework: Framework, role: Role) -> Iterator[str]:
             f"  {counted(len(offers), 'offer')} out to it: {amount};"
             f" the first is taken back in {in_time(first_s)}"
         )
+    if framework.refusals >= context.settings.fair_refusals:
+        refused = counted(framework.refusals, "fitting offer")
+        yield f"  it has used none of the last {refused}: its demand counts as none until it does"
 
 
 def wanted(demands: Sequence[Demand]) -> str:
@@ -208,7 +223,11 @@ def _agents(
             info, lacks = near.agent.info, near.lacks(demand)
             what = f"{lacks} short" if lacks else "no device, or no range of ports, has enough"
             empty = ", even if nothing ran there" if near.is_too_small else ""
-            yield f"  {info.name or info.hostname} comes nearest to {demand.each}: {what}{empty}"
+            yield f"  {_name(info)} comes nearest to {demand.each}: {what}{empty}"
+
+
+def _name(info: AgentInfo) -> str:
+    return info.name or info.hostname
 
 
 def _holders(books: Books) -> Iterator[str]:

@@ -120,6 +120,21 @@ def test_m35_reservations_of_its_own_and_of_others() -> None:
     assert answer(h, g)[1] == {"reservations": 1}
 
 
+def test_m35_room_that_is_kept_for_a_large_demand() -> None:
+    h = MasterHarness(MasterSettings(hold_after_s=10, revoke_after_s=0))
+    a = h.agent(cpus=4, name="here")
+    small = h.framework(role="small", demands=[demand(3)])
+    small.launch(task("t1"), task("t2"), task("t3"))
+    a.runs("t1", "t2", "t3")
+    large = h.framework(role="large", demands=[demand(1, cpus=4)])
+    h.advance(15)
+    assert "what becomes free on here is kept for its 4 cpus, 1 GiB mem" in answer(h, large)[0]
+    small.wants(demand(1))
+    text, agents = answer(h, small)
+    assert agents == {"kept": 1}
+    assert "kept for a large demand of another framework" in text
+
+
 def test_m35_gpu_agents_and_demands_with_constraints() -> None:
     h = MasterHarness()
     h.agent(cpus=1)
