@@ -495,12 +495,19 @@ class FrameworkDouble(Peer):
         return self.result(Accept(offer_ids, operations, task_ids, refuse_s))
 
     def takes_gang(
-        self, gang_id: str, *tasks: TaskInfo, offers: Iterable[Offer] | None = None
+        self,
+        gang_id: str,
+        *tasks: TaskInfo,
+        offers: Iterable[Offer] | None = None,
+        leave_out: int = 0,
     ) -> list[CallResult]:
-        """All of these tasks over the offers that it holds; the answers, which may come later."""
+        """All of these tasks over the offers that it holds; the answers, which may come later.
+
+        Of the accepts the first few may be left out.
+        """
         chosen = tuple(self.offers if offers is None else offers)
         before = len(self.results)
-        for order in gang(gang_id, chosen, tasks):
+        for order in gang(gang_id, chosen, tasks)[leave_out:]:
             if isinstance(order, Accept):
                 named = (f"u-{each.task.task_id}" for each in launches_in(order.operations))
                 pairs = zip(launches_in(order.operations), named, strict=True)
