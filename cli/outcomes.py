@@ -187,6 +187,18 @@ OUTCOMES: Sequence[Outcome] = (
     ),
     Outcome("jobs pause, resume", "it has ended", "job '…' is …, for good", Exit.REFUSED),
     Outcome(
+        "quota set",
+        "more than all agents have is guaranteed, without `--force`",
+        "… would be guaranteed, and all agents have …; ask for less, or force it",
+        Exit.REFUSED,
+    ),
+    Outcome(
+        "quota set",
+        "neither `--guarantee`, `--limit` nor `--none`",
+        "say --guarantee, --limit or both; or --none",
+        Exit.USAGE,
+    ),
+    Outcome(
         "frameworks run", "no such scheduler", "no scheduler is called '…' (…)", Exit.NOT_FOUND
     ),
     Outcome(

@@ -6,6 +6,7 @@ import click
 
 from fairlead.common.errors import FairleadError
 from fairlead.common.ids import Role
+from fairlead.common.messages import Code
 from fairlead.common.operators import RoleView, SetQuota
 from fairlead.common.resources import NAMES, said
 
@@ -81,7 +82,8 @@ def set_quota(
         try:
             reply = client.operate(SetQuota(Role(role), guarantees, limits, force))
         except FairleadError as error:
-            error.hint = error.hint or "what all roles are guaranteed: fairlead roles list"
+            if error.code is Code.REFUSED:
+                error.hint = "what all roles are guaranteed: fairlead quota list"
             raise
         found = [view for view in client.state(reply.version).roles if view.role == role]
     for line in _lines(role, found[0] if found else RoleView(Role(role))):

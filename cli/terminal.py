@@ -113,9 +113,8 @@ class Terminal:
                 if status.reason is not Reason.COMMAND_NOT_STARTED and status.sequence:
                     self._follow(status, address)
             case StillWaiting(task):
-                sys.stderr.write(
-                    f"fairlead: waiting: no agent has {task.resources} free now (Ctrl-C gives up)\n"
-                )
+                there = f"no agent has {task.resources} free for it now"
+                sys.stderr.write(f"fairlead: waiting: {there} (Ctrl-C gives up)\n")
             case MasterAway(message):
                 self._is_away = True
                 _note(f"the master is away, what runs goes on ({message})")

@@ -293,6 +293,10 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("tasks", "no task of that name"): run("tasks", "show", "nobody"),
     ("tasks", "a name that fits several"): twice,
     ("tasks kill", "it has ended already"): when_it_has_ended,
+    ("quota set", "more than all agents have is guaranteed, without `--force`"): run(
+        "quota", "set", "ml", "--guarantee", "cpus=1000"
+    ),
+    ("quota set", "neither `--guarantee`, `--limit` nor `--none`"): run("quota", "set", "ml"),
     ("reservations set", "no agent of that name"): run(
         "reservations", "set", "nobody", "ml", "--cpus", "1"
     ),
