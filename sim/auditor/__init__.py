@@ -19,6 +19,7 @@ from fairlead.common.messages import (
     AgentMessage,
     AgentRegistered,
     CallResult,
+    ChangeReservation,
     Decline,
     FrameworkAway,
     FrameworkMessage,
@@ -30,6 +31,7 @@ from fairlead.common.messages import (
     OffersMade,
     OffersRescinded,
     RegisterAgent,
+    ReservationChanged,
     Revive,
     Revoke,
     RunAccept,
@@ -55,6 +57,7 @@ from .containers import Containers
 from .gangs import Gangs
 from .laws import Facts, Link, Terms, ViolationError, is_master
 from .offers import Offers
+from .reserved import Reserved
 from .sessions import Sessions
 from .statuses import Statuses
 
@@ -70,6 +73,7 @@ class Auditor:
         self._statuses = Statuses(self._facts)
         self._gangs = Gangs(self._facts)
         self._containers = Containers(self._facts, self._gangs)
+        self._reserved = Reserved()
         self._offers: dict[str, Offers] = {}
         self._subscribes: dict[int, tuple[Subscribe, float]] = {}
         self._teardowns: dict[int, CallId] = {}
@@ -122,6 +126,7 @@ class Auditor:
 
     def disk_lost(self, host: str) -> None:
         self._containers.disk_lost(host)
+        self._reserved.disk_lost(host)
 
     def acts(self, now: float, name: str) -> None:
         """A master process begins, steps or ends."""
@@ -212,12 +217,15 @@ class Auditor:
         body = message.body
         if isinstance(body, RegisterAgent):
             self._containers.registering(link, body)
+            self._reserved.registering(link, body)
             for task in body.tasks:
                 self._containers.reported(task.launch_uuid, task.resources)
         elif isinstance(body, TaskUpdated):
             self._gangs.said(body.latest)
             self._statuses.updated(link, body, now)
             self._containers.reported(body.status.launch_uuid, body.resources)
+        elif isinstance(body, ReservationChanged):
+            self._reserved.said(link.host, body)
         elif isinstance(body, AgentHeartbeat):
             self._statuses.unacknowledged[link.host] = body.unacknowledged
         if not isinstance(body, Goodbye):
@@ -255,6 +263,10 @@ class Auditor:
             self._ledger(link).registered(link, body.agent_id)
         elif isinstance(body, RunAccept):
             self._ledger(link).run(link, body)
+            self._reserved.ordered(link.host, body)
+        elif isinstance(body, ChangeReservation):
+            self._ledger(link).change_ordered(link, body)
+            self._reserved.ordered(link.host, body)
         elif isinstance(body, KillTask):
             self._ends_task(now, link, body)
         elif isinstance(body, FrameworkAway) and not body.back:
@@ -294,6 +306,8 @@ class Auditor:
             self._ledger(link).updated(link, body)
         elif isinstance(body, AcceptEnded):
             self._ledger(link).accept_ended(link, body)
+        elif isinstance(body, ReservationChanged):
+            self._ledger(link).reservation_changed(link, body)
         self._sessions.heard(now, link)
 
     def _heard_of_framework(self, now: float, link: Link, message: FrameworkMessage) -> None:

@@ -6,7 +6,8 @@ that it can have had before its last bit, of everybody else the largest that it 
 Passed over is who stays below, wants a unit that fits into that bit together with what is left on
 the agent, and is kept from it by none of the rules that `explain` names: constraints, preference,
 keeping apart, GPUs kept for those who use them, quotas, guarantees of others, reservations, minimum
-offers, filters, demand that is not believed, a turn that comes last after a refusal.
+offers, filters, demand that is not believed, a turn that comes last after a refusal, and the lots that are
+drawn among those who prefer an agent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from fairlead.common.values import AllOf, Constraints, Demand, Offer
 
 from .laws import Facts, ViolationError
 from .parties import Agent, Framework, Owner, admits, anonymous, held_by, holds, units
+from .reserved import kept_for
 
 BITS = 256
 """Crumbs are given out in so many bits per agent."""
@@ -79,6 +81,8 @@ def check(facts: Facts, scene: Scene) -> None:
             if owner == (offer.framework_id, offer.role):
                 continue
             agent = scene.agents[offer.agent_id]
+            if _likes(getter, offer.role, agent) and _likes(framework, owner[1], agent):
+                continue  # lots were drawn
             if not _may_use(facts, scene, agent, owner, framework, demand):
                 continue
             if all(_is_before(facts, scene, everybody, owner, offer, bit, demand) for bit in bits):
@@ -184,6 +188,13 @@ def _has_refused(scene: Scene, framework: Framework, key: tuple[Role, AgentId]) 
     return is_filtered or framework.doubtful.get(key, 0.0) > scene.now - SOON_S
 
 
+def _likes(framework: Framework, role: Role, agent: Agent) -> bool:
+    wish = framework.wishes.get(role)
+    wished = wish.constraints.preferred if wish is not None else ()
+    groups = [demand.constraints.preferred for demand in framework.demands.get(role, ())]
+    return any(each and holds(each, agent.info) for each in (wished, *groups))
+
+
 def _is_liked(preferred: Sequence[AllOf], agent: Agent) -> bool:
     return not preferred or holds(preferred, agent.info)
 
@@ -218,6 +229,8 @@ def _is_within_limits(facts: Facts, scene: Scene, role: Role, each: Resources) -
     shares = _shares(facts, scene)
     for node, named in limits:
         held = total(have for owner, have in shares.held.items() if is_below(owner[1], node))
+        kept = (each.items() for each in map(kept_for, scene.agents.values()))
+        held += total(anonymous(has) for of in kept for role, has in of if is_below(role, node))
         amounts = dict(zip(NAMES, (held + anonymous(each)).vector, strict=False))
         if any(amounts[name] > limit for name, limit in named.items()):
             return False

@@ -14,10 +14,12 @@ from fairlead.common.launches import launches_in
 from fairlead.common.messages import (
     Accept,
     AcceptEnded,
+    ChangeReservation,
     Decline,
     OffersMade,
     OffersRescinded,
     RegisterAgent,
+    ReservationChanged,
     Revive,
     Revoke,
     RunAccept,
@@ -33,7 +35,8 @@ from . import fairness
 from .fairness import Scene
 from .laws import Facts, Link, ViolationError
 from .parties import Agent, Framework
-from .parts import MOVES, Move, Part, move_of, part_of
+from .parts import MOVES, Move, Part, is_followed, move_of, part_of
+from .reserved import check_offers
 
 HOUR_S = 3600.0
 
@@ -74,7 +77,8 @@ class Offers:
         agent = self._agents[agent_id] = Agent(
             replace(calls[0].agent, agent_id=agent_id), link.number
         )
-        agent.has_reservations = any(call.reservations for call in calls)
+        reservations = (each for call in calls for each in call.reservations)
+        agent.reservations = {each.role: each for each in reservations}
         for call in calls:
             for task in call.tasks:
                 if not task.latest.state.is_terminal:
@@ -114,6 +118,18 @@ class Offers:
             if part is not None:
                 part.end(agent.used)
 
+    def change_ordered(self, link: Link, order: ChangeReservation) -> None:
+        agent = self._agents.get(link.agent_id)
+        if agent is not None and agent.link == link.number:
+            agent.changes[order.role] = order.resources
+
+    def reservation_changed(self, link: Link, message: ReservationChanged) -> None:
+        agent = self._agents.get(link.agent_id)
+        if agent is not None and agent.link == link.number:
+            agent.reservations[message.reservation.role] = message.reservation
+            if message.order_id:
+                agent.changes.pop(message.reservation.role, None)
+
     # --- frameworks
 
     def subscribed(self, link: Link, framework_id: FrameworkId, call: Subscribe) -> None:
@@ -135,6 +151,7 @@ class Offers:
         agent = self._agents.get(link.agent_id)
         if agent is not None and agent.link == link.number:
             agent.link = -1
+            agent.changes.clear()
 
     def over(self, framework_id: FrameworkId) -> None:
         self._void(lambda offer: offer.framework_id == framework_id)
@@ -171,7 +188,7 @@ class Offers:
         if len(held) < len(offers) or not (held or call.task_ids):
             return
         moves = [op for op in call.operations if isinstance(op, MOVES)]
-        if moves:
+        if is_followed(call.operations):
             self._accepted.update((launch.launch_uuid, None) for launch in launches)
             self._ordered += Counter(move_of(link.framework_id, move) for move in moves)
             return  # what is left over comes of what happens
@@ -217,6 +234,9 @@ class Offers:
             self._made[offer.offer_id] = now
             self._fresh.append(offer)
             self._check_room(offer.agent_id)
+            agent, offers = self._agents[offer.agent_id], self._outstanding.values()
+            here = (each for each in offers if each.agent_id == offer.agent_id)
+            check_offers(self._server, agent, here)
 
     def rescinded(self, now: float, message: OffersRescinded) -> None:
         """Some because nobody answered: then whoever held them waits as if it had refused."""
@@ -254,11 +274,12 @@ class Offers:
             del self._accepted[uuid]
             self._drop(self._used_by.pop(uuid, ()))
             if agent is not None:
-                agent.used[uuid] = EMPTY if moves else launch.task.resources
+                is_later = is_followed(message.operations)
+                agent.used[uuid] = EMPTY if is_later else launch.task.resources
                 agent.owners[uuid] = owner
                 name = (message.framework.framework_id, launch.task.task_id)
                 agent.names[name] = uuid
-        if agent is not None and moves:
+        if agent is not None and is_followed(message.operations):
             agent.accepts[message.accept_id] = part_of(message, agent.names, agent.used)
             agent.owners[message.accept_id] = owner
         self._check_room(link.agent_id)

@@ -14,6 +14,7 @@ from fairlead.common.values import (
     Constraints,
     Demand,
     FrameworkInfo,
+    Reservation,
     RoleWish,
 )
 
@@ -35,7 +36,13 @@ class Agent:
     """Of launches and accepts."""
     refused_by: dict[Owner, None] = field(default_factory=dict)
     """Of what is free here, since something was given up."""
-    has_reservations: bool = False
+    reservations: dict[Role, Reservation] = field(default_factory=dict)
+    changes: dict[Role, Resources] = field(default_factory=dict)
+    """Ordered of what it reserves, and not answered yet."""
+
+    @property
+    def has_reservations(self) -> bool:
+        return bool(self.reservations or self.changes)
 
     @property
     def capacity(self) -> Resources:

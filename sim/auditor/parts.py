@@ -7,7 +7,7 @@ from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
 from fairlead.common.launches import launches_in
 from fairlead.common.messages import RunAccept
 from fairlead.common.resources import Resources, total
-from fairlead.common.values import Resize, Resume, Suspend
+from fairlead.common.values import Launch, LaunchGroup, Operation, Resize, Resume, Suspend
 
 Move = Suspend | Resume | Resize
 MOVES = (Suspend, Resume, Resize)
@@ -56,6 +56,11 @@ def part_of(
     to_come = {launch.launch_uuid: launch.task.resources for launch in launches}
     uuids = [names[name] for name in named if name in names]
     return Part.begun(run.resources, uuids, to_come, used)
+
+
+def is_followed(operations: Iterable[Operation]) -> bool:
+    """Whether its agent says when it has ended; launches alone tell of themselves."""
+    return not all(isinstance(operation, Launch | LaunchGroup) for operation in operations)
 
 
 def move_of(framework_id: FrameworkId, move: Move) -> str:
