@@ -30,8 +30,8 @@ class Life:
             *[self.gang_is_taken] * 4,
             self.gang_is_taken_in_part,
             self.offer_is_declined,
-            *[self.member_begins] * 6,
-            *[self.member_ends] * 2,
+            *[self.member_begins] * self.random.choice((3, 12)),
+            self.member_ends,
             *[self.agents_obey] * 3,
             self.member_is_killed_by_its_framework,
             self.agent_comes_or_goes,
@@ -98,7 +98,7 @@ class Life:
 
     def member_ends(self) -> None:
         if (one := self.some_living(TaskState.RUNNING)) is not None:
-            states = (TaskState.FINISHED, TaskState.FINISHED, TaskState.FAILED)
+            states = (TaskState.FINISHED, TaskState.FAILED)
             one[0].becomes(one[1], self.random.choice(states))
 
     def agents_obey(self) -> None:
