@@ -58,6 +58,8 @@ class Grant:
     """So many tasks of its demand; 0: that is not known."""
     together: OfferSet | None = None
     """With others it serves a gang."""
+    revocable: Resources = EMPTY
+    """Beside them: what others hold there and do not use."""
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +156,8 @@ def open_demand(books: Books, framework: Framework, role: Role) -> tuple[Demand,
     for held in framework.offers.values():
         if held.offer.role != role or held.together is not None:
             continue
-        agent, room = books.agents[held.offer.agent_id], held.offer.resources
+        agent = books.agents[held.offer.agent_id]
+        room = held.offer.resources + held.offer.revocable
         rest = []
         for demand in wants:
             count = demand.count
@@ -335,6 +338,9 @@ def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
 
 def _could_serve(case: Case, demand: Demand | None, agent: Agent) -> bool:
     """Whether another agent than that of the case, as it is now, has something for it."""
+    own_id = case.framework.framework_id
+    if case.books.holds.get(agent.info.agent_id, (own_id, None))[0] != own_id:
+        return False
     case = replace(case, agent=agent, pending={}, coming=(), preferences=None)
     allowed = part(case, agent.free)
     if demand is not None:
