@@ -1,217 +1,230 @@
-"""What an allocation costs the master's core, beside Mesos' C++ allocator, both on 2 cores.
+"""How long the allocator takes: `python benchmarks/allocation.py --agents 1000 --frameworks 200`.
 
-A agents of 24 cpus, 4 GiB memory, 4 GiB disk and ports 31000 to 32000, nothing of them used; F
-frameworks without stated demand, each in a role of its own or all in one; no quota, equal weights.
-Events go through `Master.step`, so that a cycle is a Tick: the decision, the books and the messages
-that carry the offers, where the figures of Mesos are of its allocator alone. Each size is measured
-in a process of its own, whose greatest memory is printed behind it.
+The workload by which Mesos' own allocator was measured: agents of 24 cpus, 4 GiB of memory and of
+disk and 1,001 ports, nothing used, and frameworks that state no demand, each in its own role or all
+in one. Only the core of a master runs, in a process of its own for each point of the grid. Of Mesos
+stand the medians beside, where they are known: of its C++ allocator, on a machine of 2 cores.
+
+(6) would take as many rounds as there are frameworks; here the refusals of all of them are written
+into the books at once, by what a decline does in the end, and the cycles after that are measured.
 """
 
 import argparse
 import gc
-import json
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from random import Random
-from statistics import median
+from typing import NamedTuple
 
 from measure import Report, arguments
 
-from fairlead.common.events import Received, Send, SessionOpened, Tick
-from fairlead.common.ids import AgentId, CallId, FrameworkId, Role, SessionId
+from fairlead.common.events import Received, SessionOpened, Tick
+from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, Role, SessionId
 from fairlead.common.messages import (
     PROTOCOL_VERSION,
     AgentMessage,
     Decline,
     FrameworkMessage,
     Hello,
-    OffersMade,
     RegisterAgent,
     Subscribe,
 )
 from fairlead.common.resources import Resources
 from fairlead.common.values import AgentInfo, FrameworkInfo, Offer
-from fairlead.master.core import Master
+from fairlead.master.books import HeldOffer
+from fairlead.master.core import Event, Master
 from fairlead.master.settings import MasterSettings
 
-SIZE = Resources.of(cpus=24, mem=4 << 30, disk=4 << 30, ports=[(31000, 32000)])
-MORE = Resources.of(cpus=1, mem=64 << 20)
-CYCLES = 3
-FREED = GROWN = 10
-FOR_GOOD_S = 30 * 86400.0
+GIB = 2**30
+SIZE = Resources.of(cpus=24, mem=4 * GIB, disk=4 * GIB, ports=[(31000, 32000)])
+GROWTH = Resources.of(cpus=1, mem=64 * 2**20)
+FEW = 10
+DAYS_30 = 30 * 86400.0
+
+
+class Mesos(NamedTuple):
+    """Its medians in seconds, and GiB after (6)."""
+
+    add: float
+    full: float
+    idle: float
+    freed: float
+    grown: float
+    declined: float | None
+    memory: float | None
+
+
 MESOS = {
-    (1000, 200): (0.22, 0.026, 0.0084, 0.012, 0.0056, 0.87, 0.8),
-    (1000, 1000): (1.1, 0.079, 0.056, 0.057, 0.017, 3.0, 2.8),
-    (5000, 200): (1.5, 0.132, 0.045, 0.046, 0.0088, 3.5, 3.3),
-    (10000, 200): (4.6, 0.316, 0.105, 0.106, 0.0046, 5.5, 5.8),
-    (10000, 1000): (27.0, 1.03, 0.648, 0.651, 0.028, 24.0, 9.5),
-    (30000, 200): (17.0, 1.38, 0.347, 0.326, 0.011, 11.9, 6.7),
+    (1_000, 200): Mesos(0.22, 0.026, 0.0084, 0.012, 0.0056, 0.87, 0.8),
+    (1_000, 1_000): Mesos(1.1, 0.079, 0.056, 0.057, 0.017, 3.0, 2.8),
+    (5_000, 200): Mesos(1.5, 0.132, 0.045, 0.046, 0.0088, 3.5, 3.3),
+    (10_000, 200): Mesos(4.6, 0.316, 0.105, 0.106, 0.0046, 5.5, 5.8),
+    (10_000, 1_000): Mesos(27.0, 1.03, 0.648, 0.651, 0.028, 24.0, 9.5),
+    (30_000, 200): Mesos(17.0, 1.38, 0.347, 0.326, 0.011, 11.9, 6.7),
 }
-"""Medians of the C++ allocator, each framework in a role of its own: seconds to add the frameworks,
-and of a full cycle, an idle one, with 10 agents freed, with 10 agents grown, with all declined; GB
-of memory after that.
-"""
+"""By agents and frameworks, each framework in its own role."""
+MESOS_ONE_ROLE = {(30_000, 1_000): Mesos(16.0, 1.22, 0.105, 0.117, 0.0094, None, None)}
 
 
-@dataclass(slots=True)
-class Cluster:
-    """A master's core, and everybody who speaks to it."""
+class World:
+    """A master's core, its agents and frameworks, and a clock that stands still."""
 
-    master: Master
-    offers: dict[SessionId, list[Offer]] = field(default_factory=dict)
-    now: float = 0.0
-    sessions: int = 0
-    agents: list[SessionId] = field(default_factory=list)
+    def __init__(self, agents: int, frameworks: int, *, one_role: bool) -> None:
+        self.random = Random(1)
+        settings = MasterSettings(min_filter_s=0.0, hold_after_s=0.0)
+        self.master = Master(settings, 1, "benchmark", Random(2))
+        self.agents, self.frameworks, self.one_role = agents, frameworks, one_role
+        self._sessions = 0
+        self._spoken: dict[FrameworkId, SessionId] = {}
 
-    def say(self, event: Received | SessionOpened | Tick) -> float:
-        """Seconds that the step took."""
-        began = time.perf_counter()
-        actions = self.master.step(event, self.now)
-        took_s = time.perf_counter() - began
-        for action in actions:
-            body = getattr(getattr(action, "message", None), "body", None)
-            if isinstance(action, Send) and isinstance(body, OffersMade):
-                self.offers.setdefault(action.session, []).extend(body.offers)
-        self.master.take_touched()
-        return took_s
+    def step(self, event: Event) -> None:
+        self.master.step(event, 0.0)
 
-    def tick(self) -> float:
-        return self.say(Tick())
+    def _open(self) -> SessionId:
+        self._sessions += 1
+        self.step(SessionOpened(SessionId(self._sessions)))
+        return SessionId(self._sessions)
 
-    def open(self) -> SessionId:
-        self.sessions += 1
-        self.say(SessionOpened(SessionId(self.sessions)))
-        return SessionId(self.sessions)
+    def add_agents(self) -> None:
+        for number in range(self.agents):
+            info = AgentInfo(AgentId(""), f"host-{number}", SIZE)
+            hello = Hello(PROTOCOL_VERSION, "benchmark", f"agent-{number}", 1)
+            self.step(Received(self._open(), AgentMessage(RegisterAgent(hello, info))))
+        self.cycle()
 
-    def register(self, number: int, size: Resources = SIZE, attempt: int = 1) -> float:
-        hello = Hello(PROTOCOL_VERSION, "", f"agent-{number}", attempt)
-        info = AgentInfo(AgentId(f"a-{number}"), f"host-{number}", size)
-        message = AgentMessage(RegisterAgent(hello, info, cluster_id="benchmark"))
-        return self.say(Received(self.open(), message))
+    def add_frameworks(self) -> None:
+        for number in range(self.frameworks):
+            role = Role("all" if self.one_role else f"role-{number}")
+            framework_id = FrameworkId(f"f{number}")
+            info = FrameworkInfo(framework_id, f"framework-{number}", roles=(role,))
+            hello = Hello(PROTOCOL_VERSION, "benchmark", f"framework-{number}", 1)
+            session = self._spoken[framework_id] = self._open()
+            message = FrameworkMessage(Subscribe(hello, info), CallId("c"))
+            self.step(Received(session, message))
 
-    def subscribe(self, number: int, role: str) -> float:
-        hello = Hello(PROTOCOL_VERSION, "", f"framework-{number}", 1)
-        info = FrameworkInfo(FrameworkId(f"f-{number}"), f"f{number}", roles=(Role(role),))
-        return self.say(
-            Received(self.open(), FrameworkMessage(Subscribe(hello, info), CallId("c")))
-        )
+    def cycle(self) -> None:
+        """Ticks until nothing more is to be offered."""
+        books = self.master.books
+        self.step(Tick())
+        while books.dirty or books.wanted:
+            self.step(Tick())
 
-    def decline_all(self, refuse_s: float) -> None:
-        for session, offers in self.offers.items():
-            self.decline(session, offers, refuse_s)
-        self.offers.clear()
+    def give_back(self, offers: Iterable[HeldOffer]) -> None:
+        by_framework: dict[FrameworkId, list[OfferId]] = {}
+        for held in offers:
+            by_framework.setdefault(held.offer.framework_id, []).append(held.offer.offer_id)
+        for framework_id, offer_ids in by_framework.items():
+            call = Decline(tuple(offer_ids), 0.0)
+            message = FrameworkMessage(call, CallId("c"))
+            self.step(Received(self._spoken[framework_id], message))
 
-    def decline(self, session: SessionId, offers: Sequence[Offer], refuse_s: float) -> None:
-        call = Decline(tuple(offer.offer_id for offer in offers), refuse_s)
-        self.say(Received(session, FrameworkMessage(call, CallId("d"))))
+    def free(self, count: int) -> None:
+        agents = self.random.sample(list(self.master.books.agents.values()), count)
+        self.give_back([held for agent in agents for held in agent.offers.values()])
 
-    def free(self, count: int, random: Random) -> None:
-        """So many offers are given back."""
-        held = [(session, offer) for session, offers in self.offers.items() for offer in offers]
-        for session, offer in random.sample(held, count):
-            self.decline(session, (offer,), 0.0)
-            self.offers[session].remove(offer)
+    def grow(self, count: int) -> None:
+        """As if these agents had said that they have more now."""
+        books = self.master.books
+        for agent in self.random.sample(list(books.agents.values()), count):
+            agent.info = replace(agent.info, resources=agent.info.resources + GROWTH)
+            books.count(agent)
+            books.dirty[agent.info.agent_id] = None
+
+    def decline_everything(self) -> None:
+        """All frameworks have declined all agents for a long time, and nothing is offered."""
+        books, offers = self.master.books, self.master._offers  # noqa: SLF001 - see above
+        self.give_back(tuple(books.offers.values()))
+        whole = SIZE + GROWTH + GROWTH
+        for framework in books.frameworks.values():
+            role = framework.info.roles[0]
+            for agent_id in books.agents:
+                offer = Offer(OfferId(""), agent_id, framework.framework_id, role, whole)
+                offers.refuse(offer, whole, DAYS_30)
+        self.cycle()
+        assert not books.offers, f"{len(books.offers)} offers were made all the same"
+
+    def look_everywhere(self) -> None:
+        self.master.books.look_everywhere()
 
 
-def measured(options: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    """Each figure of one size, in seconds, as soon as it is known."""
-    agents, frameworks = options.agents, options.frameworks
-    settings = MasterSettings(min_filter_s=0.0, max_grants=10**9, offer_timeout_s=1e9, stall_s=1e9)
-    cluster = Cluster(Master(settings, 1, "benchmark", Random(1)))
-    random = Random("benchmark")
-    yield "add agents", sum(cluster.register(number) for number in range(agents))
-    one = "role" if options.one_role else ""
-    yield (
-        "add frameworks",
-        sum(cluster.subscribe(number, one or f"role-{number}") for number in range(frameworks)),
-    )
+def took(doing: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    doing()
+    return time.perf_counter() - began
+
+
+def peak_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def measure(report: Report, options: argparse.Namespace, agents: int, frameworks: int) -> None:
+    """One point of the grid."""
+    world = World(agents, frameworks, one_role=options.one_role)
+    known = (MESOS_ONE_ROLE if options.one_role else MESOS).get((agents, frameworks))
+
+    def told(name: str, values: Sequence[float], unit: str, mesos: float | None) -> None:
+        scale = 1000 if unit == "ms" else 1
+        report.add(f"{agents:,} x {frameworks:,} {name}", unit, [v * scale for v in values])
+        if mesos is not None:
+            report.note(f"Mesos: {mesos * scale:g} {unit}")
+
+    world.add_agents()
+    told("(1) add frameworks", [took(world.add_frameworks)], "s", known and known.add)
+    gc.freeze()
     full = []
-    for _ in range(CYCLES):
-        cluster.decline_all(0.0)
-        gc.collect()
-        full.append(cluster.tick())
-        counts = {len(offers) for offers in cluster.offers.values()}
-        assert sum(map(len, cluster.offers.values())) == agents, "an agent was not offered"
-        assert max(counts) - min(counts) <= 1, f"frameworks have {counts} agents"
-    yield "full", median(full)
-    yield "idle", median(cluster.tick() for _ in range(CYCLES))
-    some = []
-    for _ in range(CYCLES):
-        cluster.free(FREED, random)
-        some.append(cluster.tick())
-    yield "freed", median(some)
-    yield "grown", grow(cluster, 1, random, agents)
-    if options.declined:
-        cluster.tick()
-        while cluster.offers:
-            cluster.decline_all(FOR_GOOD_S)
-            cluster.tick()
-        yield "declined", cluster.tick()
-        yield "declined, grown", grow(cluster, 2, random, agents)
+    for _ in range(3):
+        full.append(took(world.cycle))
+        counts = [len(each.offers) for each in world.master.books.frameworks.values()]
+        assert max(counts) - min(counts) <= 1, f"from {min(counts)} to {max(counts)} agents"
+        world.give_back(tuple(world.master.books.offers.values()))
+    told("(2) full cycle", full, "ms", known and known.full)
+    world.cycle()
+    idle = [took(world.cycle) for _ in range(options.runs)]
+    told("(3) idle cycle", idle, "ms", known and known.idle)
+    for name, change, mesos in (
+        ("(4) 10 agents freed", world.free, known and known.freed),
+        ("(5) 10 agents grown", world.grow, known and known.grown),
+    ):
+        values = []
+        for _ in range(options.runs):
+            change(FEW)
+            values.append(took(world.cycle))
+        told(name, values, "ms", mesos)
+    if options.without_declines:
+        told("peak memory before (6)", [peak_gib()], "GiB", None)
+        return
+    world.decline_everything()
+    world.look_everywhere()
+    told("(6) all declined", [took(world.cycle)], "s", known and known.declined)
+    world.grow(FEW)
+    told("(6) 10 agents grown", [took(world.cycle)], "ms", None)
+    told("peak memory", [peak_gib()], "GiB", known and known.memory)
 
 
-def grow(cluster: Cluster, times: int, random: Random, agents: int) -> float:
-    """Some agents come back larger, in a new session."""
-    took_s = []
-    for number in random.sample(range(agents), GROWN):
-        larger = SIZE
-        for _ in range(times):
-            larger += MORE
-        cluster.register(number, larger, attempt=1 + times)
-    took_s.append(cluster.tick())
-    return median(took_s)
-
-
-def main() -> int:
+def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--size", action="append", metavar="A,F", help="[1000,200]")
-    parser.add_argument("--one-role", action="store_true", help="instead of a role for each")
-    parser.add_argument("--declined", action="store_true", help="until all have declined all")
-    parser.add_argument("--agents", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--frameworks", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--agents", type=int, nargs="+", default=[1_000])
+    parser.add_argument("--frameworks", type=int, nargs="+", default=[200])
+    parser.add_argument("--one-role", action="store_true", help="all frameworks in one role")
+    parser.add_argument("--without-declines", action="store_true", help="leave out (6)")
     options = parser.parse_args()
-    if options.agents:
-        for name, took_s in measured(options):
-            print(json.dumps([name, took_s]), flush=True)
-        kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps(["memory", kib / 1e6]))
-        return 0
-    report = Report(options.output == "json")
-    for size in options.size or ["1000,200"]:
-        agents, frameworks = map(int, size.split(","))
-        add_size(report, agents, frameworks, options)
-    report.end()
-    return 0
-
-
-NAMES = ("add frameworks", "full", "idle", "freed", "grown", "declined", "memory")
-
-
-def add_size(report: Report, agents: int, frameworks: int, options: argparse.Namespace) -> None:
-    words = ["--agents", str(agents), "--frameworks", str(frameworks)]
-    words += ["--one-role"] * options.one_role + ["--declined"] * options.declined
-    figures: dict[str, list[float]] = {}
-    for _ in range(options.runs):
-        told = subprocess.run(
-            [sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, check=True
-        )
-        for line in told.stdout.splitlines():
-            name, value = json.loads(line)
-            figures.setdefault(name, []).append(value)
-    peer = dict(zip(NAMES, MESOS.get((agents, frameworks), ()), strict=False))
-    if options.one_role:
-        peer = {}
-    for name, values in figures.items():
-        unit = "GB" if name == "memory" else "ms"
-        scale = 1 if name == "memory" else 1000
-        beside = f"Mesos {peer[name] * scale:g}" if name in peer else ""
-        label = f"{agents:,} x {frameworks:,}: {name}"
-        report.add(label, unit, [value * scale for value in values], beside)
+    points = [(a, f) for a in options.agents for f in options.frameworks]
+    if len(points) == 1:
+        report = Report(options.output == "json")
+        measure(report, options, *points[0])
+        report.end()
+        return
+    kept = ["--one-role"] * options.one_role + ["--without-declines"] * options.without_declines
+    for agents, frameworks in points:  # each in a process of its own, for its memory
+        point = ["--agents", str(agents), "--frameworks", str(frameworks)]
+        others = ["--runs", str(options.runs), "-o", options.output, *kept]
+        subprocess.run([sys.executable, Path(__file__), *point, *others], check=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
