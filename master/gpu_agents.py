@@ -9,6 +9,7 @@ and so do tasks that are too large for the others, or that may run on no other.
 from typing import TYPE_CHECKING
 
 from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.roles import lineage
 from fairlead.common.values import Constraints, Demand
 
 from .books import Framework
@@ -30,8 +31,10 @@ def gpu_agents(case: "Case", free: Resources) -> Resources:
 
 def is_kept_from(case: "Case", demand: Demand) -> bool:
     """Whether this agent is kept from it: it is for others, and another could serve this."""
-    if not case.agent.info.resources.gpus or case.settings.gpu_agents_for_all:
+    if not case.agent.info.resources.gpus or case.settings.gpu_agents_for_all or case.revocable:
         return False
+    if any(above in case.agent.reservations for above in lineage(case.role)):
+        return False  # an operator has brought them together
     return not _uses_gpus(case.framework) and _another_could_serve(case, demand)
 
 

@@ -4,6 +4,8 @@ import pytest
 from tests.support.master_harness import MasterHarness, demand, task
 
 from fairlead.common.ids import Role
+from fairlead.common.messages import Code
+from fairlead.common.operators import SetReservation
 from fairlead.common.resources import Resources
 from fairlead.common.values import AllOf, Comparison, Constraints, Demand, Predicate, RoleWish
 from fairlead.master.settings import MasterSettings
@@ -118,3 +120,14 @@ def test_m22_when_the_last_agent_without_gpus_is_lost_the_others_serve_everybody
     plain.is_silent = True
     h.advance(h.settings.agent_timeout_s + h.settings.silent_s)
     assert [offer.hostname for offer in f.offers] == ["host2"]
+
+
+def test_m22_a_reservation_is_offered_to_its_role_on_an_agent_with_gpus_too() -> None:
+    h = MasterHarness()
+    h.agent(cpus=1)
+    gpus = h.agent(cpus=8, gpus=1)
+    order = SetReservation(gpus.id, Role("web"), Resources.of(cpus=3))
+    assert h.orders(order).code is Code.OK
+    f = h.framework(role="web/shop", demands=[demand(9)])
+    assert gpus.id in [offer.agent_id for offer in f.offers]
+    assert len(h.framework(role="other", demands=[demand(9)]).offers) == 0
