@@ -5,7 +5,7 @@ A fault that finds nothing to strike does not count, and another one is drawn.
 
 from collections.abc import Mapping
 
-from . import network_faults, people_faults, process_faults
+from . import network_faults, people_faults, process_faults, reserving
 from .targets import Fault, Target, a_framework, an_agent, the_master
 from .traps import is_program, is_step
 
@@ -49,6 +49,7 @@ KINDS: Mapping[str, tuple[int, Fault]] = {
     "launcher dies": (2, process_faults.launcher_dies),
     "operator kills": (4, people_faults.operator_kills),
     "operator weighs": (1, people_faults.operator_weighs),
+    "operator reserves": (3, reserving.operator_reserves),
     "operator ends framework": (1, people_faults.operator_ends_guest),
     "operator asks": (1, people_faults.operator_asks),
     "client asks": (2, people_faults.client_asks),

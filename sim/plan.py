@@ -1,15 +1,17 @@
 """Draws a world from a seed: who is in it, what they want, how patient and how rough it is."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 from fairlead.common.ids import AgentId, FrameworkId, GpuId, Role
 from fairlead.common.operators import OperatorBody, SetWeight
 from fairlead.common.resources import Resources
-from fairlead.common.values import AgentInfo, FrameworkInfo, Gpu
+from fairlead.common.values import AgentInfo, FrameworkInfo, Gpu, Reserve
 from fairlead.master.settings import MasterSettings
 
-from .crowd import GIB, Other, others, quotas, weights
+from .bindings import own_of
+from .crowd import GIB, ROLES, Other, others, quotas, weights
 from .ganging import draw_gangs
 from .schedulers import Job
 from .show import brief
@@ -50,6 +52,8 @@ class Plan:
     training: tuple[Job, ...] = ()
     """That share devices."""
     slice_s: float = 1.0
+    reserved: Mapping[str, tuple[Reserve, ...]] = field(default_factory=dict)
+    """By agents, for as long as they live."""
     gangs: tuple[Job, ...] = ()
     """Of which several run at the same time, or none."""
 
@@ -65,6 +69,7 @@ class Plan:
             f" one replaced every {self.roll_s:g} s; guest: {guest}\n"
             f"others: {'; '.join(map(str, self.others)) or 'none'}\n"
             f"orders: {'; '.join(map(brief, self.orders)) or 'none'}\n"
+            f"reserved by agents: {brief(self.reserved) if self.reserved else 'nothing'}\n"
             f"training: {len(self.training)} jobs, slices of {self.slice_s:.1f} s\n"
             f"in gangs: {len(self.gangs)} jobs\n"
             f"faults: one in {self.fault_every_s:.2f} s until {self.faults_end:.1f} s"
@@ -84,6 +89,7 @@ def draw(seed: int) -> Plan:
         fair_refusals=random.choice((1, 3, 3)),
         minimum_offers=random.choice(((), (), (Resources.of(cpus=0.25),))),
         excluded_resources=random.choice(((), (), ("gpus",), ("mem", "disk"))),
+        sorter=random.choice(("drf", "drf", "drf", "random")),
         gpu_agents_for_all=random.random() < 0.3,
         hold_after_s=random.choice((0.0, 4.0, 30.0)),
         max_grants=random.choice((1, 3, 500)),
@@ -105,11 +111,17 @@ def draw(seed: int) -> Plan:
         slice_s=random.choice((0.3, 0.6, 2.0)),
         gangs=draw_gangs(random, "gang") if sum(not info.gpus for info in agents) > 1 else (),
         others=others(random, agents),
+        reserved=_reserved(Random(f"{seed}/reserved"), agents),
         orders=(
             *(SetWeight(role, weight) for role, weight in weights(random).items()),
             *quotas(random),
         ),
     )
+
+
+def _reserved(random: Random, agents: Sequence[AgentInfo]) -> Mapping[str, tuple[Reserve, ...]]:
+    found = {info.name: own_of(random, ROLES) for info in agents}
+    return {name: own for name, own in found.items() if own}
 
 
 def _agent(random: Random, number: int) -> AgentInfo:

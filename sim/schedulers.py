@@ -41,6 +41,8 @@ from fairlead.frameworks.kit.scheduler import (
     Tick,
 )
 
+from .bindings import binding
+
 REFUSE_S = 4.0
 LEAVE, REPLACE = "leave", "replace"
 """What a service's own clients may ask: tear yourself down; replace one of your tasks."""
@@ -66,6 +68,8 @@ class Manner:
     declines: float = 0.0
     """So many it does not want, whatever it said."""
     states_demand: bool = True
+    binds: bool = True
+    """Now and then it reserves what it leaves, or the reverse."""
 
 
 @dataclass(slots=True)
@@ -157,7 +161,7 @@ class Replayable:
 
     def soothe(self) -> None:
         """It makes no trouble of its own any more, and says what it still needs."""
-        self.manner = Manner(forgets=0.0)
+        self.manner = Manner(forgets=0.0, binds=False)
 
     # --- for those below
 
@@ -242,7 +246,8 @@ class Replayable:
                 left -= picked
                 launches.append(self._launch(job, offer, job.resources))
         if launches:
-            return Accept((offer.offer_id,), tuple(launches), refuse_s=REFUSE_S)
+            bindings = binding(self._random, offer, left) if self.manner.binds else ()
+            return Accept((offer.offer_id,), (*launches, *bindings), refuse_s=REFUSE_S)
         return Decline((offer.offer_id,), REFUSE_S)
 
     def _launch(self, job: Job, offer: Offer, resources: Resources) -> Launch:

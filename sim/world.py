@@ -22,11 +22,13 @@ from .network import End, Network, Peer
 from .nodes import AgentNode, FrameworkNode, MasterNode
 from .plan import Plan, draw
 from .process import CHECK_EVERY, CoreFailedError, Process, Stage
+from .reserving import clear
 from .schedulers import LEAVE
 
 REST_S = 8.0
 """All is settled once it has been for so long: longer than the longest that is under way."""
 GUEST_AWAY_S = 15.0
+CLEARING_S = 2.0
 ADMINISTRATOR_S = 45.0
 """After the last fault, so long that every agent is back."""
 
@@ -64,6 +66,7 @@ class World:
             settings.fair_refusals,
             settings.minimum_offers,
             settings.excluded_resources,
+            in_order=settings.sorter == "drf",
         )
         self.auditor = Auditor(terms)
         self.network = Network(self.clock, Random(f"{plan.seed}/network"))
@@ -229,6 +232,7 @@ class World:
 
     def _settle(self) -> None:
         limit = self.now + self.plan.settle_s
+        self._clear_reservations()
         self.later(ADMINISTRATOR_S, self._end_who_left)
         settled_since = self.now
         while self.now < settled_since + REST_S:
@@ -237,6 +241,12 @@ class World:
                 if self.now >= limit:
                     raise ViolationError("everything finishes", reason)
             self.clock.run_until(self.now + 1.0)
+
+    def _clear_reservations(self) -> None:
+        """Again and again: an accept under way, or an agent that is away, may bring some more."""
+        if self._master is not None and self._master.is_alive:
+            clear(self._master)
+        self.later(CLEARING_S, self._clear_reservations)
 
     def _end_who_left(self) -> None:
         """Who stopped without hearing that its Teardown was taken in is ended by an operator."""
@@ -340,6 +350,7 @@ class World:
             boot_id=f"{host.info.name}-{host.boots}",
             place_id=f"{host.info.name}-{host.places}",
             silent_s=self.plan.silent_s,
+            reserved=self.plan.reserved.get(host.info.name, ()),
         )
         node = AgentNode(
             self._stage,
