@@ -38,6 +38,7 @@ from .events import (
     UsageMeasured,
 )
 from .gangs import Gangs
+from .idle import Idle
 from .ledger import Ledger
 from .life import Life
 from .link import Link
@@ -65,7 +66,14 @@ class Agent:
         self._reservations = Reservations(context)
         self._accepts = Accepts(context, self._life, self._updates, self._gangs, self._reservations)
         self._absences = Absences(context, self._life, self._accepts)
-        self._link = Link(context, self._updates, self._accepts, self._absences, self._reservations)
+        self._link = Link(
+            context,
+            self._updates,
+            self._accepts,
+            self._absences,
+            self._reservations,
+            idle=Idle(context, self._life),
+        )
         self._retention = Retention(context)
 
     @classmethod

@@ -30,6 +30,7 @@ from .away import Absences
 from .chunks import in_chunks
 from .context import Context
 from .events import Dial, Exit, UsageMeasured
+from .idle import Idle
 from .reservations import Reservations
 from .updates import Updates
 
@@ -51,12 +52,15 @@ class Link:
         accepts: Accepts,
         absences: Absences,
         reservations: Reservations,
+        *,
+        idle: Idle,
     ) -> None:
         self._context = context
         self._updates = updates
         self._accepts = accepts
         self._absences = absences
         self._reservations = reservations
+        self._idle = idle
         self._is_dialing = False
         self._attempt = 0
         self._failures = 0
@@ -248,7 +252,9 @@ class Link:
             for task in context.tasks.values()
             if task.usage is not None
         )
-        context.say(AgentHeartbeat(self._heartbeats, self._host, usage, self._updates.count()))
+        unacknowledged, revocable = self._updates.count(), self._idle.revocable()
+        body = AgentHeartbeat(self._heartbeats, self._host, usage, unacknowledged, revocable)
+        context.say(body)
         interval_s = max(LEAST_HEARTBEAT_S, context.heartbeat_s or context.settings.heartbeat_s)
         context.timers.set("heartbeat", "", context.now + interval_s)
 
@@ -259,6 +265,7 @@ class Link:
             task = self._context.owner(launch_uuid)
             if task is not None:
                 task.usage = usage
+        self._idle.measured()
 
     def check(self) -> None:
         context = self._context

@@ -332,6 +332,8 @@ class AgentHeartbeat:
     host: HostUsage = HostUsage()
     tasks: tuple[TaskUsage, ...] = ()
     unacknowledged: int = 0
+    revocable: Resources = EMPTY
+    """What its tasks hold and do not use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Accepts:
             offered,
             left=offered,
             spare=offered,
+            lent=sum(held.offer.revocable.cpus for held in helds),
             named={task.task_id: plan_of(task) for task in tasks},
             gang=call.gang,
         )

@@ -250,12 +250,15 @@ class Agents:
     def _heartbeat(self, agent: Agent, message: AgentHeartbeat) -> None:
         agent.usage = message.host
         agent.unacknowledged = message.unacknowledged
+        agent.revocable = message.revocable
         self._context.books.touch_agent(agent.info.agent_id)
         for measured in message.tasks:
             task = agent.tasks.get((measured.framework_id, measured.task_id))
             if task is not None:
                 task.usage = measured.usage
                 self._context.books.touch_task(task)
+        if agent.revocable or any(held.offer.revocable for held in agent.offers.values()):
+            self._offers.lend(agent)
 
     def _task_updated(self, agent: Agent, message: TaskUpdated) -> None:
         if (trouble := bad_update(agent.info, message)) is not None:

@@ -144,6 +144,8 @@ class Agent:
     used: Resources = EMPTY
     offered: Resources = EMPTY
     usage: HostUsage = HostUsage()
+    revocable: Resources = EMPTY
+    """What its tasks hold and do not use, by its last word: in no sum of ours."""
     unacknowledged: int = 0
     strays: dict[str, Resources] = field(default_factory=dict)
     """What it says is in use by launches that are not in our books."""
@@ -190,6 +192,8 @@ class Filter:
 
     refused: Resources
     until: float
+    revocable: bool = False
+    """It was what other tasks do not use."""
 
 
 @dataclass(slots=True)

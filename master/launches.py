@@ -3,6 +3,7 @@
 from fairlead.common.sizes import MAX_TASK_BYTES, task_bytes
 from fairlead.common.values import AgentInfo, Launch, TaskInfo, bad_priority
 
+from . import revocable
 from .books import Framework
 
 DOCKER = "docker"
@@ -36,6 +37,8 @@ def _trouble(framework: Framework, info: TaskInfo) -> str:
         return f"{what}; a task may have {MAX_TASK_BYTES}: put large data into shared files"
     if trouble := bad_priority(info.priority):
         return f"priority: {trouble}"
+    if trouble := revocable.trouble_of(info):
+        return trouble
     ignored = ["uris", "health_check"]
     if info.container is None:
         ignored.append("user")

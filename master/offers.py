@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from fairlead.common.ids import AgentId, OfferId, Role
 from fairlead.common.messages import OffersMade, OffersRescinded
 from fairlead.common.operators import OfferEventKind
-from fairlead.common.resources import Resources
+from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand, Offer
 
-from . import revoked
+from . import revocable, revoked
 from .allocator import Grant, allocate, open_demand
 from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
 from .constraints import attributes_of
@@ -71,6 +71,15 @@ class Offers:
                 several = tuple(offers[first : first + MOST_AT_ONCE])
                 context.to_framework(framework, OffersMade(several))
 
+    def lend(self, agent: Agent) -> None:
+        """Offer what is held there and not used, by the word of its agent."""
+        context = self._context
+        loans = [held for held in agent.offers.values() if held.offer.revocable]
+        if loans and revocable.lent(agent) > agent.revocable.cpus:
+            self.rescind(loans, "who holds it uses it again")
+        for grant in revocable.grants(context.books, context.settings, context.now, agent):
+            context.to_framework(grant.framework, OffersMade((self._make(grant),)))
+
     def _grants(self) -> Iterator[list[Grant]]:
         """Each list is booked before the next is asked for."""
         books, settings, now = self._context.books, self._context.settings, self._context.now
@@ -104,6 +113,7 @@ class Offers:
             grant.role,
             grant.resources,
             reserved_part(grant.agent, grant.role, grant.resources),
+            grant.revocable,
             hostname=info.hostname,
             attributes=attributes_of(info),
             utilisation=grant.agent.usage,
@@ -146,6 +156,8 @@ class Offers:
     def refuse(self, of: Offer | RunningAccept, refused: Resources, refuse_s: float) -> None:
         """What is refused of it is not offered again to this framework for a while."""
         context = self._context
+        loan = of.revocable if isinstance(of, Offer) else EMPTY
+        refused += loan
         if not refused:
             return
         framework = context.books.frameworks[of.framework_id]
@@ -158,8 +170,9 @@ class Offers:
             known
             for known in refusals.filters
             if known.until > (until if refused.covers(known.refused) else context.now)
+            or known.revocable is not bool(loan)
         ]
-        refusals.filters.append(Filter(refused, until))
+        refusals.filters.append(Filter(refused, until, bool(loan)))
         self._look_again(framework, of.role, of.agent_id, refusals)
 
     def _look_again(

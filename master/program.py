@@ -22,6 +22,7 @@ from fairlead.common.values import (
     Resize,
     Resume,
     Suspend,
+    TaskInfo,
     TaskState,
     Unreserve,
 )
@@ -29,6 +30,7 @@ from fairlead.common.values import (
 from .bindings import reserve, unreserve
 from .books import Agent, Framework, Task
 from .launches import trouble_of
+from .revocable import as_borrower
 
 
 @dataclass(slots=True)
@@ -55,6 +57,8 @@ class Program:
     left: Resources
     spare: Resources
     """What of the offers no operation needs, at any time."""
+    lent: int
+    """Thousandths of cpus that others hold, for revocable tasks, by its offers."""
     named: dict[TaskId, Planned]
     """Those that it may suspend, resume and resize."""
     operations: list[Operation] = field(default_factory=list)
@@ -115,7 +119,7 @@ class Program:
         """All of it or nothing: what is wrong with one is told of it alone."""
         if not group.launches:
             return "launches: is empty"
-        whole, left, size = self.gang, self.left, self.size
+        whole, left, lent, size = self.gang, self.left, self.lent, self.size
         taken, right, bad = len(self.taken), dict(self.launches), len(self.bad)
         name = f"{self.accept_id}.{len(self.operations)}"
         self.gang = whole or Gang(name, len(group.launches))
@@ -126,7 +130,7 @@ class Program:
             return ""
         why = f"{self.bad[bad][0].task.task_id} of its group cannot be launched"
         self.dragged += [(launch, why) for launch in settled]
-        self.left, self.size, self.launches = left, size, right
+        self.left, self.lent, self.size, self.launches = left, lent, size, right
         del self.taken[taken:]
         return ""
 
@@ -142,17 +146,32 @@ class Program:
         if not trouble and self.size + size > MAX_ACCEPT_BYTES:
             limit = f"{MAX_ACCEPT_BYTES} bytes of all tasks of an accept"
             trouble = f"command, labels and files are beyond the {limit}; use several accepts"
-        picked = None if trouble else self.left.pick(info.resources)
+        picked = None if trouble else self._pick(info)
         if picked is None:
-            there = f"asks for {info.resources}; the offers have {self.left} left"
-            self.bad.append((launch, trouble or f"resources: {there}"))
+            self.bad.append((launch, trouble or f"resources: {self._lacking(info)}"))
             return None
+        if info.revocable:
+            self.lent -= info.resources.cpus
+            info = as_borrower(info, picked)
         settled = replace(launch, task=replace(info, resources=picked, gang=self.gang))
         self.size += size
         self.launches[info.task_id] = settled
         self.left = self.left - picked
         self.taken.append(picked)
         return settled
+
+    def _pick(self, info: TaskInfo) -> Resources | None:
+        """What it will hold, devices named; None if it does not fit."""
+        if not info.revocable:
+            return self.left.pick(info.resources)
+        is_enough = info.resources.cpus <= self.lent
+        return self.left.pick(replace(info.resources, cpus=0)) if is_enough else None
+
+    def _lacking(self, info: TaskInfo) -> str:
+        """Why there is nothing to pick."""
+        lent = f", and revocable {Resources(self.lent)}" if self.lent or info.revocable else ""
+        kind = "is revocable and asks" if info.revocable else "asks"
+        return f"{kind} for {info.resources}; the offers have {self.left}{lent} left"
 
     def suspend(self, order: Suspend) -> str:
         planned = self.named.get(order.task_id)
@@ -192,6 +211,8 @@ class Program:
             return _unnamed(order.task_id)
         if not order.resources:
             return "resources: asks for nothing"
+        if planned.task.launch.task.revocable:
+            return f"{order.task_id} is revocable, and stays as large as it is"
         if trouble := _unfit(planned, TaskState.RUNNING):
             return trouble
         there = self.left + planned.held

@@ -38,6 +38,8 @@ class Case:
     """Given out here in this allocation, and not in the books yet."""
     coming: Iterable[Presence] = ()
     """To whom."""
+    revocable: bool = False
+    """What would be offered is held by others, who do not use it."""
     memo: dict[object, bool] = field(default_factory=dict)
     """What rules have found out in this allocation, and need not find out again."""
     outlook: Outlook | None = None
@@ -110,7 +112,10 @@ def _filter(case: Case, offered: Resources) -> bool:
     """Not what it has just refused."""
     refusals = case.framework.filters.get((case.role, case.agent.info.agent_id))
     filters = refusals.filters if refusals is not None else ()
-    return not any(f.until > case.now and f.refused.covers(offered) for f in filters)
+    return not any(
+        f.until > case.now and f.revocable is case.revocable and f.refused.covers(offered)
+        for f in filters
+    )
 
 
 PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {

@@ -138,16 +138,18 @@ class TaskUsage(_message.Message):
     def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., usage: _Optional[_Union[_resources_pb2.Usage, _Mapping]] = ...) -> None: ...
 
 class AgentHeartbeat(_message.Message):
-    __slots__ = ("sequence", "host", "tasks", "unacknowledged")
+    __slots__ = ("sequence", "host", "tasks", "unacknowledged", "revocable")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
     UNACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
+    REVOCABLE_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     host: _resources_pb2.HostUsage
     tasks: _containers.RepeatedCompositeFieldContainer[TaskUsage]
     unacknowledged: int
-    def __init__(self, sequence: _Optional[int] = ..., host: _Optional[_Union[_resources_pb2.HostUsage, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[TaskUsage, _Mapping]]] = ..., unacknowledged: _Optional[int] = ...) -> None: ...
+    revocable: _resources_pb2.Resources
+    def __init__(self, sequence: _Optional[int] = ..., host: _Optional[_Union[_resources_pb2.HostUsage, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[TaskUsage, _Mapping]]] = ..., unacknowledged: _Optional[int] = ..., revocable: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
 
 class TaskUpdated(_message.Message):
     __slots__ = ("status", "latest", "resources", "sandbox")

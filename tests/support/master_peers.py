@@ -152,6 +152,8 @@ class AgentDouble(Peer):
         self.ended_tasks: dict[TaskId, AgentTask] = {}
         self.updates: dict[TaskId, list[TaskStatus]] = {}
         self.programs = Programs(self)
+        self.revocable = EMPTY
+        """What it says that its tasks do not use."""
         self.reservations: dict[Role, Reservation] = {}
         self.answers_changes = True
         """At once, when the master orders what is to be reserved."""
@@ -203,7 +205,7 @@ class AgentDouble(Peer):
         self.harness.receive(self.session, AgentMessage(body))
 
     def beats(self) -> None:
-        self.says(AgentHeartbeat())
+        self.says(AgentHeartbeat(revocable=self.revocable))
 
     # --- what the master says
 
