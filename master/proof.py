@@ -12,6 +12,7 @@ from fairlead.common.resources import Resources, total
 from fairlead.common.roles import is_below, lineage
 
 from .books import Agent, Books, Framework, HeldOffer, RunningAccept, Task, own_part
+from .quota import to_rescind
 from .reservations import encroached
 
 Sessions = Mapping[SessionId, Agent | Framework | None]
@@ -153,6 +154,7 @@ def _check_role(books: Books, role: Role) -> None:
     parts = [held for f in frameworks for of, held in f.held.items() if is_below(of, role)]
     held = [books.held[role]] if role in books.held else []
     assert _amounts(parts) == _amounts(held), f"the role {role} does not add up"
+    assert not to_rescind(books, role), f"the role {role} is offered more than it may hold"
 
 
 def _check_offer(books: Books, offer_id: OfferId, held: HeldOffer) -> None:

@@ -330,9 +330,7 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("master, agent, frameworks", "`FAIRLEAD_LOG` is none of its levels"): loudly,
     ("master", "another runs there"): run("master"),
     ("agent", "another of that name runs there"): run("agent", "--name", "a1"),
-    ("agent", "`--reserve` of more than it has"): run_away(
-        "agent", "--reserve", "ml:cpus=1000000"
-    ),
+    ("agent", "`--reserve` of more than it has"): run_away("agent", "--reserve", "ml:cpus=1000000"),
     ("agent", "a name that is none"): run_away("agent", "--name", "../x"),
     ("agent", "its home has another token"): as_an_agent_with_another_token,
 }

@@ -19,7 +19,7 @@ from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHar
 
 from fairlead.common.ids import LaunchUuid, Role
 from fairlead.common.messages import Revive, SetDemand, Suppress, Teardown
-from fairlead.common.operators import SetWeight
+from fairlead.common.operators import SetQuota, SetWeight
 from fairlead.common.values import (
     AllOf,
     Comparison,
@@ -69,6 +69,7 @@ class Walk:
             (1, self.the_master_stands_still),
             (1, self.the_master_fails_over),
             (1, self.a_weight_changes),
+            (1, self.a_quota_changes),
             (6, self.time_passes),
         ]
 
@@ -250,6 +251,12 @@ class Walk:
 
     def the_master_fails_over(self) -> None:
         self.h.fail_over(returns=self.random.random() < 0.5)
+
+    def a_quota_changes(self) -> None:
+        role, limit = self.random.choice("abc"), self.random.choice([None, 0, 1, 2, 4])
+        guarantees = {"cpus": 1000 * self.random.choice([0, 0, 1, 2])}
+        limits = {} if limit is None else {"cpus": 1000 * limit, "gpus": 500 * limit}
+        self.h.orders(SetQuota(Role(role), guarantees, limits))
 
     def a_weight_changes(self) -> None:
         role, weight = self.random.choice("abc"), self.random.choice([0.5, 1.0, 3.0])
