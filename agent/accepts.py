@@ -105,6 +105,10 @@ class Accepts:
         operations = accept.run.operations
         while accept.next_operation < len(operations):
             operation = operations[accept.next_operation]
+            if operation == LaunchGroup(()):
+                why = f"operations[{accept.next_operation}].launches: is empty"
+                self._fail(accept, (Reason.OPERATION_FAILED, why))
+                return
             if isinstance(operation, Launch | LaunchGroup):
                 self._launch_row(accept)
                 return

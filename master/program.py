@@ -129,6 +129,10 @@ class Program:
             self.operations.append(LaunchGroup(tuple(settled)))
             return ""
         why = f"{self.bad[bad][0].task.task_id} of its group cannot be launched"
+        self.bad[bad:] = [
+            (launch, f"launches[{group.launches.index(launch)}].{trouble}")
+            for launch, trouble in self.bad[bad:]
+        ]
         self.dragged += [(launch, why) for launch in settled]
         self.left, self.lent, self.size, self.launches = left, lent, size, right
         del self.taken[taken:]
