@@ -349,6 +349,8 @@ class Agents:
         for task in tuple(agent.tasks.values()):
             if not task.is_terminal:
                 self._tasks.decide(task, TaskState.UNREACHABLE, Reason.AGENT_UNREACHABLE, message)
+            elif not task.is_end_said:
+                self._tasks.tell_end(task)
         context.record(f"unreachable/{agent.info.agent_id}", _lasting(agent.info))
         context.books.count(agent)
         context.books.touch_agent(agent.info.agent_id)

@@ -56,6 +56,8 @@ class Task:
     """What its agent's books carry for it: nothing once it is terminal or unreachable."""
     head: TaskStatus | None = None
     """The update that waits for the framework's acknowledgement."""
+    is_end_said: bool = False
+    """Its end was not only heard of, but has been its turn to be told."""
     kill_grace_s: float | None = None
     """Set: somebody wants it dead."""
     kill_signal: int = 0

@@ -186,6 +186,7 @@ class Tasks:
             self._acknowledge(agent, status)  # nobody else ever will
         if framework is not None and task is not None and task.ref == _ref(status):
             task.head = status
+            task.is_end_said = task.is_end_said or status.state.is_terminal
             self._follow(framework, agent, task, update)
         else:
             self._hold_stray(agent, update.latest, update.resources)
@@ -327,6 +328,13 @@ class Tasks:
             for kill in tuple(framework.early_kills.values()):
                 if not self._may_return(kill.agent_id):
                     del framework.early_kills[kill.task_id]
+
+    def tell_end(self, task: Task) -> None:
+        """It waits behind another update, and its agent may never come to say it."""
+        framework = self._context.framework(task.framework_id)
+        task.head, task.is_end_said = None, True
+        if framework is not None:
+            self.tell_latest(framework, task)
 
     def tell_latest(self, framework: Framework, task: Task) -> None:
         if task.head is not None and task.is_terminal:

@@ -465,6 +465,21 @@ def test_unreachable_returns_to_a_terminal_state_too() -> None:
     assert f.statuses[-1].update_uuid, "by the update that must be acknowledged"
 
 
+def test_an_end_that_waits_behind_another_update_is_told_when_its_agent_is_given_up() -> None:
+    """The agent, which has it on its disk, may never come again."""
+    h, a, f = running("t1")
+    f.is_acknowledging = False
+    a.becomes("t1", TaskState.KILLING)
+    a.kills("t1")
+    assert f.states[-1] == "t1 KILLING"
+    a.disconnects()
+    h.advance(76)
+    assert f.states[-1] == "t1 KILLED"
+    f.is_acknowledging = True
+    a.connects()
+    assert f.states[-1] == "t1 KILLED"
+
+
 def test_unreachable_without_the_task_was_dropped() -> None:
     h, a, f = running("t1")
     a.disconnects()
