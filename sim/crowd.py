@@ -41,7 +41,7 @@ class Other:
         wish = self.wish
         says = [f"{self.name} in {wish.role}, {len(self.jobs)} jobs"]
         says += ["in gangs"] if self.works_in_gangs else []
-        says += ["picky"] if wish.constraints.any_of or wish.minimum_offers else []
+        says += ["picky"] if wish.constraints != Constraints() or wish.minimum_offers else []
         says += [f"not beside {', '.join(wish.keep_apart)}"] if wish.keep_apart else []
         says += [self.manner.name] if self.manner.name else []
         return " ".join(says)

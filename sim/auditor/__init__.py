@@ -305,7 +305,7 @@ class Auditor:
         elif isinstance(body, TaskUpdated):
             self._ledger(link).updated(link, body)
         elif isinstance(body, AcceptEnded):
-            self._ledger(link).accept_ended(link, body)
+            self._ledger(link).accept_ended(now, link, body)
         elif isinstance(body, ReservationChanged):
             self._ledger(link).reservation_changed(link, body)
         self._sessions.heard(now, link)

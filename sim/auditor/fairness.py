@@ -6,8 +6,8 @@ that it can have had before its last bit, of everybody else the largest that it 
 Passed over is who stays below, wants a unit that fits into that bit together with what is left on
 the agent, and is kept from it by none of the rules that `explain` names: constraints, preference,
 keeping apart, GPUs kept for those who use them, quotas, guarantees of others, reservations, minimum
-offers, filters, demand that is not believed, a turn that comes last after a refusal, and the lots that are
-drawn among those who prefer an agent.
+offers, filters, demand that is not believed, a turn that comes last after a refusal, and the lots
+that are drawn among those who prefer an agent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

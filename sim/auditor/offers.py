@@ -39,6 +39,8 @@ from .parts import MOVES, Move, Part, is_followed, move_of, part_of
 from .reserved import check_offers
 
 HOUR_S = 3600.0
+LEFT_OVER_S = 60.0
+"""Nobody here refuses what an accept left over for longer."""
 
 
 class Offers:
@@ -111,8 +113,14 @@ class Offers:
         else:
             agent.used[uuid] = update.resources
 
-    def accept_ended(self, link: Link, message: AcceptEnded) -> None:
+    def accept_ended(self, now: float, link: Link, message: AcceptEnded) -> None:
+        """What is left over is refused, however much that is."""
         agent = self._agents.get(link.agent_id)
+        owner = agent.owners.get(message.accept_id) if agent is not None else None
+        framework = self._frameworks.get(owner[0]) if owner is not None else None
+        if agent is not None and owner is not None and framework is not None:
+            agent.refused_by[owner] = None
+            framework.doubtful[owner[1], link.agent_id] = now + LEFT_OVER_S
         if agent is not None and agent.link == link.number:
             part = agent.accepts.pop(message.accept_id, None)
             if part is not None:
@@ -194,6 +202,7 @@ class Offers:
             return  # what is left over comes of what happens
         left: Resources = total(offer.resources for offer in held)
         framework = self._frameworks[link.framework_id]
+        framework.may_overstate = framework.holds_fewer(held, len(launches))
         for launch in launches:
             framework.launched.setdefault(held[0].role, []).append(launch.task.resources)
         for launch in launches:
@@ -260,7 +269,7 @@ class Offers:
         agent = self._agents.get(link.agent_id)
         framework = self._frameworks.get(message.framework.framework_id)
         if framework is not None and message.resources:
-            framework.refusals = 0
+            framework.refusals = framework.refusals + 1 if framework.may_overstate else 0
         owner = (message.framework.framework_id, message.role)
         moves = [operation for operation in message.operations if isinstance(operation, MOVES)]
         self._check_moves(message.framework.framework_id, moves)

@@ -14,6 +14,7 @@ from fairlead.common.values import (
     Constraints,
     Demand,
     FrameworkInfo,
+    Offer,
     Reservation,
     RoleWish,
 )
@@ -76,6 +77,8 @@ class Framework:
     """Perhaps it did not answer an offer of this agent; until when that counts as a refusal."""
     refusals: int = 0
     """Offers that it made no use of, one after another."""
+    may_overstate: bool = False
+    """Perhaps it ran more tasks than its last offer was to hold: that is no better."""
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -90,6 +93,12 @@ class Framework:
             if demand.count > served:
                 left.append(demand)
         return left
+
+    def holds_fewer(self, offers: Sequence[Offer], count: int) -> bool:
+        """Whether these were perhaps for fewer tasks."""
+        room = total(anonymous(offer.resources) for offer in offers)
+        demands = self.demands.get(offers[0].role, ())
+        return any(units(room, demand.each) < count for demand in demands)
 
     def keeps_from(self, role: Role, other: Role) -> bool:
         wish = self.wishes.get(role)
