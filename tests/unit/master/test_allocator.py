@@ -150,6 +150,22 @@ def test_m16_an_accept_makes_a_demand_believed_again() -> None:
     assert h.framework_books(f).refusals == 0
 
 
+def test_m16_who_runs_more_than_it_asked_for_has_overstated_the_size() -> None:
+    """That counts as a refusal, until it asks for what it uses."""
+    h = MasterHarness()
+    agent = h.agent(cpus=2, mem="2GiB")
+    twice = demand(1, cpus=2, mem="2GiB")
+    f = h.framework(demands=[twice])
+    for n in range(3):
+        assert h.framework_books(f).refusals == n
+        f.launch(task(f"a{n}"), task(f"b{n}"))
+        f.wants()
+        agent.finishes(f"a{n}", f"b{n}")
+        f.wants(twice)
+    f.launch(task("c"))
+    assert h.framework_books(f).refusals == 0
+
+
 def test_m16_revive_or_a_new_session_makes_no_demand_believed() -> None:
     h = MasterHarness()
     h.agent(cpus=1, mem="1GiB")

@@ -7,7 +7,14 @@ from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHar
 
 from fairlead.common.ids import Role
 from fairlead.common.operators import SetWeight
-from fairlead.common.values import RoleWish
+from fairlead.common.values import (
+    AllOf,
+    Comparison,
+    Constraints,
+    Demand,
+    Predicate,
+    RoleWish,
+)
 from fairlead.master.settings import MasterSettings
 
 HOLD_S = 20.0
@@ -101,20 +108,27 @@ def test_m28_of_its_own_small_tasks_as_well() -> None:
 def test_m28_who_is_further_below_its_share_is_served_as_ever() -> None:
     """A hold is no way to more than a share: it waits for those that come before."""
     h = MasterHarness(SETTINGS)
-    a, b = h.agent(cpus=4, mem="4GiB"), h.agent(cpus=4, mem="4GiB")
+    h.agent(cpus=4, mem="4GiB", name="a")
     large = h.framework(role="large", demands=[demand(1, cpus=4)])
-    held_by_large = large.offers[0].agent_id
     large.launch(task("t0", cpus=4, mem="1GiB"))
-    other = next(agent for agent in (a, b) if agent.id != held_by_large)
+    b = h.agent(cpus=4, mem="4GiB", name="b")
     small = h.framework(role="small", demands=[demand(4)])
     small.launch(*(task(f"s{n}") for n in range(4)))
-    large.wants(demand(1, cpus=4))
+    there = Constraints((AllOf((Predicate("name", Comparison.EQUALS, ("b",)),)),))
+    large.wants(Demand(demand(1, cpus=4).each, 1, there))
     h.advance(HOLD_S * 1.5)
-    assert h.master.books.holds
-    small.wants(demand(1))
-    other.finishes("s0")
+    assert held(h) == [b.id]
+    small.wants(demand(9))
+    b.finishes("s0")
     h.tick()
     assert small.offered.cpus == 1000
+    small.launch(task("s4"))
+    h.agent(cpus=4, mem="4GiB", name="c")
+    h.tick()
+    small.launch(*(task(f"s{n}") for n in range(5, 9)))
+    b.finishes("s1")  # now it has more than the large one, and is behind
+    h.tick()
+    assert not small.offers
 
 
 def held(h: MasterHarness) -> list[str]:
