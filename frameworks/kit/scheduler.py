@@ -33,6 +33,7 @@ from fairlead.common.values import (
     LaunchGroup,
     Offer,
     Operation,
+    Reserve,
     Resize,
     Resume,
     RoleDemand,
@@ -41,6 +42,7 @@ from fairlead.common.values import (
     TaskInfo,
     TaskState,
     TaskStatus,
+    Unreserve,
 )
 
 ANYWHERE = Constraints()
@@ -297,6 +299,7 @@ __all__ = [
     "Operation",
     "Reconcile",
     "Record",
+    "Reserve",
     "Resize",
     "Resources",
     "Resume",
@@ -319,6 +322,7 @@ __all__ = [
     "TaskStatus",
     "Teardown",
     "Tick",
+    "Unreserve",
     "accept",
     "decline",
     "fitting",
