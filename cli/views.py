@@ -222,6 +222,7 @@ def _offer(offer: Offer, agents: Mapping[Any, str], frameworks: Mapping[Any, str
         "role": offer.role,
         **quantities(offer.resources),
         "gpu_ids": [gpu_id for gpu_id, _ in offer.resources.gpus],
+        "reserved": quantities(offer.reserved),
     }
 
 
