@@ -11,9 +11,9 @@ from fairlead.common.resources import NAMES, Resources, counted, said, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import AgentInfo, Demand
 
-from .allocator import open_demand
 from .books import Books, Framework
 from .context import Context
+from .demands import open_demand
 from .gang_offers import open_gangs
 from .reservations import idle_reserved
 from .shares import grains

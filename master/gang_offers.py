@@ -12,8 +12,9 @@ from fairlead.common.ids import FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from .allocator import Grant, fitting, open_demand
+from .allocator import Grant
 from .books import Agent, Books, Framework, anonymous
+from .demands import fitting, open_demand
 from .gang_books import OfferSet
 from .preferences import likes
 from .quota import Outlook, is_owed

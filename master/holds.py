@@ -15,9 +15,10 @@ from typing import NamedTuple
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import Resources
 
-from .allocator import could_hold, open_demand
+from .allocator import could_hold
 from .books import Books, Framework, Wait, Want, anonymous
 from .context import Context
+from .demands import open_demand
 from .rules import Case, part
 
 LOOKS = 8

@@ -9,10 +9,11 @@ from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand, Offer
 
 from . import revocable, revoked
-from .allocator import Grant, allocate, open_demand
+from .allocator import Grant, allocate
 from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
 from .constraints import attributes_of
 from .context import Context
+from .demands import open_demand
 from .gang_books import OfferSet
 from .gang_offers import gang_grants
 from .holds import served

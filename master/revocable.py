@@ -12,8 +12,9 @@ from dataclasses import replace
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import TaskInfo
 
-from .allocator import Grant, fitting, open_demand
+from .allocator import Grant
 from .books import Agent, Books, Framework
+from .demands import fitting, open_demand
 from .rules import Case, part, passes, suits
 from .settings import MasterSettings
 from .tree import Tree

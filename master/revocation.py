@@ -29,8 +29,8 @@ from fairlead.common.resources import EMPTY, NAMES, Resources
 from fairlead.common.roles import lineage
 from fairlead.common.values import Demand
 
-from .allocator import fitting, open_demand
 from .books import Agent, Books, Task, anonymous
+from .demands import fitting, open_demand
 from .fair import fair_shares, path
 from .imagined import Imagined
 from .quota import is_owed

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from fairlead.common.values import Reason
 
-from .allocator import fitting
 from .books import Task
 from .context import Context
+from .demands import fitting
 from .imagined import Imagined
 from .revocation import Wants, cheapness, losers, open_wants, shares_of
 from .revoked import Claim, Revocation, drop, living, notices

@@ -11,9 +11,9 @@ from fairlead.common.ids import Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from .allocator import fitting
 from .books import Agent, Books, Framework, anonymous
 from .constraints import admits
+from .demands import fitting
 from .quota import Outlook
 from .rules import PARTS, TESTS, Case, suits
 from .settings import MasterSettings

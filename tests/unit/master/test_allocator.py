@@ -12,7 +12,7 @@ from fairlead.common.ids import Role
 from fairlead.common.operators import SetWeight
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import AllOf, Comparison, Constraints, Demand, Predicate, RoleWish
-from fairlead.master.allocator import fitting
+from fairlead.master.demands import fitting
 
 GB = 10**9
 

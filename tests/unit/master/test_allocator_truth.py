@@ -15,7 +15,7 @@ from tests.support.master_peers import GIB
 from fairlead.common.messages import SetDemand
 from fairlead.common.resources import Resources
 from fairlead.common.values import Demand, RoleDemand
-from fairlead.master.allocator import fitting
+from fairlead.master.demands import fitting
 from fairlead.master.settings import MasterSettings
 
 SECONDS = 24
