@@ -22,9 +22,10 @@ from fairlead.agent.events import (
     UsageMeasured,
 )
 from fairlead.agent.settings import AgentSettings
-from fairlead.common.events import Received
+from fairlead.common.events import Received, Send
 from fairlead.common.ids import CallId, FrameworkId, SessionId
-from fairlead.common.operators import OperatorBody, OperatorCall
+from fairlead.common.messages import Code
+from fairlead.common.operators import OperatorBody, OperatorCall, OperatorReply
 from fairlead.common.values import AgentInfo, HostUsage, Usage
 from fairlead.frameworks.kit.core import Driver
 from fairlead.frameworks.kit.events import Dial as DriverDial
@@ -69,6 +70,7 @@ class MasterNode(Process):
             settings, self.epoch, disk.cluster_id, records, self.time(), random
         )
         self._calls = 0
+        self._asked: dict[CallId, OperatorBody] = {}
         self.begin(self.core)
 
     def may_write(self) -> bool:
@@ -90,7 +92,15 @@ class MasterNode(Process):
         call = OperatorCall(body, CallId(f"operator-{self._calls}"))
         self.stage.journal.note(self.stage.clock.now, self.name, "operator", body)
         self.stage.auditor.ordered(call)
+        self._asked[call.call_id] = body
         self.feed(Received(OPERATORS, call))
+
+    def _perform_next(self, action: object) -> None:
+        super()._perform_next(action)
+        if self.is_alive and isinstance(action, Send) and isinstance(action.message, OperatorReply):
+            result = action.message.result
+            if result.code is Code.OK:
+                self.stage.auditor.promised(self.name, self._asked[result.call_id])
 
     def mishear(self, framework_id: FrameworkId) -> bool:
         """A call of this framework carries a value that may not stand there."""

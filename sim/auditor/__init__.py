@@ -45,6 +45,7 @@ from fairlead.common.messages import (
 )
 from fairlead.common.operators import (
     KillAnyTask,
+    OperatorBody,
     OperatorCall,
     SetQuota,
     SetWeight,
@@ -161,6 +162,11 @@ class Auditor:
             self._facts.weights.setdefault(call.body.role, [1.0]).append(call.body.weight)
         elif isinstance(call.body, SetQuota):
             self._facts.quotas.setdefault(call.body.role, [None]).append(call.body)
+
+    def promised(self, name: str, body: OperatorBody) -> None:
+        """A master has said yes to an operator."""
+        if isinstance(body, SetQuota):
+            self._facts.promised[body.role] = (body, name)
 
     def decided(self, now: float, name: str) -> None:
         """A master has said all that one step made it say."""

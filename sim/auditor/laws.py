@@ -84,6 +84,8 @@ class Facts:
     weights: dict[Role, list[float]] = field(default_factory=dict)
     """All that were ordered, and what it was before: which of them counts is not known."""
     quotas: dict[Role, list[SetQuota | None]] = field(default_factory=dict)
+    promised: dict[Role, tuple[SetQuota, str]] = field(default_factory=dict)
+    """The quotas that a master has said yes to, and which one."""
 
     def link(self, number: int) -> Link:
         return self.links.setdefault(number, Link(number))
