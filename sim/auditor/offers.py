@@ -31,7 +31,7 @@ from fairlead.common.messages import (
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Offer
 
-from . import fairness
+from . import fairness, limits
 from .fairness import Scene
 from .laws import Facts, Link, ViolationError
 from .parties import Agent, Framework
@@ -246,6 +246,7 @@ class Offers:
             agent, offers = self._agents[offer.agent_id], self._outstanding.values()
             here = (each for each in offers if each.agent_id == offer.agent_id)
             check_offers(self._server, agent, here)
+            limits.check(self._facts, self._server, self._agents, offers, offer)
 
     def rescinded(self, now: float, message: OffersRescinded) -> None:
         """Some because nobody answered: then whoever held them waits as if it had refused."""
