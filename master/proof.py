@@ -14,6 +14,7 @@ from fairlead.common.roles import is_below, lineage
 from .books import Agent, Books, Framework, HeldOffer, RunningAccept, Task, own_part
 from .quota import to_rescind
 from .reservations import encroached
+from .revocable import CAPABILITY
 
 Sessions = Mapping[SessionId, Agent | Framework | None]
 Amounts = tuple[int, ...]
@@ -161,7 +162,9 @@ def _check_offer(books: Books, offer_id: OfferId, held: HeldOffer) -> None:
     offer = held.offer
     assert offer.offer_id == offer_id
     assert books.agents[offer.agent_id].offers[offer_id] is held, offer_id
-    assert books.frameworks[offer.framework_id].offers[offer_id] is held, offer_id
+    framework = books.frameworks[offer.framework_id]
+    assert framework.offers[offer_id] is held, offer_id
+    assert not offer.revocable or CAPABILITY in framework.info.capabilities, f"{offer_id} is lent"
 
 
 def _amounts(parts: Iterable[Resources]) -> Amounts:

@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -379,6 +379,45 @@ def test_m27_a_hog_gives_back_half_to_who_starves(fairlead_home: Path) -> None:
         print("asked to give back after {:.2f} s, half of it runs after {:.2f} s".format(*waited))  # noqa: T201
 
     run(scenario)
+
+
+class Borrower(Bag):
+    """Can bear to lose what others do not use."""
+
+    def __init__(self, *tasks: TaskInfo) -> None:
+        super().__init__("borrower", tasks)
+        self.framework = replace(self.framework, capabilities=("revocable",))
+        self.lent: list[Resources] = []
+
+    def _use(self, offer: Offer) -> object:
+        self.lent.append(offer.revocable)
+        return super()._use(replace(offer, resources=offer.resources + offer.revocable))
+
+
+def test_m26_idle_cpus_are_lent_and_taken_back(fairlead_home: Path, tmp_path: Path) -> None:
+    """Measured of real tasks: the owner of all four cpus sleeps, and then it works."""
+    spin = "while :; do :; done"
+    script = f"while [ ! -e {tmp_path / 'go'} ]; do sleep 0.5; done; ({spin}) & {spin}"
+    memory = 10**7
+    owner = Bag("owner", [task("owner", ("sh", "-c", script), Resources.of(cpus=4, mem=memory))])
+    lent = task("lent", ("sleep", "1000"), Resources.of(cpus=3.4, mem=memory))
+    borrower = Borrower(replace(lent, revocable=True))
+
+    async def story(here: Leading) -> None:
+        async with an_agent(here), scheduling(here, owner):
+            await until(lambda: len(owner.running()) == 1, "the owner runs")
+            async with scheduling(here, borrower):
+                await until(lambda: len(borrower.running()) == 1, "cpus are lent", 40)
+                state = await here.state()
+                (tmp_path / "go").touch()
+                await until(lambda: len(borrower.ended()) == 1, "they are taken back", 40)
+        assert borrower.lent == [Resources.of(cpus=3.4)]
+        assert state.agents[0].used.cpus == 4000, "they are the owner's all the time"
+        assert borrower.ended()["lent"].reason is Reason.REVOKED
+        assert "taken back" in borrower.ended()["lent"].message
+        assert len(owner.running()) == 1
+
+    play(fairlead_home, story)
 
 
 # --- what is used, and by whom
