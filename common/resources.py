@@ -95,6 +95,8 @@ class Resources:
 
     def without(self, other: "Resources") -> "Resources":
         """What is left when as much of `other` as there is has gone; devices and ports by name."""
+        if not other:
+            return self
         taken = dict(other.gpus)
         left = ((name, millis - taken.get(name, 0)) for name, millis in self.gpus)
         return Resources(

@@ -68,6 +68,8 @@ class Outlook:
 def within_limits(case: "Case", free: Resources) -> Resources:
     """What the limits of its role and of all roles above it leave."""
     books = case.books
+    if not books.quotas:
+        return free
     room: Room = (None,) * len(NAMES)
     for above in lineage(case.role):
         quota = books.quotas.get(above)
