@@ -92,6 +92,7 @@ def test_its_end_is_the_end_of_the_framework() -> None:
         (TaskState.FAILED, (None, 9), Reason.MEMORY_LIMIT, 137, "memory limit"),
         (TaskState.KILLED, (None, 15), Reason.KILL_REQUESTED, 143, "was killed"),
         (TaskState.KILLED, (0, None), Reason.KILL_REQUESTED, 143, "was killed"),
+        (TaskState.KILLED, (None, 15), Reason.REVOKED, 143, "the task ended: revoked"),
         (TaskState.GONE, (None, None), Reason.EXIT_STATUS_UNKNOWN, 71, "exit status unknown"),
         (TaskState.ERROR, (None, None), Reason.INVALID_TASK, 76, "refused"),
     ],

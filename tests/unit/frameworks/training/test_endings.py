@@ -44,6 +44,8 @@ def ended(
         (ended(TaskState.FAILED, signal=9), Meaning.LOST, "signal 9"),
         (ended(TaskState.KILLED, Reason.KILL_REQUESTED, signal=15), Meaning.LOST, "signal 15"),
         (ended(TaskState.KILLED, Reason.KILL_REQUESTED, exit_code=0), Meaning.LOST, "exit code 0"),
+        (ended(TaskState.KILLED, Reason.REVOKED, exit_code=75), Meaning.SAVED, "saved"),
+        (ended(TaskState.KILLED, Reason.REVOKED, signal=15), Meaning.LOST, "signal 15"),
         (ended(TaskState.GONE, Reason.AGENT_GONE), Meaning.LOST, "GONE, AGENT_GONE"),
         (ended(TaskState.DROPPED, Reason.INVALID_OFFERS), Meaning.LOST, "DROPPED"),
         (ended(TaskState.ERROR, Reason.INVALID_TASK), Meaning.HOPELESS, "ERROR, INVALID_TASK"),
