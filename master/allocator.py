@@ -110,9 +110,15 @@ def allocate(
     settings: MasterSettings,
     now: float,
     random: "Random",
+    *,
+    stated_only: bool = False,
 ) -> Iterator[list[Grant]]:
-    """The grants of one agent after another; the caller books each list before the next."""
-    candidates = list(_candidates(books, settings))
+    """The grants of one agent after another; the caller books each list before the next.
+
+    With `stated_only` nobody takes part who stated no demand.
+    """
+    everybody = _candidates(books, settings)
+    candidates = [each for each in everybody if each.wants is not None or not stated_only]
     outlook = Outlook.of(books) if books.quotas else None
     lottery = Lottery(books, random)
     run = _Run(books, settings, now, Tree(books), lottery, candidates, outlook)

@@ -120,7 +120,7 @@ def _open(books: Books, framework: Framework, role: Role) -> tuple[Demand, ...] 
     """None: it stated none."""
     if role not in framework.demands:
         return None
-    return (*open_demand(books, framework, role), *open_gangs(books, framework, role))
+    return (*open_demand(books, framework, role), *open_gangs(framework, role))
 
 
 # --- what is so, whatever the agents say

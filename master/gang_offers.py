@@ -29,13 +29,15 @@ Waiting = tuple[Framework, Role, Demand]
 def gang_grants(
     books: Books, settings: MasterSettings, now: float, *, in_turn: bool
 ) -> Iterator[list[Grant]]:
-    """Gang after gang, each as the books are then; `in_turn`: only as long as it is one's turn."""
+    """Gang after gang, each as the books are then; `in_turn`: only as long as it is the turn of
+    one that is believed.
+    """
     in_vain: dict[tuple[FrameworkId, Role, Demand], None] = {}
     while True:
         tree = Tree(books)
         waiting = [
             (_rank(books, settings, tree, framework, role, demand.each), framework, role, demand)
-            for framework, role, demand in _waiting(books)
+            for framework, role, demand in _waiting(books, settings, believed_only=in_turn)
             if (framework.framework_id, role, demand) not in in_vain
         ]
         if not waiting:
@@ -46,6 +48,11 @@ def gang_grants(
         in_vain[framework.framework_id, role, demand] = None
         if grants := place(books, settings, now, framework, role, demand):
             yield grants
+
+
+def is_room_for_any(books: Books, settings: MasterSettings, now: float) -> bool:
+    """Whether a gang that waits for its turn could be served now."""
+    return any(place(books, settings, now, *waiting) for waiting in _waiting(books, settings))
 
 
 def place(  # noqa: PLR0917 - what a Case is made of, and the demand
@@ -87,7 +94,7 @@ def place(  # noqa: PLR0917 - what a Case is made of, and the demand
     return []
 
 
-def open_gangs(books: Books, framework: Framework, role: Role) -> Sequence[Demand]:
+def open_gangs(framework: Framework, role: Role) -> Sequence[Demand]:
     """Those of its demand for which no offers are outstanding."""
     gangs = [demand for demand in framework.demands.get(role, ()) if demand.gang]
     if not gangs:
@@ -104,13 +111,17 @@ def open_gangs(books: Books, framework: Framework, role: Role) -> Sequence[Deman
     return gangs
 
 
-def _waiting(books: Books) -> Iterator[Waiting]:
+def _waiting(
+    books: Books, settings: MasterSettings, *, believed_only: bool = True
+) -> Iterator[Waiting]:
     for framework in books.frameworks.values():
         if framework.session is None or framework.is_ended:
             continue
+        if believed_only and framework.refusals >= settings.fair_refusals:
+            continue
         for role in framework.info.roles:
             if role not in framework.suppressed:
-                for demand in open_gangs(books, framework, role):
+                for demand in open_gangs(framework, role):
                     yield framework, role, demand
 
 

@@ -15,7 +15,7 @@ from .constraints import attributes_of
 from .context import Context
 from .demands import open_demand
 from .gang_books import OfferSet
-from .gang_offers import gang_grants
+from .gang_offers import gang_grants, is_room_for_any
 from .holds import served
 from .preferences import liked_first
 from .quota import to_rescind
@@ -57,14 +57,10 @@ class Offers:
         if context.books.dirty and context.books.quotas:
             context.books.look_everywhere()  # what came back here may be due to somebody elsewhere
         made: dict[str, list[Offer]] = {}
-        left = context.settings.max_grants
         for grants in self._grants():
             for grant in grants:
                 offer = self._make(grant)
                 made.setdefault(offer.framework_id, []).append(offer)
-            left -= max(1, len(grants))
-            if left <= 0:
-                break
         for framework_id, offers in made.items():
             framework = context.books.frameworks[offers[0].framework_id]
             assert framework.framework_id == framework_id
@@ -82,11 +78,22 @@ class Offers:
             context.to_framework(grant.framework, OffersMade((self._make(grant),)))
 
     def _grants(self) -> Iterator[list[Grant]]:
-        """Each list is booked before the next is asked for."""
+        """Each list is booked before the next is asked for. A gang whose turn it is not comes
+        behind other demand, and before who stated none: then they wait for the next look.
+        """
         books, settings, now = self._context.books, self._context.settings, self._context.now
         yield from gang_grants(books, settings, now, in_turn=True)
-        yield from allocate(books, self._take_due(), settings, now, self._context.random)
+        fits = is_room_for_any(books, settings, now)
+        due, left = {**books.dirty, **books.wanted}, settings.max_grants
+        agent_ids, chance = self._take_due(), self._context.random
+        for grants in allocate(books, agent_ids, settings, now, chance, stated_only=fits):
+            yield grants
+            left -= max(1, len(grants))
+            if left <= 0:
+                break
         yield from gang_grants(books, settings, now, in_turn=False)
+        if fits:
+            books.wanted.update(due)
 
     def _is_due(self) -> bool:
         books = self._context.books

@@ -240,6 +240,21 @@ def test_m9_a_gang_waits_for_who_is_further_below_its_share() -> None:
     assert not rich.offers
 
 
+def test_m9_a_gang_that_waits_its_turn_comes_before_who_stated_no_demand() -> None:
+    """Also when it is not the first of those who did."""
+    h = MasterHarness()
+    a = h.agent(cpus=2, mem="2GiB")
+    rich = h.framework(role="rich", demands=[demand(2)])
+    rich.launch(task("r1"), task("r2"))
+    a.runs("r1", "r2")
+    idle = h.framework(role="idle")
+    poor = h.framework(role="poor", demands=[demand(2)])
+    rich.wants(demand(3, gang=True))
+    h.agent(cpus=6)
+    h.tick()
+    assert (poor.offered.cpus, rich.offered.cpus, idle.offered.cpus) == (2000, 3000, 1000)
+
+
 def test_m9_a_gang_comes_before_who_is_further_above_its_share() -> None:
     h = MasterHarness()
     a = h.agent(cpus=4, mem="4GiB")
