@@ -118,6 +118,32 @@ def test_weights_may_change_at_any_time_and_outlive_the_master(
         assert counts(a, b) == [8, 4]
 
 
+def test_a_limit_and_a_guarantee_hold_for_real_tasks_and_outlive_the_master(
+    daemons: Daemons, witness: Witness
+) -> None:
+    """Of 8 cpus `a` may have 2, and 3 are kept for `b`, which comes last."""
+    a, b, c = (
+        Bag(name, [witness.waits(f"{name}{n}") for n in range(9)], role=name) for name in "abc"
+    )
+    say = daemons.command.ok
+    assert say("quota", "set", "a", "--limit", "cpus=2") == "a: at most 2 cpus\n"
+    kept = ("--guarantee", "cpus=3", "--force")  # there is no agent yet
+    assert say("quota", "set", "b", *kept) == "b: guaranteed 3 cpus\n"
+    with living(a, daemons.home), living(c, daemons.home):
+        until("both wait for offers", lambda: a.subscribed and c.subscribed)
+        daemons.agent("a1", "--cpus", "8", "--mem", "4GB", *REST)
+        until("all but three cpus are used", lambda: sum(counts(a, c)) == 5)
+        daemons.kill("master")
+        daemons.again("master")
+        until("both are back", lambda: len(a.subscribed) == len(c.subscribed) == 2)
+        with living(b, daemons.home):
+            until("all cpus are used", lambda: sum(counts(a, b, c)) == 8)
+            assert counts(a, b, c) == [2, 3, 3]
+            shown = {row["role"]: row for row in daemons.command.json("roles", "list")}
+            assert (shown["a"]["limits"]["cpus"], shown["a"]["held"]["cpus"]) == (2, 2)
+            assert (shown["b"]["guarantees"]["cpus"], shown["b"]["held"]["cpus"]) == (3, 3)
+
+
 # --- absences
 
 
