@@ -1,6 +1,7 @@
 """The master among hostile frameworks and agents: real core, no sockets."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -71,6 +72,7 @@ from fairlead.common.values import (
     GpuUsage,
     HostUsage,
     Launch,
+    Offer,
     Predicate,
     Reason,
     Reservation,
@@ -99,6 +101,9 @@ class _Harness(MasterHarness):
     """
 
     def _check_promises(self) -> None:
+        pass
+
+    def _check_apart(self, framework: FrameworkDouble, offers: Sequence[Offer]) -> None:
         pass
 
     def _perform(self, action: object) -> None:
