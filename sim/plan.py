@@ -64,7 +64,8 @@ class Plan:
         return (
             f"agents: {agents}\n"
             f"timeouts: silent {self.silent_s:g}, agent {master.agent_timeout_s:g},"
-            f" offer {master.offer_timeout_s:g}, filter {master.min_filter_s:g}\n"
+            f" offer {master.offer_timeout_s:g}, filter {master.min_filter_s:g},"
+            f" revoke {master.revoke_after_s:g} + {master.revoke_grace_s:g}\n"
             f"jobs: {len(self.batch)} short, {len(self.service)} long,"
             f" one replaced every {self.roll_s:g} s; guest: {guest}\n"
             f"others: {'; '.join(map(str, self.others)) or 'none'}\n"
@@ -93,6 +94,8 @@ def draw(seed: int) -> Plan:
         gpu_agents_for_all=random.random() < 0.3,
         hold_after_s=random.choice((0.0, 4.0, 30.0)),
         max_grants=random.choice((1, 3, 500)),
+        revoke_after_s=Random(f"{seed}/revocation").choice((0.0, 1.0, 3.0, 60.0)),
+        revoke_grace_s=Random(f"{seed}/notice").choice((0.5, 3.0)),
     )
     return Plan(
         seed,

@@ -6,16 +6,13 @@ from random import Random
 from typing import get_args
 
 from fairlead.agent.events import Event as AgentEvent
-from fairlead.common.messages import RegisterAgent, Revoke, ToAgentBody, ToFrameworkBody
+from fairlead.common.messages import RegisterAgent, ToAgentBody, ToFrameworkBody
 from fairlead.frameworks.kit.events import DriverEvent
 from fairlead.master.core import Master
 from fairlead.master.settings import MasterSettings
 
 from .faults import KINDS
 from .world import Report
-
-NOT_YET = (Revoke,)
-"""Messages that no master of this version sends."""
 
 
 def handlers() -> dict[str, tuple[str, ...]]:
@@ -31,7 +28,7 @@ def handlers() -> dict[str, tuple[str, ...]]:
 
 def _is_counted(kind: type) -> bool:
     """A received message is counted under its own name."""
-    return kind.__name__ != "Received" and kind not in NOT_YET
+    return kind.__name__ != "Received"
 
 
 @dataclass(slots=True)
