@@ -8,7 +8,8 @@ import pytest
 from tests.support.master_harness import FrameworkDouble, MasterHarness, demand
 
 from fairlead.common.ids import FrameworkId, Role
-from fairlead.common.operators import SetWeight
+from fairlead.common.messages import Code
+from fairlead.common.operators import SetQuota, SetWeight
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 from fairlead.common.values import FrameworkInfo
@@ -75,6 +76,26 @@ def test_m21_what_runs_in_a_subtree_counts_for_all_of_it() -> None:
     h.step_demands({y: [demand(8)], b: [demand(8)]})
     assert (x.offered.cpus, y.offered.cpus, b.offered.cpus) == (4000, 0, 4000)
     assert [o.agent_id for o in b.offers] == [taken.id]
+
+
+def with_quota(quota: SetQuota, *roles: str, **weights: float) -> list[int]:
+    """How many of 24 cpus each framework gets."""
+    h, frameworks = situation(*roles, **weights)
+    h.agent(cpus=24, mem="24GiB")
+    assert h.orders(quota).code is Code.OK
+    h.step_demands({f: [demand(24)] for f in frameworks})
+    return [f.offered.cpus // 1000 for f in frameworks]
+
+
+def test_m20_what_a_limit_leaves_goes_by_shares() -> None:
+    limit = SetQuota(Role("a"), limits={"cpus": 8000})
+    assert with_quota(limit, "a/x", "a/y", "b", "c") == [4, 4, 8, 8]
+    assert with_quota(limit, "a/x", "a/y", "b", a__x=3) == [6, 2, 16]
+
+
+def test_m20_what_a_guarantee_leaves_goes_by_shares() -> None:
+    guarantee = SetQuota(Role("b"), guarantees={"cpus": 12_000})
+    assert with_quota(guarantee, "a/x", "a/y", "b", a=3) == [6, 6, 12]
 
 
 # --- convergence
