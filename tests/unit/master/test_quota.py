@@ -444,6 +444,32 @@ def test_m24_removing_a_quota_frees_what_it_kept() -> None:
     assert "quota/dl" not in h.records
 
 
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [
+        (SetQuota(Role("role3"), limits={"cpus": 6 * CPU}), [6, 12, 6]),
+        (SetQuota(Role("role1"), {"cpus": 9 * CPU}), [9, 6, 9]),
+        (SetQuota(Role("role1"), {"cpus": 2 * CPU}, {"cpus": 3 * CPU}), [3, 8, 13]),
+    ],
+)
+def test_m20_what_a_quota_leaves_is_shared_by_weight(
+    quota: SetQuota, expected: list[float]
+) -> None:
+    """Weights of 1:2:3 on 24 cpus, on many agents."""
+    h = MasterHarness()
+    frameworks = [h.framework(role=f"role{weight}", demands=[]) for weight in (1, 2, 3)]
+    for weight in (1, 2, 3):
+        h.orders(SetWeight(Role(f"role{weight}"), float(weight)))
+    h.orders(replace(quota, force=True))
+    h.step_demands({f: [demand(100)] for f in frameworks})
+    for _ in range(6):
+        h.agent(cpus=4)
+    h.tick()
+    got = cpus(*frameworks)
+    assert sum(got) == 24
+    assert all(abs(a - b) <= 1 for a, b in zip(got, expected, strict=True)), got
+
+
 # --- what cannot be
 
 
