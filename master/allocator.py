@@ -373,4 +373,4 @@ def _is_owed(run: _Run, candidate: _Candidate, free: Resources) -> bool:
         if wants is None
         else total(demand.each for demand in wants if free.covers(demand.each))
     )
-    return is_owed(run.books, run.tree.here, candidate.role, wanted)
+    return is_owed(run.books, run.tree.here, candidate.role, wanted, run.outlook)

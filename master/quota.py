@@ -18,6 +18,7 @@ have 3, though not all that is guaranteed is left: whoever is furthest below its
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from fairlead.common.dataclass import dataclass
@@ -48,6 +49,8 @@ class Outlook:
     free: Amounts
     unheard: Amounts
     """What may be in use where this master has not heard of yet."""
+    _needs: "dict[object, _Needs]" = field(default_factory=dict)
+    """As they were found last, by what they depend on."""
 
     @classmethod
     def of(cls, books: Books) -> "Outlook":
@@ -60,6 +63,19 @@ class Outlook:
     def booked(self, resources: Resources) -> None:
         """That much is offered by now."""
         self.free = _less(self.free, resources.vector)
+        self._needs.clear()
+
+    def needs(
+        self, books: Books, pending: Mapping[Role, Resources], agent: Agent | None = None
+    ) -> "_Needs":
+        """While one bit is given out many ask."""
+        where = agent.info.agent_id if agent is not None and books.reserving else None
+        key = (where, *pending.items())
+        if key not in self._needs:
+            if len(self._needs) > 1:  # with and without the agent
+                self._needs.clear()
+            self._needs[key] = _Needs(books, pending, agent)
+        return self._needs[key]
 
 
 # --- rules of what a framework may have
@@ -86,7 +102,7 @@ def beside_guarantees(case: "Case", free: Resources) -> Resources:
     if not any(quota.guarantees for quota in case.books.quotas.values()):
         return free
     outlook = case.outlook or Outlook.of(case.books)
-    needs = _Needs(case.books, case.pending, case.agent)
+    needs = outlook.needs(case.books, case.pending, case.agent)
     others, own = needs.beside(case.role), needs.own(case.role)
     given = _sum(resources.vector for resources in case.pending.values())
     loose = _less(
@@ -115,11 +131,18 @@ def _bound(case: "Case", above: Role) -> Amounts:
     return _sum((elsewhere.vector, here.vector))
 
 
-def is_owed(books: Books, pending: Mapping[Role, Resources], role: Role, wanted: Resources) -> bool:
+def is_owed(
+    books: Books,
+    pending: Mapping[Role, Resources],
+    role: Role,
+    wanted: Resources,
+    outlook: Outlook | None = None,
+) -> bool:
     """Whether any of this is guaranteed to the role, or to one above it, and not had yet."""
     if not any(quota.guarantees for quota in books.quotas.values()):
         return False
-    own = _Needs(books, pending).own(role)
+    needs = outlook.needs(books, pending) if outlook is not None else _Needs(books, pending)
+    own = needs.own(role)
     return any(need and amount for need, amount in zip(own, wanted.vector, strict=False))
 
 
@@ -212,10 +235,10 @@ def bad_quota(call: SetQuota) -> Wrong | None:
     """What is wrong with it by itself: a name, or more guaranteed than allowed."""
     if trouble := bad_role(call.role):
         return "role", trouble
-    for field, named in (("guarantees", call.guarantees), ("limits", call.limits)):
+    for kind, named in (("guarantees", call.guarantees), ("limits", call.limits)):
         strange = next((name for name in named if name not in NAMES), None)
         if strange is not None:
-            return field, f"{strange[:40]!r} is none of {', '.join(NAMES)}"
+            return kind, f"{strange[:40]!r} is none of {', '.join(NAMES)}"
     for name, amount in call.guarantees.items():
         if amount > call.limits.get(name, amount):
             limit = said(name, call.limits[name])
