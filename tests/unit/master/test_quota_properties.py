@@ -87,6 +87,8 @@ class Life:
                 agent.connects()
             case "fail over":
                 self.h.fail_over()
+            case _:
+                pass  # not possible just now
         self.h.tick()
         self.check()
 
