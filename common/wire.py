@@ -316,6 +316,7 @@ _COUNTS = frozenset(
         "tail",
         "guarantees",
         "limits",
+        "agents",
     )
 )
 
