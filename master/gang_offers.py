@@ -35,14 +35,14 @@ def gang_grants(
     in_vain: dict[tuple[FrameworkId, Role, Demand], None] = {}
     while True:
         tree = Tree(books)
-        waiting = [
+        gangs = [
             (_rank(books, settings, tree, framework, role, demand.each), framework, role, demand)
             for framework, role, demand in _waiting(books, settings, believed_only=in_turn)
             if (framework.framework_id, role, demand) not in in_vain
         ]
-        if not waiting:
+        if not gangs:
             return
-        rank, framework, role, demand = min(waiting, key=lambda each: each[0])
+        rank, framework, role, demand = min(gangs, key=lambda each: each[0])
         if in_turn and any(other < rank for other in _others(books, settings, tree)):
             return
         in_vain[framework.framework_id, role, demand] = None
@@ -52,7 +52,7 @@ def gang_grants(
 
 def is_room_for_any(books: Books, settings: MasterSettings, now: float) -> bool:
     """Whether a gang that waits for its turn could be served now."""
-    return any(place(books, settings, now, *waiting) for waiting in _waiting(books, settings))
+    return any(place(books, settings, now, *gang) for gang in _waiting(books, settings))
 
 
 def place(  # noqa: PLR0917 - what a Case is made of, and the demand
@@ -114,6 +114,7 @@ def open_gangs(framework: Framework, role: Role) -> Sequence[Demand]:
 def _waiting(
     books: Books, settings: MasterSettings, *, believed_only: bool = True
 ) -> Iterator[Waiting]:
+    """Gangs that are wanted, and not offered."""
     for framework in books.frameworks.values():
         if framework.session is None or framework.is_ended:
             continue

@@ -2,7 +2,8 @@
 
 Jobs of one gang have one name up to the last dash. Short ones run until each has finished; long
 ones are kept up: when a gang breaks, what is left to do of it begins again as a new gang. Now and
-then an accept of several is left out, so that the master must refuse the others.
+then an accept of several is left out, so that the master must refuse the others. What fits on one
+agent is sometimes a group instead.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,15 @@ from random import Random
 
 from fairlead.common.ids import Role
 from fairlead.common.resources import Resources
-from fairlead.common.values import Demand, Gang, Offer, RoleDemand, TaskState, TaskStatus
+from fairlead.common.values import (
+    Demand,
+    Gang,
+    LaunchGroup,
+    Offer,
+    RoleDemand,
+    TaskState,
+    TaskStatus,
+)
 from fairlead.frameworks.kit.scheduler import (
     Accept,
     Decline,
@@ -98,9 +107,13 @@ class Ganging(Replayable):
         mark = Gang(f"{self.framework.name}-{self.memory.launches}", size)
         if self.manner.forgets and self._random.random() < 0.1:
             places = places[1:]
+        is_group = self._random.random() < 0.5
+        is_alone = [len(jobs) for _, jobs in places] == [size]
         for offer, jobs in places:
             launches = tuple(self._launch(job, offer, job.resources) for job in jobs)
-            yield Accept((offer.offer_id,), launches, refuse_s=REFUSE_S, gang=mark)
+            operations = (LaunchGroup(launches),) if is_group else launches
+            gang = None if is_group and is_alone else mark
+            yield Accept((offer.offer_id,), operations, refuse_s=REFUSE_S, gang=gang)
 
 
 def is_long(job: Job) -> bool:
