@@ -20,6 +20,7 @@ from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHar
 from fairlead.common.ids import LaunchUuid, Role
 from fairlead.common.messages import Revive, SetDemand, Suppress, Teardown
 from fairlead.common.operators import SetQuota, SetWeight
+from fairlead.common.resources import Resources
 from fairlead.common.values import (
     AllOf,
     Comparison,
@@ -62,6 +63,7 @@ class Walk:
             (1, self.a_framework_is_torn_down),
             (16, self.a_task_moves),
             (16, self.an_accept_goes_on),
+            (4, self.an_agent_lends),
             (1, self.an_accept_fails),
             (3, self.an_agent_breaks_or_returns),
             (1, self.an_agent_forgets_a_launch),
@@ -116,7 +118,13 @@ class Walk:
             any_of = self.random.choice([(), (), (), (group,)])
             constraints = Constraints(any_of, preferred)
             wish = RoleWish(Role(role), constraints=constraints, keep_apart=apart)
-            self.h.framework(role=role, demands=wanted, wishes=[wish], failover_timeout_s=timeout_s)
+            self.h.framework(
+                role=role,
+                demands=wanted,
+                wishes=[wish],
+                failover_timeout_s=timeout_s,
+                capabilities=self.random.choice([(), ("revocable",)]),
+            )
 
     def a_framework_accepts(self) -> None:
         framework = self.some_framework()
@@ -128,7 +136,9 @@ class Walk:
         for _ in range(self.random.randint(1, 3)):
             self.tasks += 1
             cpus, gpus = self.random.choice([0.5, 1, 2]), self.random.choice([0, 0, 0.5, 1])
-            tasks.append(task(f"t{self.tasks}", cpus=cpus, mem="0.5GiB", gpus=gpus))
+            info = task(f"t{self.tasks}", cpus=cpus, mem="0.5GiB", gpus=gpus)
+            is_lent = bool(offer.revocable) and self.random.random() < 0.8
+            tasks.append(replace(info, revocable=is_lent))
         framework.accept(offers, *tasks, refuse_s=self.random.choice([0, 5]))
 
     def a_framework_orders_its_tasks_about(self) -> None:
@@ -223,6 +233,10 @@ class Walk:
         for agent in self.h.agents:
             if self.random.random() < 0.7:
                 agent.programs.step()
+
+    def an_agent_lends(self) -> None:
+        """Less than before, too."""
+        self.some_agent().revocable = Resources.of(cpus=self.random.choice([0, 1, 3]))
 
     def an_accept_fails(self) -> None:
         for agent in self.h.agents:
