@@ -19,7 +19,7 @@ more than its share.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import field, replace
-from heapq import heapify, heappop, heapreplace
+from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING
 
 from fairlead.common.dataclass import dataclass
@@ -28,7 +28,7 @@ from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
 from .books import Agent, Books, Framework, anonymous
-from .demands import BITS, fitting, open_demand
+from .demands import BITS, fitting
 from .gang_books import OfferSet
 from .keep_apart import Presence
 from .lottery import Lot, Lottery
@@ -36,6 +36,7 @@ from .preferences import Preferences, likes
 from .quota import Outlook, is_owed
 from .rules import Case, part, passes, suits
 from .settings import MasterSettings
+from .standings import FIRST, Candidate, Drawn, Standings
 from .tree import Place, Tree
 
 if TYPE_CHECKING:
@@ -59,29 +60,6 @@ class Grant:
     """Beside them: what others hold there and do not use."""
 
 
-@dataclass(slots=True, eq=False)
-class _Candidate:
-    """A framework in one role, as it stands while an allocation runs."""
-
-    framework: Framework
-    role: Role
-    wants: tuple[Demand, ...] | None
-    """What is still open of its demand; None: nothing stated."""
-    is_believed: bool
-    has_refused: bool = False
-    """Of what is free on the agent at hand."""
-    reasons: tuple[bool, ...] = ()
-    """Why it comes before others, whatever their shares."""
-    here: Resources = EMPTY
-    """In this run, on the agent at hand."""
-    served: tuple[Demand, ...] | None = None
-    """`wants` without what it got here."""
-
-    @property
-    def comes_first(self) -> bool:
-        return self.wants is not None and self.is_believed
-
-
 @dataclass(slots=True)
 class _Run:
     """One allocation over some agents."""
@@ -89,19 +67,52 @@ class _Run:
     books: Books
     settings: MasterSettings
     now: float
-    tree: Tree
+    standings: Standings
     lottery: Lottery
-    candidates: list[_Candidate]
     outlook: Outlook | None
     """None: there are no quotas."""
+    stated_only: bool
+    sees_all: bool
+    """Everybody is looked at on each agent, since somebody may come before whoever stands lower."""
     memo: dict[object, bool] = field(default_factory=dict)
     """For rules, of the whole allocation."""
     present: dict[Presence, None] = field(default_factory=dict)
     """To whom something was given on the agent at hand."""
+    tree: Tree = field(init=False)
     preferences: Preferences = field(init=False)
 
     def __post_init__(self) -> None:
+        self.tree = self.standings.tree
         self.preferences = Preferences(self.books, _could_serve)
+
+    def takes_part(self, candidate: Candidate) -> bool:
+        return candidate.wants is not None or not self.stated_only
+
+    def is_use_for(self, free: Resources) -> bool:
+        """Nobody has any for it, if this says so."""
+        anything = self.standings.unstated and not self.stated_only
+        return bool(anything) or self.standings.wants_any(free)
+
+
+Reasons = tuple[bool, bool, bool]
+Rank = tuple[Reasons, Place | Lot]
+_Hold = tuple[Candidate, Demand]
+"""What is free is kept for that one, until this fits."""
+
+
+@dataclass(slots=True)
+class _Here:
+    """The agent at hand."""
+
+    agent: Agent
+    free: Resources
+    """Before anything is given out."""
+    hold: _Hold | None
+    cases: dict[Candidate, Case | None] = field(default_factory=dict)
+    """Of those looked at; None: may have nothing, or would refuse what it gets."""
+
+    def is_kept_for(self, candidate: Candidate) -> bool:
+        return self.hold is not None and self.hold[0] is candidate
 
 
 def allocate(
@@ -111,157 +122,193 @@ def allocate(
     now: float,
     random: "Random",
     *,
+    standings: Standings | None = None,
     stated_only: bool = False,
 ) -> Iterator[list[Grant]]:
     """The grants of one agent after another; the caller books each list before the next.
 
-    With `stated_only` nobody takes part who stated no demand.
+    With `stated_only` nobody takes part who stated no demand. Without `standings`, which know who
+    stands where since the last allocation, everybody is put in order first.
     """
-    everybody = _candidates(books, settings)
-    candidates = [each for each in everybody if each.wants is not None or not stated_only]
+    standings = standings or Standings(books, settings)
+    standings.renew()
     outlook = Outlook.of(books) if books.quotas else None
+    sees_all = (
+        settings.sorter == "random"
+        or bool(standings.preferring)
+        or any(quota.guarantees for quota in books.quotas.values())
+    )
     lottery = Lottery(books, random)
-    run = _Run(books, settings, now, Tree(books), lottery, candidates, outlook)
+    run = _Run(books, settings, now, standings, lottery, outlook, stated_only, sees_all)
     for agent_id in agent_ids:
         run.preferences.seen[agent_id] = None
         agent = books.agents.get(agent_id)
-        if agent is None or agent.session is None or not run.candidates:
+        is_anybody = standings.stated or (standings.unstated and not stated_only)
+        if agent is None or agent.session is None or not is_anybody:
             continue
         if free := agent.free:
-            grants = list(_share_out(run, agent, free))
-            yield grants
-            for grant in grants:
-                run.tree.booked(grant.role, grant.resources)
-                if run.outlook is not None:
-                    run.outlook.booked(grant.resources)
+            given = _share_out(run, agent, free)
+            yield [grant for _, grant in given]
+            for candidate, grant in given:
+                standings.booked(candidate)
+                if outlook is not None:
+                    outlook.booked(grant.resources)
 
 
-def _candidates(books: Books, settings: MasterSettings) -> Iterator[_Candidate]:
-    for framework in books.frameworks.values():
-        if framework.session is None or framework.is_ended:
-            continue
-        believed = framework.refusals < settings.fair_refusals
-        for role in framework.info.roles:
-            if role in framework.suppressed:
-                continue
-            if role not in framework.demands:
-                yield _Candidate(framework, role, None, believed)
-            elif wants := open_demand(books, framework, role):
-                yield _Candidate(framework, role, wants, believed)
-
-
-def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
+def _share_out(run: _Run, agent: Agent, free: Resources) -> list[tuple[Candidate, Grant]]:
     """Whoever would refuse what competition left of its part takes no part: all over again."""
-    hold = _hold_on(run, agent)
-    willing = [
-        c
-        for c in run.candidates
-        if (hold is not None and c is hold[0]) or _may_have(run, c, agent, free)
-    ]
+    if not (run.sees_all or run.is_use_for(free)):
+        return []
+    here = _Here(agent, free, _hold_on(run, agent))
     while True:
-        _fill(run, willing, agent, free, hold)
-        content = [c for c in willing if not c.here or passes(_case(run, c, agent), c.here)]
-        if len(content) == len(willing):
+        seated = _fill(run, here)
+        getting = [candidate for candidate in seated if candidate.here]
+        refusing = [each for each in getting if not passes(_case(run, here, each), each.here)]
+        if not refusing:
             break
-        willing = content
-        hold = hold if hold is not None and hold[0] in content else None
-    for candidate in willing:
-        if here := candidate.here:
-            fits_demand = candidate.wants is not None
-            units = _count(candidate.wants) - _count(candidate.served)
-            candidate.wants, candidate.here = candidate.served, EMPTY
-            yield Grant(agent, candidate.framework, candidate.role, here, fits_demand, units)
+        for candidate in refusing:
+            here.cases[candidate] = None
+            here.hold = None if here.is_kept_for(candidate) else here.hold
     run.tree.take_back()
     run.present.clear()
-    run.candidates = [c for c in run.candidates if c.wants is None or c.wants]
+    getting.sort(key=lambda candidate: candidate.number)
+    return [(candidate, _grant(agent, candidate)) for candidate in getting]
+
+
+def _grant(agent: Agent, candidate: Candidate) -> Grant:
+    fits_demand = candidate.wants is not None
+    units = _count(candidate.wants) - _count(candidate.served)
+    return Grant(agent, candidate.framework, candidate.role, candidate.here, fits_demand, units)
 
 
 def _count(wants: Iterable[Demand] | None) -> int:
     return sum(demand.count for demand in wants or ())
 
 
-_Hold = tuple[_Candidate, Demand]
-"""What is free is kept for that one, until this fits."""
-
-
 def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
     framework_id, want = run.books.holds.get(agent.info.agent_id, (None, None))
     if want is None:
         return None
-    for candidate in run.candidates:
-        if candidate.framework.framework_id == framework_id and candidate.role == want.role:
-            for demand in candidate.wants or ():
-                if (demand.each, demand.constraints) == (want.each, want.constraints):
-                    is_able = could_hold(_case(run, candidate, agent), demand)
-                    return (candidate, demand) if is_able else None
+    candidate = run.standings.candidate(framework_id, want.role) if framework_id else None
+    if candidate is not None:
+        for demand in candidate.wants or ():
+            if (demand.each, demand.constraints) == (want.each, want.constraints):
+                is_able = could_hold(_new_case(run, candidate, agent), demand)
+                return (candidate, demand) if is_able else None
     return None
 
 
-def _fill(
-    run: _Run, willing: list[_Candidate], agent: Agent, free: Resources, hold: _Hold | None
-) -> None:
+class _Queue:
+    """Who may have something of the agent at hand, in order of rank; drawn from the standings no
+    further than to know whose turn it is.
+    """
+
+    def __init__(self, run: _Run, here: _Here) -> None:
+        self._run = run
+        self._here = here
+        self.seated: list[Candidate] = []
+        """All that were drawn and may have something."""
+        self.hungry: list[tuple[Rank, Candidate]] = []
+        """Those of them that may get more: a heap."""
+        self._standing: Iterator[Drawn] = iter(())
+        if run.sees_all:
+            for candidate in filter(run.takes_part, run.standings.everybody()):
+                if here.is_kept_for(candidate) or _case_of(run, here, candidate) is not None:
+                    self._seat(candidate)
+        else:
+            self._standing = run.standings.walk()
+        if here.hold is not None and here.hold[0] not in self.seated:
+            self._seat(here.hold[0])
+        self._next = next(self._standing, None)
+
+    def first(self, free: Resources) -> tuple[Rank, Candidate] | None:
+        """Whose turn it seems to be, by a rank that may be too low by now."""
+        if self._next is not None and not self._run.is_use_for(free):
+            self._next = None
+        while self._next is not None:
+            order, place, candidate = self._next
+            lowest: Rank = (False, True, order != FIRST), place
+            if self.hungry and self.hungry[0][0] < lowest:
+                break
+            self._draw(candidate, place, free)
+            self._next = next(self._standing, None)
+        return self.hungry[0] if self.hungry else None
+
+    def _draw(self, candidate: Candidate, place: Place, free: Resources) -> None:
+        run, here = self._run, self._here
+        run.standings.drawn += 1
+        if here.is_kept_for(candidate) or not run.takes_part(candidate):
+            return
+        if candidate.could_use(free) and _case_of(run, here, candidate) is not None:
+            self._seat(candidate, place)
+
+    def _seat(self, candidate: Candidate, place: Place | None = None) -> None:
+        run, here = self._run, self._here
+        key = (candidate.framework.framework_id, candidate.role)
+        candidate.has_refused = key in here.agent.refused_by
+        candidate.here, candidate.served = EMPTY, candidate.wants
+        if here.hold is not None and here.hold[0] is candidate:
+            _put_first(*here.hold)
+        self.seated.append(candidate)
+        as_it_stands = place if not run.tree.here else None
+        heappush(self.hungry, (_rank(run, candidate, here.free, as_it_stands), candidate))
+
+
+def _fill(run: _Run, here: _Here) -> list[Candidate]:
     """Bit by bit to whoever is furthest below its share, until nobody fits; or until it is the turn
     of one for whom what is left is kept.
 
     Shares only grow meanwhile, so a rank that still holds when it comes to the top is the lowest.
     """
-    whole = free
+    free, hold = here.free, here.hold
     run.tree.take_back()
     run.present.clear()
-    for candidate in willing:
-        key = (candidate.framework.framework_id, candidate.role)
-        candidate.has_refused = key in agent.refused_by
-        candidate.here, candidate.served = EMPTY, candidate.wants
-    if hold is not None:
-        _put_first(*hold)
     run.lottery.draw()
-    rivals = _rivals(run, willing, agent, free)
-    hungry = [(_rank(run, candidate, free), candidate) for candidate in willing]
-    heapify(hungry)
-    while hungry and free:
-        rank, candidate = hungry[0]
+    queue = _Queue(run, here)
+    rivals = _rivals(run, here, queue.seated)
+    while free and (top := queue.first(free)) is not None:
+        rank, candidate = top
         if (rank_now := _rank(run, candidate, free)) != rank:  # others of its role got something
-            heapreplace(hungry, (rank_now, candidate))
+            heapreplace(queue.hungry, (rank_now, candidate))
             continue
         if candidate in rivals:
             candidate = _drawn(run, rivals, candidate)
-        case = _case(run, candidate, agent)
+        case = _case(run, here, candidate)
         if hold is not None and candidate is hold[0]:
             if not part(case, free).contains(hold[1].each):
-                return
+                break
             hold = None
-        bit = _next_bit(case, candidate, free, whole)
+        bit = _next_bit(case, candidate, free, here.free)
         if not bit and candidate in rivals:
             rivals.remove(candidate)
             continue
         if not bit:
-            heappop(hungry)
+            heappop(queue.hungry)
             continue
         free = free - bit
         candidate.here += bit
         run.tree.give(candidate.role, bit)
         run.present[candidate.framework.framework_id, candidate.role] = None
+    return queue.seated
 
 
-def _rivals(
-    run: _Run, willing: list[_Candidate], agent: Agent, free: Resources
-) -> list[_Candidate]:
+def _rivals(run: _Run, here: _Here, willing: list[Candidate]) -> list[Candidate]:
     """Those who prefer this agent, if it cannot hold all that they want of it."""
-    if run.settings.sorter == "random":
+    if run.settings.sorter == "random" or not run.standings.preferring:
         return []
-    rivals = [candidate for candidate in willing if _likes(candidate, agent)]
-    cases = [(_case(run, candidate, agent), candidate) for candidate in rivals]
-    wanted = total(anonymous(_most(case, each, part(case, free))) for case, each in cases)
-    return [] if free.covers(wanted) else rivals
+    rivals = [candidate for candidate in willing if _likes(candidate, here.agent)]
+    cases = [(_case(run, here, candidate), candidate) for candidate in rivals]
+    wanted = total(anonymous(_most(case, each, part(case, here.free))) for case, each in cases)
+    return [] if here.free.covers(wanted) else rivals
 
 
-def _likes(candidate: _Candidate, agent: Agent) -> bool:
+def _likes(candidate: Candidate, agent: Agent) -> bool:
     framework, role = candidate.framework, candidate.role
     wants = (None,) if candidate.wants is None else candidate.wants
     return any(likes(framework, role, demand, agent) for demand in wants)
 
 
-def _drawn(run: _Run, rivals: list[_Candidate], first: _Candidate) -> _Candidate:
+def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
     """Whose turn it is instead: of those who would have it before others for the same reason."""
     run.lottery.draw()
     peers = [each for each in rivals if each.reasons == first.reasons]
@@ -275,29 +322,39 @@ def could_hold(case: Case, demand: Demand) -> bool:
     return is_large and part(case, whole).contains(each) and passes(case, each)
 
 
-def _put_first(candidate: _Candidate, demand: Demand) -> None:
+def _put_first(candidate: Candidate, demand: Demand) -> None:
     """Its other demands must not take the room that is kept for this one."""
     others = [each for each in candidate.wants or () if each is not demand]
     candidate.served = (demand, *others)
 
 
-def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -> bool:
-    case = _case(run, candidate, agent)
-    most = _most(case, candidate, part(case, free))
-    return bool(most) and passes(case, most)
+def _case_of(run: _Run, here: _Here, candidate: Candidate) -> Case | None:
+    """None: if nobody else came it could have nothing there, or would refuse it."""
+    if candidate not in here.cases:
+        case = _new_case(run, candidate, here.agent)
+        most = _most(case, candidate, part(case, here.free))
+        is_willing = bool(most) and passes(case, most)
+        case.pending, case.coming = run.tree.here, run.present
+        here.cases[candidate] = case if is_willing else None
+    return here.cases[candidate]
 
 
-def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
-    framework, role = candidate.framework, candidate.role
+def _case(run: _Run, here: _Here, candidate: Candidate) -> Case:
+    """Of one that takes part."""
+    if (case := here.cases.get(candidate)) is None:  # what is free is kept for it
+        case = here.cases[candidate] = _new_case(run, candidate, here.agent)
+        case.pending, case.coming = run.tree.here, run.present
+    return case
+
+
+def _new_case(run: _Run, candidate: Candidate, agent: Agent) -> Case:
     return Case(
         run.books,
         run.settings,
         run.now,
-        framework,
-        role,
+        candidate.framework,
+        candidate.role,
         agent,
-        pending=run.tree.here,
-        coming=run.present,
         memo=run.memo,
         outlook=run.outlook,
         preferences=run.preferences,
@@ -316,7 +373,7 @@ def _could_serve(case: Case, demand: Demand | None, agent: Agent) -> bool:
     return bool(allowed) and passes(case, allowed)
 
 
-def _most(case: Case, candidate: _Candidate, free: Resources) -> Resources:
+def _most(case: Case, candidate: Candidate, free: Resources) -> Resources:
     """The largest offer that this agent could make to this candidate if nobody else came."""
     if candidate.wants is None:
         return free
@@ -328,7 +385,7 @@ def _most(case: Case, candidate: _Candidate, free: Resources) -> Resources:
     return most
 
 
-def _next_bit(case: Case, candidate: _Candidate, free: Resources, whole: Resources) -> Resources:
+def _next_bit(case: Case, candidate: Candidate, free: Resources, whole: Resources) -> Resources:
     """One unit of its demand, or a few if they are crumbs; all there is if it stated none."""
     free = part(case, free)
     if candidate.served is None:
@@ -349,21 +406,17 @@ def _next_bit(case: Case, candidate: _Candidate, free: Resources, whole: Resourc
     return EMPTY
 
 
-Reasons = tuple[bool, bool, bool]
-Rank = tuple[Reasons, Place | Lot]
-
-
-def _rank(run: _Run, candidate: _Candidate, free: Resources) -> Rank:
-    """Lower comes first."""
+def _rank(run: _Run, candidate: Candidate, free: Resources, place: Place | None = None) -> Rank:
+    """Lower comes first; its place, if that is known."""
     is_owed = _is_owed(run, candidate, free)
     candidate.reasons = candidate.has_refused, not is_owed, not candidate.comes_first
     framework, role = candidate.framework, candidate.role
     if run.settings.sorter == "random":
         return candidate.reasons, run.lottery.lot(framework, role)
-    return candidate.reasons, run.tree.place(framework, role, candidate.here)
+    return candidate.reasons, place or run.tree.place(framework, role, candidate.here)
 
 
-def _is_owed(run: _Run, candidate: _Candidate, free: Resources) -> bool:
+def _is_owed(run: _Run, candidate: Candidate, free: Resources) -> bool:
     """Its role is below a guarantee of something that it would take here."""
     if run.outlook is None or not candidate.is_believed:
         return False

@@ -309,6 +309,8 @@ class Books:
     holds: dict[AgentId, tuple[FrameworkId, Want]] = field(default_factory=dict)
     """For whom, and for what, the free part of an agent is kept."""
     touched: dict[str, None] = field(default_factory=dict)
+    changed: dict[FrameworkId, None] = field(default_factory=dict)
+    """Frameworks that may stand elsewhere than at the last allocation (`standings`)."""
     dirty: dict[AgentId, None] = field(default_factory=dict)
     """Agents where something became free."""
     wanted: dict[AgentId, None] = field(default_factory=dict)
@@ -461,6 +463,7 @@ class Books:
 
     def touch_framework(self, framework_id: FrameworkId) -> None:
         self.touched[f"frameworks/{framework_id}"] = None
+        self.changed[framework_id] = None
 
     def touch_roles(self, framework: Framework) -> None:
         """It has come, or is forgotten."""

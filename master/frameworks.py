@@ -234,6 +234,7 @@ class Frameworks:
             return strange
         for role in roles:
             framework.suppressed[role] = None
+        self._context.books.changed[framework.framework_id] = None
         return DONE
 
     def _set_demand(self, framework: Framework, call: SetDemand) -> Answer:

@@ -20,6 +20,7 @@ from .holds import served
 from .preferences import liked_first
 from .quota import to_rescind
 from .reservations import reserved_part
+from .standings import Standings
 
 MOST_AT_ONCE = 40
 """Offers in one message: each describes its agent, and a message has a limit."""
@@ -30,8 +31,9 @@ class Offers:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._standings = Standings(context.books, context.settings)
         self._dirty_since: float | None = None
-        self._broken: list[OfferSet] = []
+        self._broken: list[tuple[Framework, OfferSet]] = []
         """An offer of these was not used."""
 
     def next_allocation(self) -> float | None:
@@ -86,7 +88,10 @@ class Offers:
         fits = is_room_for_any(books, settings, now)
         due, left = {**books.dirty, **books.wanted}, settings.max_grants
         agent_ids, chance = self._take_due(), self._context.random
-        for grants in allocate(books, agent_ids, settings, now, chance, stated_only=fits):
+        everybody = self._standings
+        for grants in allocate(
+            books, agent_ids, settings, now, chance, standings=everybody, stated_only=fits
+        ):
             yield grants
             left -= max(1, len(grants))
             if left <= 0:
@@ -196,9 +201,9 @@ class Offers:
         """Not taken: a demand that it was to serve is open again, on whatever agent."""
         books, offer = self._context.books, held.offer
         books.drop_offer(held)
-        if held.together is not None:
-            self._broken.append(held.together)
         framework = books.frameworks[offer.framework_id]
+        if held.together is not None:
+            self._broken.append((framework, held.together))
         if framework.demands.get(offer.role):
             books.want(framework)
 
@@ -239,9 +244,8 @@ class Offers:
     def rescind_broken(self) -> None:
         """Nobody holds what serves a part of a gang."""
         while self._broken:
-            whole = self._broken.pop()
-            offers = self._context.books.offers.values()
-            left = tuple(held for held in offers if held.together is whole)
+            framework, whole = self._broken.pop()
+            left = tuple(held for held in framework.offers.values() if held.together is whole)
             self.rescind(left, "another offer for its gang is gone")
 
     def rescind_agent(self, agent: Agent, message: str) -> None:

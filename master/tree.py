@@ -7,8 +7,9 @@ themselves they are compared in the same way, without weights.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
-from fairlead.common.ids import Role
+from fairlead.common.ids import FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 
@@ -22,6 +23,9 @@ Level = tuple[int, int, str]
 """Share ÷ weight, allocations so far, name."""
 Place = tuple[Level, ...]
 """From the top of the tree down to a framework; lower comes first."""
+_Count = tuple[Resources, int]
+"""What a framework holds in a role, and its allocations so far."""
+_NONE: _Count = (EMPTY, 0)
 
 
 class Tree:
@@ -29,32 +33,58 @@ class Tree:
 
     def __init__(self, books: Books) -> None:
         self._books = books
-        self._scale = books.scale
-        self._weight = divisible((1.0, *books.weights.values()))
         self._allocations: Counter[Role] = Counter()
         self._own_allocations: Counter[Role] = Counter()
         self._own_held: dict[Role, Resources] = {}
-        for framework in books.frameworks.values():
-            for role, held in framework.held.items():
-                self._own_held[role] = self._own_held.get(role, EMPTY) + held
-            for role, count in framework.allocations.items():
-                self._count(role, count)
+        self._counted: dict[FrameworkId, dict[Role, _Count]] = {}
         self.here: dict[Role, Resources] = {}
         """By the frameworks of each role itself, on the agent at hand."""
         self._below: dict[Role, Resources] = {}
         """The same with all roles below."""
         self._levels: dict[Role, Level] = {}
         self._own_levels: dict[Role, Level] = {}
+        self.rescale()
+        for framework_id in books.frameworks:
+            self.recount(framework_id)
+
+    def rescale(self) -> None:
+        """After capacity, weights or what is excluded have changed."""
+        self._scale = self._books.scale
+        self._weight = divisible((1.0, *self._books.weights.values()))
+        self._levels.clear()
+        self._own_levels.clear()
+
+    def recount(self, framework_id: FrameworkId) -> Iterable[Role]:
+        """What it holds, and has been offered so far, as the books have it now; in which of its
+        roles that has changed.
+        """
+        framework = self._books.frameworks.get(framework_id)
+        was, now = self._counted.pop(framework_id, {}), _counts(framework)
+        if now:
+            self._counted[framework_id] = now
+        changed = [role for role in {**was, **now} if was.get(role) != now.get(role)]
+        for role in changed:
+            (held_before, before), (held, count) = was.get(role, _NONE), now.get(role, _NONE)
+            own = self._own_held.pop(role, EMPTY).without(held_before) + held
+            if own:
+                self._own_held[role] = own
+            self._count(role, count - before)
+            self._forget(role)
+        return changed
 
     def place(self, framework: Framework, role: Role, here: Resources) -> Place:
         """Of a framework that got so much on the agent at hand; it only grows meanwhile."""
+        return (
+            *(self.level(above) for above in reversed(lineage(role))),
+            self.own(role),
+            self.own_level(framework, role, here),
+        )
+
+    def own_level(self, framework: Framework, role: Role, here: Resources) -> Level:
+        """Beside the other frameworks of its role."""
         held = framework.held.get(role, EMPTY) + anonymous(here)
         allocations = framework.allocations.get(role, 0)
-        return (
-            *(self._level(above) for above in reversed(lineage(role))),
-            self._own_level(role),
-            (self._scale.of(held), allocations, framework.framework_id),
-        )
+        return self._scale.of(held), allocations, framework.framework_id
 
     def give(self, role: Role, resources: Resources) -> None:
         """On the agent at hand."""
@@ -71,12 +101,6 @@ class Tree:
         self.here.clear()
         self._below.clear()
 
-    def booked(self, role: Role, resources: Resources) -> None:
-        """What was given is an offer in the books now."""
-        self._own_held[role] = self._own_held.get(role, EMPTY) + anonymous(resources)
-        self._count(role, 1)
-        self._forget(role)
-
     def _count(self, role: Role, allocations: int) -> None:
         self._own_allocations[role] += allocations
         for above in lineage(role):
@@ -87,7 +111,8 @@ class Tree:
         for above in lineage(role):
             self._levels.pop(above, None)
 
-    def _level(self, role: Role) -> Level:
+    def level(self, role: Role) -> Level:
+        """Of a role beside its siblings."""
         if (known := self._levels.get(role)) is None:
             held = self._books.held.get(role, EMPTY) + self._below.get(role, EMPTY)
             weight = grains(self._books.weights.get(role, 1.0))
@@ -95,9 +120,20 @@ class Tree:
             known = self._levels[role] = share, self._allocations[role], role
         return known
 
-    def _own_level(self, role: Role) -> Level:
+    def own(self, role: Role) -> Level:
+        """Of its own frameworks together, beside its child roles."""
         if (known := self._own_levels.get(role)) is None:
             held = self._own_held.get(role, EMPTY) + self.here.get(role, EMPTY)
             share = self._scale.of(held) * (self._weight // grains(1.0))
             known = self._own_levels[role] = share, self._own_allocations[role], OWN
         return known
+
+
+def _counts(framework: Framework | None) -> dict[Role, _Count]:
+    if framework is None:
+        return {}
+    held, allocations = framework.held, framework.allocations
+    return {
+        role: (held.get(role, EMPTY), allocations.get(role, 0))
+        for role in dict.fromkeys((*held, *allocations))
+    }

@@ -1,0 +1,93 @@
+"""Every allocation twice, over the same books: as the master does it, and plainly."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from random import Random
+from unittest.mock import patch
+
+from tests.support.plain_allocator import allocate_plainly
+
+from fairlead.common.ids import AgentId
+from fairlead.master.allocator import Grant, allocate
+from fairlead.master.books import Books
+from fairlead.master.settings import MasterSettings
+from fairlead.master.standings import Standings
+
+
+class Both:
+    """In the place of `allocate`."""
+
+    def __init__(self) -> None:
+        self.grants = 0
+        self.looks = 0
+        """At agents."""
+
+    def __call__(
+        self,
+        books: Books,
+        agent_ids: Iterable[AgentId],
+        settings: MasterSettings,
+        now: float,
+        random: Random,
+        *,
+        standings: Standings,
+        stated_only: bool,
+    ) -> Iterator[list[Grant]]:
+        seen: deque[tuple[AgentId, object]] = deque()
+        chance = Random(0)
+        ours = allocate(
+            books,
+            _noted(agent_ids, seen, random),
+            settings,
+            now,
+            random,
+            standings=standings,
+            stated_only=stated_only,
+        )
+        plain = allocate_plainly(
+            books, _repeated(seen, chance), settings, now, chance, stated_only=stated_only
+        )
+        for grants in ours:
+            expected = next(plain, None)
+            assert grants == expected, f"{_said(grants)} instead of {_said(expected)}"
+            self.grants += len(grants)
+            self.looks += 1
+            yield grants
+        assert next(plain, None) is None, "an agent was left out"
+
+
+def _noted(
+    agent_ids: Iterable[AgentId], seen: deque[tuple[AgentId, object]], random: Random
+) -> Iterator[AgentId]:
+    for agent_id in agent_ids:
+        seen.append((agent_id, random.getstate()))
+        yield agent_id
+
+
+def _repeated(seen: deque[tuple[AgentId, object]], chance: Random) -> Iterator[AgentId]:
+    """With the same chance for each."""
+    while seen:
+        agent_id, state = seen.popleft()
+        chance.setstate(state)  # type: ignore[arg-type]
+        yield agent_id
+
+
+def _said(grants: list[Grant] | None) -> str:
+    if grants is None:
+        return "nobody was asked"
+    return (
+        "; ".join(
+            f"{each.framework.framework_id} as {each.role} gets {each.resources}"
+            f" of {each.agent.info.name} for {each.units}"
+            for each in grants
+        )
+        or "nothing"
+    )
+
+
+@contextmanager
+def both_allocators() -> Iterator[Both]:
+    both = Both()
+    with patch("fairlead.master.offers.allocate", both):
+        yield both

@@ -1,0 +1,337 @@
+"""The plain allocator, for comparison: all candidates, anew, on each agent.
+
+What `fairlead.master.allocator` gives out must be the same, grant by grant, whatever it leaves out.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import field, replace
+from heapq import heapify, heappop, heapreplace
+from typing import TYPE_CHECKING
+
+from fairlead.common.dataclass import dataclass
+from fairlead.common.ids import AgentId, Role
+from fairlead.common.resources import EMPTY, Resources, total
+from fairlead.common.values import Demand
+from fairlead.master.allocator import Grant, could_hold
+from fairlead.master.books import Agent, Books, Framework, anonymous
+from fairlead.master.demands import BITS, fitting, open_demand
+from fairlead.master.keep_apart import Presence
+from fairlead.master.lottery import Lot, Lottery
+from fairlead.master.preferences import Preferences, likes
+from fairlead.master.quota import Outlook, is_owed
+from fairlead.master.rules import Case, part, passes, suits
+from fairlead.master.settings import MasterSettings
+from fairlead.master.tree import Place, Tree
+
+if TYPE_CHECKING:
+    from random import Random
+
+
+@dataclass(slots=True, eq=False)
+class _Candidate:
+    """A framework in one role, as it stands while an allocation runs."""
+
+    framework: Framework
+    role: Role
+    wants: tuple[Demand, ...] | None
+    """What is still open of its demand; None: nothing stated."""
+    is_believed: bool
+    has_refused: bool = False
+    """Of what is free on the agent at hand."""
+    reasons: tuple[bool, ...] = ()
+    """Why it comes before others, whatever their shares."""
+    here: Resources = EMPTY
+    """In this run, on the agent at hand."""
+    served: tuple[Demand, ...] | None = None
+    """`wants` without what it got here."""
+
+    @property
+    def comes_first(self) -> bool:
+        return self.wants is not None and self.is_believed
+
+
+@dataclass(slots=True)
+class _Run:
+    """One allocation over some agents."""
+
+    books: Books
+    settings: MasterSettings
+    now: float
+    tree: Tree
+    lottery: Lottery
+    candidates: list[_Candidate]
+    outlook: Outlook | None
+    """None: there are no quotas."""
+    memo: dict[object, bool] = field(default_factory=dict)
+    """For rules, of the whole allocation."""
+    present: dict[Presence, None] = field(default_factory=dict)
+    """To whom something was given on the agent at hand."""
+    preferences: Preferences = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.preferences = Preferences(self.books, _could_serve)
+
+
+def allocate_plainly(
+    books: Books,
+    agent_ids: Iterable[AgentId],
+    settings: MasterSettings,
+    now: float,
+    random: "Random",
+    *,
+    stated_only: bool = False,
+) -> Iterator[list[Grant]]:
+    """The grants of one agent after another; the caller books each list before the next.
+
+    With `stated_only` nobody takes part who stated no demand.
+    """
+    everybody = _candidates(books, settings)
+    candidates = [each for each in everybody if each.wants is not None or not stated_only]
+    outlook = Outlook.of(books) if books.quotas else None
+    lottery = Lottery(books, random)
+    run = _Run(books, settings, now, Tree(books), lottery, candidates, outlook)
+    for agent_id in agent_ids:
+        run.preferences.seen[agent_id] = None
+        agent = books.agents.get(agent_id)
+        if agent is None or agent.session is None or not run.candidates:
+            continue
+        if free := agent.free:
+            grants = list(_share_out(run, agent, free))
+            yield grants
+            for grant in grants:
+                run.tree.recount(grant.framework.framework_id)
+                if run.outlook is not None:
+                    run.outlook.booked(grant.resources)
+
+
+def _candidates(books: Books, settings: MasterSettings) -> Iterator[_Candidate]:
+    for framework in books.frameworks.values():
+        if framework.session is None or framework.is_ended:
+            continue
+        believed = framework.refusals < settings.fair_refusals
+        for role in framework.info.roles:
+            if role in framework.suppressed:
+                continue
+            if role not in framework.demands:
+                yield _Candidate(framework, role, None, believed)
+            elif wants := open_demand(books, framework, role):
+                yield _Candidate(framework, role, wants, believed)
+
+
+def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
+    """Whoever would refuse what competition left of its part takes no part: all over again."""
+    hold = _hold_on(run, agent)
+    willing = [
+        c
+        for c in run.candidates
+        if (hold is not None and c is hold[0]) or _may_have(run, c, agent, free)
+    ]
+    while True:
+        _fill(run, willing, agent, free, hold)
+        content = [c for c in willing if not c.here or passes(_case(run, c, agent), c.here)]
+        if len(content) == len(willing):
+            break
+        willing = content
+        hold = hold if hold is not None and hold[0] in content else None
+    for candidate in willing:
+        if here := candidate.here:
+            fits_demand = candidate.wants is not None
+            units = _count(candidate.wants) - _count(candidate.served)
+            candidate.wants, candidate.here = candidate.served, EMPTY
+            yield Grant(agent, candidate.framework, candidate.role, here, fits_demand, units)
+    run.tree.take_back()
+    run.present.clear()
+    run.candidates = [c for c in run.candidates if c.wants is None or c.wants]
+
+
+def _count(wants: Iterable[Demand] | None) -> int:
+    return sum(demand.count for demand in wants or ())
+
+
+_Hold = tuple[_Candidate, Demand]
+"""What is free is kept for that one, until this fits."""
+
+
+def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
+    framework_id, want = run.books.holds.get(agent.info.agent_id, (None, None))
+    if want is None:
+        return None
+    for candidate in run.candidates:
+        if candidate.framework.framework_id == framework_id and candidate.role == want.role:
+            for demand in candidate.wants or ():
+                if (demand.each, demand.constraints) == (want.each, want.constraints):
+                    is_able = could_hold(_case(run, candidate, agent), demand)
+                    return (candidate, demand) if is_able else None
+    return None
+
+
+def _fill(
+    run: _Run, willing: list[_Candidate], agent: Agent, free: Resources, hold: _Hold | None
+) -> None:
+    """Bit by bit to whoever is furthest below its share, until nobody fits; or until it is the turn
+    of one for whom what is left is kept.
+
+    Shares only grow meanwhile, so a rank that still holds when it comes to the top is the lowest.
+    """
+    whole = free
+    run.tree.take_back()
+    run.present.clear()
+    for candidate in willing:
+        key = (candidate.framework.framework_id, candidate.role)
+        candidate.has_refused = key in agent.refused_by
+        candidate.here, candidate.served = EMPTY, candidate.wants
+    if hold is not None:
+        _put_first(*hold)
+    run.lottery.draw()
+    rivals = _rivals(run, willing, agent, free)
+    hungry = [(_rank(run, candidate, free), candidate) for candidate in willing]
+    heapify(hungry)
+    while hungry and free:
+        rank, candidate = hungry[0]
+        if (rank_now := _rank(run, candidate, free)) != rank:  # others of its role got something
+            heapreplace(hungry, (rank_now, candidate))
+            continue
+        if candidate in rivals:
+            candidate = _drawn(run, rivals, candidate)
+        case = _case(run, candidate, agent)
+        if hold is not None and candidate is hold[0]:
+            if not part(case, free).contains(hold[1].each):
+                return
+            hold = None
+        bit = _next_bit(case, candidate, free, whole)
+        if not bit and candidate in rivals:
+            rivals.remove(candidate)
+            continue
+        if not bit:
+            heappop(hungry)
+            continue
+        free = free - bit
+        candidate.here += bit
+        run.tree.give(candidate.role, bit)
+        run.present[candidate.framework.framework_id, candidate.role] = None
+
+
+def _rivals(
+    run: _Run, willing: list[_Candidate], agent: Agent, free: Resources
+) -> list[_Candidate]:
+    """Those who prefer this agent, if it cannot hold all that they want of it."""
+    if run.settings.sorter == "random":
+        return []
+    rivals = [candidate for candidate in willing if _likes(candidate, agent)]
+    cases = [(_case(run, candidate, agent), candidate) for candidate in rivals]
+    wanted = total(anonymous(_most(case, each, part(case, free))) for case, each in cases)
+    return [] if free.covers(wanted) else rivals
+
+
+def _likes(candidate: _Candidate, agent: Agent) -> bool:
+    framework, role = candidate.framework, candidate.role
+    wants = (None,) if candidate.wants is None else candidate.wants
+    return any(likes(framework, role, demand, agent) for demand in wants)
+
+
+def _drawn(run: _Run, rivals: list[_Candidate], first: _Candidate) -> _Candidate:
+    """Whose turn it is instead: of those who would have it before others for the same reason."""
+    run.lottery.draw()
+    peers = [each for each in rivals if each.reasons == first.reasons]
+    return min(peers, key=lambda each: run.lottery.lot(each.framework, each.role))
+
+
+def _put_first(candidate: _Candidate, demand: Demand) -> None:
+    """Its other demands must not take the room that is kept for this one."""
+    others = [each for each in candidate.wants or () if each is not demand]
+    candidate.served = (demand, *others)
+
+
+def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -> bool:
+    case = _case(run, candidate, agent)
+    most = _most(case, candidate, part(case, free))
+    return bool(most) and passes(case, most)
+
+
+def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
+    framework, role = candidate.framework, candidate.role
+    return Case(
+        run.books,
+        run.settings,
+        run.now,
+        framework,
+        role,
+        agent,
+        pending=run.tree.here,
+        coming=run.present,
+        memo=run.memo,
+        outlook=run.outlook,
+        preferences=run.preferences,
+    )
+
+
+def _could_serve(case: Case, demand: Demand | None, agent: Agent) -> bool:
+    """Whether another agent than that of the case, as it is now, has something for it."""
+    own_id = case.framework.framework_id
+    if case.books.holds.get(agent.info.agent_id, (own_id, None))[0] != own_id:
+        return False
+    case = replace(case, agent=agent, pending={}, coming=(), preferences=None)
+    allowed = part(case, agent.free)
+    if demand is not None:
+        allowed = fitting(allowed, demand.each, demand.count)[1] if suits(case, demand) else EMPTY
+    return bool(allowed) and passes(case, allowed)
+
+
+def _most(case: Case, candidate: _Candidate, free: Resources) -> Resources:
+    """The largest offer that this agent could make to this candidate if nobody else came."""
+    if candidate.wants is None:
+        return free
+    most = EMPTY
+    for demand in candidate.wants:
+        if suits(case, demand):
+            _, units = fitting(free, demand.each, demand.count)
+            free, most = free - units, most + units
+    return most
+
+
+def _next_bit(case: Case, candidate: _Candidate, free: Resources, whole: Resources) -> Resources:
+    """One unit of its demand, or a few if they are crumbs; all there is if it stated none."""
+    free = part(case, free)
+    if candidate.served is None:
+        return free
+    for index, demand in enumerate(candidate.served):
+        if suits(case, demand):
+            in_all, _ = fitting(whole, demand.each, demand.count)
+            count, bit = fitting(free, demand.each, max(1, in_all // BITS))
+            if count:
+                left = demand.count - count
+                rest = (replace(demand, count=left),) if left else ()
+                candidate.served = (
+                    *candidate.served[:index],
+                    *rest,
+                    *candidate.served[index + 1 :],
+                )
+                return bit
+    return EMPTY
+
+
+Reasons = tuple[bool, bool, bool]
+Rank = tuple[Reasons, Place | Lot]
+
+
+def _rank(run: _Run, candidate: _Candidate, free: Resources) -> Rank:
+    """Lower comes first."""
+    is_owed = _is_owed(run, candidate, free)
+    candidate.reasons = candidate.has_refused, not is_owed, not candidate.comes_first
+    framework, role = candidate.framework, candidate.role
+    if run.settings.sorter == "random":
+        return candidate.reasons, run.lottery.lot(framework, role)
+    return candidate.reasons, run.tree.place(framework, role, candidate.here)
+
+
+def _is_owed(run: _Run, candidate: _Candidate, free: Resources) -> bool:
+    """Its role is below a guarantee of something that it would take here."""
+    if run.outlook is None or not candidate.is_believed:
+        return False
+    wants = candidate.served
+    wanted = (
+        free
+        if wants is None
+        else total(demand.each for demand in wants if free.covers(demand.each))
+    )
+    return is_owed(run.books, run.tree.here, candidate.role, wanted, run.outlook)
