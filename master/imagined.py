@@ -53,8 +53,8 @@ class Imagined:
     def revoked(self) -> None:
         """As if all that is being taken back were with whom it is for."""
         for revocation in self.books.revocations.values():
-            agent = self.books.agents.get(revocation.agent_id)
-            if agent is not None and revocation.claim[0] in self.books.frameworks:
+            if revocation.claim[0] in self.books.frameworks:
+                agent = self.books.agents[revocation.agent_id]
                 self.take(living(self.books, revocation))
                 self.give(revocation.claim, agent, revocation.resources)
 

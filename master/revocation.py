@@ -42,8 +42,8 @@ Shares = Mapping[Claim, Resources]
 
 
 def open_wants(books: Books, settings: MasterSettings) -> dict[Claim, tuple[Demand, ...]]:
-    """Demand that is believed and not offered yet. That of gangs revokes nothing: a place for one
-    of its members would serve nobody.
+    """Demand that is believed and not offered yet. Gangs revoke nothing: a place for one member
+    would serve nobody.
     """
     wants = {}
     for framework in books.frameworks.values():
@@ -53,9 +53,8 @@ def open_wants(books: Books, settings: MasterSettings) -> dict[Claim, tuple[Dema
         for role in framework.info.roles:
             if role in framework.suppressed or not framework.demands.get(role):
                 continue
-            demands = open_demand(books, framework, role)
-            if single := tuple(demand for demand in demands if not demand.gang):
-                wants[framework.framework_id, role] = single
+            if demands := open_demand(books, framework, role):
+                wants[framework.framework_id, role] = demands
     return wants
 
 

@@ -69,8 +69,7 @@ def offered(books: "Books", offer: Offer) -> None:
 def drop(books: "Books", revocation: Revocation) -> None:
     """It holds nothing back any more."""
     del books.revocations[revocation.revocation_id]
-    if revocation.agent_id in books.agents:
-        books.dirty[revocation.agent_id] = None
+    books.dirty[revocation.agent_id] = None
 
 
 def living(books: "Books", revocation: Revocation) -> "list[Task]":

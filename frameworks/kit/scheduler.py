@@ -168,10 +168,20 @@ class SchedulerBase:
         return None
 
 
-def framework(name: str, *roles: str, failover_timeout_s: float = 3600.0) -> FrameworkInfo:
+def framework(
+    name: str,
+    *roles: str,
+    failover_timeout_s: float = 3600.0,
+    capabilities: Sequence[str] = (),
+) -> FrameworkInfo:
     """The common case of a FrameworkInfo; with no role it is in "default"."""
-    named = tuple(Role(role) for role in roles) or (Role("default"),)
-    return FrameworkInfo(FrameworkId(""), name, roles=named, failover_timeout_s=failover_timeout_s)
+    return FrameworkInfo(
+        FrameworkId(""),
+        name,
+        roles=tuple(Role(role) for role in roles) or (Role("default"),),
+        failover_timeout_s=failover_timeout_s,
+        capabilities=tuple(capabilities),
+    )
 
 
 def task(

@@ -386,7 +386,7 @@ class Borrower(Bag):
 
     def __init__(self, *tasks: TaskInfo) -> None:
         super().__init__("borrower", tasks)
-        self.framework = replace(self.framework, capabilities=("revocable",))
+        self.framework = framework("borrower", capabilities=["revocable"])
         self.lent: list[Resources] = []
 
     def _use(self, offer: Offer) -> object:
