@@ -47,6 +47,7 @@ from fairlead.common.events import (
     Tick,
 )
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, SessionId, TaskId
+from fairlead.common.launches import launches_in
 from fairlead.common.messages import (
     AcceptEnded,
     AcknowledgeUpdate,
@@ -198,7 +199,7 @@ class AgentHarness:
     def run(self, operations: Iterable[Operation], **extra: object) -> "AgentHarness":
         operations = tuple(operations)
         self.accept_count += 1
-        launches = [each for each in operations if isinstance(each, Launch)]
+        launches = list(launches_in(operations))
         wanted = total(launch.task.resources for launch in launches)
         offered = extra.get("offered")
         assert offered is None or isinstance(offered, Resources)

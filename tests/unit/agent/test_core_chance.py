@@ -2,14 +2,23 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.support.agent_harness import AgentHarness, launch
 
 from fairlead.agent.events import DiskMeasured, SandboxRemoved
-from fairlead.common.ids import LaunchUuid, TaskId
+from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
 from fairlead.common.resources import Resources
-from fairlead.common.values import Operation, Resize, Resume, Suspend
+from fairlead.common.values import (
+    Gang,
+    LaunchGroup,
+    Operation,
+    Resize,
+    Resume,
+    Suspend,
+    TaskState,
+)
 
 STEPS = 60
 
@@ -21,10 +30,15 @@ class Chance:
         self.draw = random.Random(seed)
         self.h = AgentHarness(cpus=3, gpus={"gpu-1": 1})
         self.names: list[str] = []
+        self.groups: dict[str, list[str]] = {}
+        self.whole = 0
+        """Groups that ran when peace was made."""
         self.h.acknowledges = self.draw.random() < 0.7
         self.moves: list[Callable[[], object]] = [
             self.launches,
             self.launches,
+            self.gathers,
+            self.gathers,
             self.swaps,
             self.swaps,
             self.kills,
@@ -57,6 +71,7 @@ class Chance:
         h.master_is_up = h.confirms = h.starts_answer = h.steps_answer = True
         h.dies = h.acknowledges = True
         h.answers().registered().passes(70).registered()
+        self.check_groups()
         for name in self.names:
             if LaunchUuid(f"u-{name}") in h.processes:
                 h.exits(name, 0)
@@ -76,6 +91,32 @@ class Chance:
                 self.h.run([launch(names[0], resources=one)])
             else:
                 self.h.launch(*names, cpus=cpus, framework=self.draw.choice(["f1", "f1", "f2"]))
+
+    def gathers(self) -> None:
+        """A group, which may not fit."""
+        if self.is_heard():
+            new = [f"t{len(self.names) + number}" for number in range(self.draw.randint(2, 3))]
+            self.names += new
+            gang, cpus = Gang(f"g-{new[0]}", len(new)), self.draw.choice([0, 0.5, 1])
+            self.groups[gang.gang_id] = new
+            orders = (launch(name, cpus=cpus) for name in new)
+            members = (replace(order, task=replace(order.task, gang=gang)) for order in orders)
+            self.h.run([LaunchGroup(tuple(members))])
+
+    def check_groups(self) -> None:
+        """Whoever runs, the others of its group do or have finished."""
+        values = {
+            name: self.h.agent.look_up(FrameworkId("f1"), TaskId(name), LaunchUuid(""))
+            for names in self.groups.values()
+            for name in names
+        }
+        for gang_id, names in self.groups.items():
+            states = [value.latest.state for name in names if (value := values[name]) is not None]
+            if TaskState.RUNNING in states:
+                well = (TaskState.RUNNING, TaskState.SUSPENDED, TaskState.FINISHED)
+                assert len(states) == len(names), f"{gang_id}: {states}"
+                assert all(state in well for state in states), f"{gang_id}: {states}"
+                self.whole += 1
 
     def swaps(self) -> None:
         """Any operations in any order, on tasks that are there or not."""
@@ -138,14 +179,16 @@ class Chance:
 
 @pytest.mark.parametrize("first", range(0, 200, 50))
 def test_whatever_happens_each_launch_ends_once(first: int) -> None:
-    starts = 0
+    starts = whole = 0
     for seed in range(first, first + 50):
         story = Chance(seed)
         story.play()
         story.make_peace()
         judge(story.h, seed)
         starts += len(story.h.starts)
+        whole += story.whole
     assert starts > 100, "hardly anything ran"
+    assert whole > 5, "hardly any group was left whole"
 
 
 def judge(h: AgentHarness, seed: int) -> None:
