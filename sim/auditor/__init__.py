@@ -373,6 +373,7 @@ class Auditor:
             if uuid in self._statuses.ends:
                 state = self._statuses.ends[uuid].name
                 raise ViolationError("an end is an end", f"{uuid} runs and was told {state}")
+        self._containers.finish(processes)
         if reason := self.restless(now):
             raise ViolationError("updates come to rest", reason)
         if leader in self._offers:

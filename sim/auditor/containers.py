@@ -1,10 +1,11 @@
 """Laws about what runs: room for it, once per launch, ordered by a leader, ended for a reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fairlead.common.ids import FrameworkId, GpuId, LaunchUuid, TaskId
 from fairlead.common.launches import launches_in
-from fairlead.common.messages import MasterToAgent, RegisterAgent, RunAccept
+from fairlead.common.messages import KillTask, MasterToAgent, RegisterAgent, RunAccept
 from fairlead.common.resources import MILLIS, Resources, total
 from fairlead.common.values import Launch
 
@@ -58,6 +59,8 @@ class Containers:
         self._killed: dict[tuple[FrameworkId, TaskId], None] = {}
         self._condemned: dict[LaunchUuid, None] = {}
         """Signalled once for a good reason; the harder signal follows by itself."""
+        self._to_end: dict[LaunchUuid, str] = {}
+        """And which process of an agent was told so."""
         self.ended: dict[LaunchUuid, FrameworkId] = {}
 
     # --- said and heard
@@ -94,6 +97,8 @@ class Containers:
             self.gangs.ordered(link.host, message.body)
             for launch in launches_in(message.body.operations):
                 self._ordered(link.host, message.epoch, message.body, launch)
+        elif isinstance(message.body, KillTask):
+            self._to_end[message.body.launch_uuid] = link.client
 
     def _ordered(self, host: str, epoch: int, accept: RunAccept, launch: Launch) -> None:
         uuid = launch.launch_uuid
@@ -115,6 +120,14 @@ class Containers:
 
     def kill_wanted(self, framework_id: FrameworkId, task_id: TaskId) -> None:
         self._killed[framework_id, task_id] = None
+
+    def finish(self, processes: Sequence[str]) -> None:
+        """Whoever was told to end something, and lives, has done it."""
+        for uuid in self._running:
+            if self._to_end.get(uuid) in processes:
+                raise ViolationError(
+                    "what was told to end ends", f"{uuid} runs, {self._to_end[uuid]} was to end it"
+                )
 
     def disk_lost(self, host: str) -> None:
         """Nobody can tell any more how what ran there ended, nor whom its agent obeyed."""

@@ -31,7 +31,7 @@ from fairlead.common.messages import (
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Offer
 
-from . import fairness, limits
+from . import fairness, limits, wishes
 from .fairness import Scene
 from .laws import Facts, Link, ViolationError
 from .parties import Agent, Framework
@@ -228,6 +228,7 @@ class Offers:
             for each in call.demands:
                 framework.demands[each.role] = each.demands
                 framework.launched.pop(each.role, None)
+                framework.earlier[each.role] = dict.fromkeys(self._outstanding)
 
     def suppressed(self, link: Link, call: Suppress) -> None:
         framework = self._frameworks.get(link.framework_id)
@@ -247,6 +248,7 @@ class Offers:
             here = (each for each in offers if each.agent_id == offer.agent_id)
             check_offers(self._server, agent, here)
             limits.check(self._facts, self._server, self._agents, offers, offer)
+            wishes.check(self._facts, self._agents, self._frameworks, offers, offer)
 
     def rescinded(self, now: float, message: OffersRescinded) -> None:
         """Some because nobody answered: then whoever held them waits as if it had refused."""

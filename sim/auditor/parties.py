@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import fullmatch
 
-from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role, TaskId
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role, TaskId
 from fairlead.common.resources import Resources, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import (
@@ -69,6 +69,8 @@ class Framework:
     wishes: dict[Role, RoleWish] = field(default_factory=dict)
     demands: dict[Role, tuple[Demand, ...]] = field(default_factory=dict)
     """As it said last."""
+    earlier: dict[Role, dict[OfferId, None]] = field(default_factory=dict)
+    """What it had been offered by then."""
     launched: dict[Role, list[Resources]] = field(default_factory=dict)
     """Since then."""
     suppressed: dict[Role, None] = field(default_factory=dict)
