@@ -99,7 +99,8 @@ def within_limits(case: "Case", free: Resources) -> Resources:
 
 def beside_guarantees(case: "Case", free: Resources) -> Resources:
     """What need not stay free for the guarantees of others."""
-    if not any(quota.guarantees for quota in case.books.quotas.values()):
+    quotas = case.books.quotas
+    if not quotas or not any(quota.guarantees for quota in quotas.values()):
         return free
     outlook = case.outlook or Outlook.of(case.books)
     needs = outlook.needs(case.books, case.pending, case.agent)

@@ -103,7 +103,7 @@ class Life:
                 assert not any(offer.resources.cpus for offer in of_role), role
 
 
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(
     agents=st.lists(st.integers(1, 5), min_size=1, max_size=3),
     quotas=st.dictionaries(st.sampled_from(ROLES), limits),
@@ -121,7 +121,7 @@ def test_m23_no_limit_is_passed_whatever_happens(
         life.take(step)
 
 
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(
     agents=st.lists(st.integers(1, 5), min_size=1, max_size=3),
     quotas=st.dictionaries(st.sampled_from(ROLES), st.tuples(limits, st.integers(0, 4))),
