@@ -22,7 +22,9 @@ from .tree import OWN
 Rank = tuple[tuple[int, str], ...]
 """Share ÷ weight and name, from the top of the tree down; lower comes first."""
 FINENESS = 16
-"""Bits of an equal part: a fair share is exact to so much of it."""
+"""Bits of an equal part: a fair share is exact to so much of it,"""
+MOST_BITS = 4000
+"""and less so where that many would be too few for all."""
 
 
 @lru_cache(maxsize=4096)
@@ -81,7 +83,8 @@ def fair_shares(books: Books, wants: Mapping[Claim, Resources]) -> dict[Claim, R
     with less; `wants` is all that each has a use for.
     """
     standing, pool, scale = Standing(books), books.capacity, books.scale
-    fine, whole = FINENESS * len(wants), scale.of(books.capacity)
+    count, whole = max(1, len(wants)), scale.of(books.capacity)
+    fine = count * max(2, min(FINENESS, MOST_BITS // count))
     bits = {claim: 1 + scale.of(want) * fine // max(1, whole) for claim, want in wants.items()}
     given = dict.fromkeys(wants, 0)
     hungry = [(standing.rank(claim), claim) for claim in wants]
