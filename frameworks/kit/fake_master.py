@@ -140,10 +140,15 @@ class FakeMaster:
         """Accepts of a gang wait for each other; then all are taken, or none."""
         calls = self.gangs.setdefault(gang.gang_id, [])
         calls.append((call_id, call))
+        first = calls[0][1].gang or gang
         members = sum(len(list(launches_of(each))) for _, each in calls)
-        wrong = self._wrong_gang(gang, [each for _, each in calls], members)
-        if wrong is None and members < gang.size:
+        wrong, culprit = self._wrong_member(call, first, members), call
+        if wrong is None and members < first.size:
             return []
+        for _, each in calls if wrong is None else ():
+            if (wrong := self._wrong_offers(each, self._held(each))) is not None:
+                culprit = each
+                break
         answers: list[ToFrameworkBody] = []
         for each_id, each in self.gangs.pop(gang.gang_id):
             if wrong is None:
@@ -151,28 +156,33 @@ class FakeMaster:
                 answers.append(CallResult(each_id, Code.OK))
             else:
                 self._forget(each.offer_ids)
-                answers += [CallResult(each_id, Code.REFUSED, *wrong), *self._dropped(each)]
+                where = wrong[0] if each is culprit else "gang"
+                answers += [
+                    *self._dropped(each),
+                    CallResult(each_id, Code.REFUSED, where, wrong[1]),
+                ]
         return answers
 
-    def _wrong_gang(self, gang: Gang, calls: Sequence[Accept], members: int) -> Wrong | None:
-        if any(task.info.gang == gang for task in self.tasks.values()):
+    def _wrong_member(self, call: Accept, gang: Gang, members: int) -> Wrong | None:
+        """What no other accept can put right."""
+        used = [task.info.gang.gang_id for task in self.tasks.values() if task.info.gang]
+        if gang.gang_id in used:
             return "gang.gang_id", f"{gang.gang_id!r} is taken: ids of gangs are used once"
-        if members > gang.size or any(call.gang != gang for call in calls):
+        if call.gang != gang or members > gang.size:
             return "gang.size", f"{members} tasks in a gang of {gang.size}"
-        if any(call.task_ids for call in calls):
+        if call.task_ids:
             return "task_ids", "a gang has launches alone"
-        for call in calls:
-            held = [self.offers[i] for i in call.offer_ids if i in self.offers]
-            if (wrong := self._wrong_offers(call, held)) is not None:
-                return wrong
-        return None
+        return self._wrong_offers(call, self._held(call))
+
+    def _held(self, call: Accept) -> Sequence[Offer]:
+        return [self.offers[i] for i in call.offer_ids if i in self.offers]
 
     def _dropped(self, call: Accept) -> list[StatusUpdated]:
         dropped = TaskState.DROPPED, Reason.INVALID_OFFERS
         return [StatusUpdated(self._status(_ref(one), *dropped)) for one in launches_of(call)]
 
     def _accept(self, call: Accept) -> tuple[Code, str, str, list[ToFrameworkBody]]:
-        held = [self.offers[i] for i in call.offer_ids if i in self.offers]
+        held = self._held(call)
         self._forget(call.offer_ids)
         wrong = self._wrong_offers(call, held) or self._wrong_orders(call)
         if wrong is not None:
