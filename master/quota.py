@@ -255,7 +255,7 @@ def impossible(books: Books, call: SetQuota) -> Wrong | None:
             continue
         below = _promised(after, above)
         for name, amount in zip(NAMES, below, strict=True):
-            roles = f"the {said(name, amount)} of the roles below it"
+            roles = f"the {said(name, amount)} guaranteed below it"
             own, limit = quota.guarantees.get(name, 0), quota.limits.get(name, amount)
             if 0 < own < amount:
                 short = f"{above} is guaranteed {said(name, own)}, which is less than {roles}"

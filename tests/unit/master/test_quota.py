@@ -503,7 +503,7 @@ def test_m24_a_role_is_guaranteed_no_less_than_those_below_it_or_says_nothing() 
     h.agent(cpus=8)
     guarantees(h, "r/a", cpus=2 * CPU)
     guarantees(h, "r/b", cpus=2 * CPU)
-    line = "r is guaranteed 3 cpus, which is less than the 4 cpus of the roles below it"
+    line = "r is guaranteed 3 cpus, which is less than the 4 cpus guaranteed below it"
     assert refused(h, SetQuota(Role("r"), {"cpus": 3 * CPU})) == ("guarantees", line)
     guarantees(h, "r", cpus=4 * CPU)
     field, message = refused(h, SetQuota(Role("r/b"), {"cpus": 3 * CPU}))
@@ -514,7 +514,7 @@ def test_m24_no_more_is_guaranteed_than_a_limit_above_allows() -> None:
     h = MasterHarness()
     h.agent(cpus=8)
     allows(h, "r", cpus=3 * CPU)
-    line = "the limit of r is 3 cpus, which is less than the 4 cpus of the roles below it"
+    line = "the limit of r is 3 cpus, which is less than the 4 cpus guaranteed below it"
     assert refused(h, SetQuota(Role("r/a"), {"cpus": 4 * CPU}, force=True)) == ("guarantees", line)
     guarantees(h, "r/a", cpus=3 * CPU)
     assert refused(h, SetQuota(Role("r"), limits={"cpus": 2 * CPU}))[0] == "guarantees"
