@@ -11,7 +11,14 @@ from fairlead.common.ids import Role
 from fairlead.common.messages import Code, KillTask, Revoke
 from fairlead.common.operators import SetQuota, SetWeight
 from fairlead.common.resources import Resources
-from fairlead.common.values import Reason, TaskState
+from fairlead.common.values import (
+    AllOf,
+    Comparison,
+    Constraints,
+    Predicate,
+    Reason,
+    TaskState,
+)
 from fairlead.master.settings import MasterSettings
 
 ONE = Resources.of(cpus=1, mem=2**30)
@@ -294,6 +301,53 @@ def test_m27_two_losers_are_served_and_the_highest_gives_most() -> None:
     goes_on(h, [high, low, *poor], BEFORE + NOTICE)
     assert [each.cpus for each in (high, low, *poor)] == [4, 4, 3, 1]
     assert not low.notices
+
+
+def test_m27_no_more_is_taken_than_the_losers_limit_allows() -> None:
+    h = world(8)
+    hog, poor = hungry(h, "hog", 100), hungry(h, "poor", 0)
+    h.orders(SetQuota(Role("poor"), limits={"cpus": 1000}))
+    poor.count = 100
+    goes_on(h, [hog, poor], 300)
+    assert (hog.cpus, poor.cpus) == (7, 1)
+    assert len(hog.notices) == 1
+
+
+def test_m27_within_a_role_that_holds_all_it_may_its_frameworks_share() -> None:
+    h = world(8)
+    h.orders(SetQuota(Role("lab"), limits={"cpus": 4000}))
+    first, second = hungry(h, "lab", 100), hungry(h, "lab", 100)
+    assert (first.cpus, second.cpus) == (4, 0)
+    goes_on(h, [first, second], BEFORE + NOTICE)
+    assert (first.cpus, second.cpus) == (2, 2)
+
+
+def test_m27_devices_are_taken_back_by_name() -> None:
+    h = MasterHarness()
+    h.agent(cpus=8, mem="80GiB", gpus=4)
+    each = Resources.of(cpus=1, mem=2**30, gpus=1)
+    hog, poor = Hungry(h, "hog", each, 4), Hungry(h, "poor", each, 2)
+    settle(h, [hog])
+    goes_on(h, [hog, poor], BEFORE)
+    assert hog.notices[0].resources.gpu_millis == 2000
+    (revocation,) = h.master.books.revocations.values()
+    assert all(name.startswith("GPU-") for unit in revocation.units for name, _ in unit.gpus)
+    goes_on(h, [hog, poor], NOTICE)
+    assert (hog.living, poor.living) == (2, 2)
+
+
+def test_m27_agents_where_a_loser_may_not_be_are_left_alone() -> None:
+    h = MasterHarness()
+    h.agent(cpus=4, mem="40GiB", attributes={"disk": "slow"})
+    h.agent(cpus=4, mem="40GiB", attributes={"disk": "fast"})
+    hog = hungry(h, "hog", 100)
+    fast = AllOf((Predicate("disk", Comparison.EQUALS, ("fast",)),))
+    poor = h.framework(role="poor", demands=[replace(demand(2), constraints=Constraints((fast,)))])
+    goes_on(h, [hog], BEFORE)
+    (notice,) = hog.notices
+    assert {ref.agent_id for ref in notice.tasks} == {h.agents[1].id}
+    goes_on(h, [hog], NOTICE)
+    assert poor.offered.cpus == 2000
 
 
 SIZES = st.sampled_from((0.5, 1, 2, 3))
