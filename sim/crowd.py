@@ -23,8 +23,6 @@ ROLES = (
     Role("product"),
     Role("ops"),
 )
-LARGEST = Resources.of(cpus=2, mem=2 * GIB)
-"""No job of the crowd wants more, so a limit of that keeps nobody from finishing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +66,12 @@ def weights(random: Random) -> Mapping[Role, float]:
 
 
 def quotas(random: Random) -> tuple[SetQuota, ...]:
-    """Limits that bind, and guarantees that any cluster here can hold."""
+    """Limits that bind, and leave room for any one job beside what is reserved idly; guarantees
+    that any cluster here can hold.
+    """
     calls = []
     for role in random.sample((*ROLES, Role("batch")), random.choice((0, 0, 1, 3))):
-        limits = {"cpus": random.choice((2, 3, 4)) * 1000, "mem": random.choice((2, 4)) * GIB}
+        limits = {"cpus": random.choice((3, 4, 5)) * 1000, "mem": random.choice((3, 4)) * GIB}
         guarantees = {"cpus": random.choice((1000, 2000))} if random.random() < 0.3 else {}
         calls.append(SetQuota(role, guarantees, limits if random.random() < 0.7 else {}))
     return tuple(calls)

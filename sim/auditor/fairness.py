@@ -74,15 +74,13 @@ def check(facts: Facts, scene: Scene) -> None:
     waiting = list(_waiting(facts, scene))
     for offer in scene.fresh:
         getter = scene.frameworks[offer.framework_id]
-        bits = list(_last_bits(getter, offer, scene.agents[offer.agent_id]))
-        if not bits:
-            continue
+        agent = scene.agents[offer.agent_id]
+        bits = list(_last_bits(getter, offer, agent))
+        if _likes(getter, offer.role, agent):
+            continue  # perhaps lots were drawn
         for owner, framework, demand in waiting:
-            if owner == (offer.framework_id, offer.role):
+            if not bits or owner == (offer.framework_id, offer.role):
                 continue
-            agent = scene.agents[offer.agent_id]
-            if _likes(getter, offer.role, agent) and _likes(framework, owner[1], agent):
-                continue  # lots were drawn
             if not _may_use(facts, scene, agent, owner, framework, demand):
                 continue
             if all(_is_before(facts, scene, everybody, owner, offer, bit, demand) for bit in bits):

@@ -76,9 +76,11 @@ class Offers:
         calls = self._reports.pop(link.number, [])
         if not calls:
             raise ViolationError("agents ask first", f"{self._server} registers {agent_id} unasked")
+        before = self._agents.get(agent_id)
         agent = self._agents[agent_id] = Agent(
             replace(calls[0].agent, agent_id=agent_id), link.number
         )
+        agent.refused_by = before.refused_by if before is not None else {}
         reservations = (each for call in calls for each in call.reservations)
         agent.reservations = {each.role: each for each in reservations}
         for call in calls:
