@@ -73,9 +73,9 @@ class Standing:
     def rank(self, claim: Claim) -> Rank:
         return tuple((self.level(node), node) for node in path(claim))
 
-    def beyond(self, claim: Claim, share: Resources) -> int:
+    def beyond(self, claim: Claim, share: Resources, *, loses: Resources = EMPTY) -> int:
         """By how much it holds more than this; negative if it holds less."""
-        return self.share(self.holds(claim)) - self.share(share)
+        return self.share(self.holds(claim).without(anonymous(loses))) - self.share(share)
 
 
 def fair_shares(books: Books, wants: Mapping[Claim, Resources]) -> dict[Claim, Resources]:

@@ -18,9 +18,9 @@ Worked example: 8 cpus, A holds 8 with tasks of one, B holds none and wants 3, C
 wants nothing. B's fair share is 3, A's is 5. A holds 8 > 5; with 7, 6, 5 it is not below B with 1,
 2, 3: three of its tasks. Had B wanted all 8, it would get 4: with 3 A would stand below B with 5.
 
-What costs least: tasks of takers above their fair shares before those of others, then revocable
-ones, the lowest priority, the youngest; of several agents the one with the least of the first kind
-that is lost, and then the smallest share.
+What costs least: what is beyond the fair share of its taker comes first, then what takers above
+theirs hold, then the rest; among these revocable tasks, the lowest priority, the youngest. Agents
+are compared in the same way, and then by the share that is lost.
 """
 
 from collections.abc import Mapping

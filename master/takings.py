@@ -24,9 +24,10 @@ MOST_AGENTS = 16
 """Where a unit could be had, before the cheapest is chosen."""
 
 Cost = tuple[int, int, int, int, int]
-"""Tasks of takers that are not above their fair shares, tasks that are not revocable, the highest
-priority, the share that is lost, tasks.
+"""The heaviest burden of a taker, tasks that are not revocable, the highest priority, the share
+that is lost, tasks.
 """
+BURDENS = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +157,18 @@ class _Plan:
         return self._least(claim, case, each, chosen)
 
     def _candidates(self, agent: Agent) -> Iterator[Task]:
-        """Those of takers above their fair shares first, as it is when their turn comes."""
-        for of_those_above in (True, False):
+        """Those that are too much first, as it is when their turn comes."""
+        for burden in BURDENS:
             for task in self._left(agent):
-                if self._is_above(task) is of_those_above:
+                if self._burden(task) == burden:
                     yield task
 
-    def _is_above(self, task: Task) -> bool:
-        fair = self._shares.get(owner(task), EMPTY)
-        return self._world.standing.beyond(owner(task), fair) > 0
+    def _burden(self, task: Task) -> int:
+        """What its taker has then: its fair share all the same, less than that, or less still."""
+        standing, fair = self._world.standing, self._shares.get(owner(task), EMPTY)
+        if standing.beyond(owner(task), fair, loses=task.held) >= 0:
+            return 0
+        return 1 if standing.beyond(owner(task), fair) > 0 else 2
 
     def _least(self, claim: Claim, case: Case, each: Resources, tasks: list[Task]) -> Taking:
         """Without those that turned out not to be needed, the dearest first."""
@@ -184,7 +188,7 @@ class _Plan:
 
     def _cost(self, tasks: list[Task]) -> Cost:
         return (
-            sum(not self._is_above(task) for task in tasks),
+            max(self._burden(task) for task in tasks),
             sum(not task.launch.task.revocable for task in tasks),
             max(task.launch.task.priority for task in tasks),
             self._world.standing.share(total(anonymous(task.held) for task in tasks)),
