@@ -29,7 +29,7 @@ from fairlead.common.values import Demand
 
 from .books import Agent, Books, Framework, anonymous
 from .demands import BITS, fitting
-from .gang_books import OfferSet
+from .gang_books import GangHold, OfferSet
 from .keep_apart import Presence
 from .lottery import Lot, Lottery
 from .preferences import Preferences, likes
@@ -186,6 +186,9 @@ def _count(wants: Iterable[Demand] | None) -> int:
 
 
 def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
+    gang = run.books.gang_hold
+    if gang is not None and agent.info.agent_id in gang.agents:
+        return _hold_for_gang(run, gang, agent)
     framework_id, want = run.books.holds.get(agent.info.agent_id, (None, None))
     if want is None:
         return None
@@ -196,6 +199,16 @@ def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
                 is_able = could_hold(_new_case(run, candidate, agent), demand)
                 return (candidate, demand) if is_able else None
     return None
+
+
+def _hold_for_gang(run: _Run, gang: GangHold, agent: Agent) -> _Hold:
+    """It is served by `gang_offers`, not here: nothing that there is will do."""
+    never = Demand(agent.info.resources + Resources(cpus=1))
+    candidate = run.standings.candidate(gang.framework_id, gang.role)
+    if candidate is None:
+        framework = run.books.frameworks[gang.framework_id]
+        candidate = Candidate(framework, gang.role, (0, 0), (never,))
+    return candidate, never
 
 
 class _Queue:

@@ -38,7 +38,7 @@ from fairlead.common.values import (
     Usage,
 )
 
-from .gang_books import GangIndex, OfferSet
+from .gang_books import GangHold, GangIndex, OfferSet
 from .revoked import Revocation
 from .shares import Scale
 
@@ -296,6 +296,7 @@ class Books:
     revocations: dict[str, Revocation] = field(default_factory=dict)
     """What is being taken back."""
     gangs: GangIndex = field(default_factory=GangIndex)
+    gang_hold: GangHold | None = None
     reserving: dict[AgentId, None] = field(default_factory=dict)
     """Agents with reservations."""
     removed: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
@@ -439,6 +440,13 @@ class Books:
         is_missed = bool(self.capacity.gpus) and not agent.counted.covers(was)
         if self.quotas or is_missed:  # others may serve now what was not for them
             self.look_everywhere()
+
+    def kept_for(self, agent_id: AgentId) -> FrameworkId | None:
+        """For whom there is room kept on an agent, for a gang or a single task."""
+        if self.gang_hold is not None and agent_id in self.gang_hold.agents:
+            return self.gang_hold.framework_id
+        holder, _ = self.holds.get(agent_id, (None, None))
+        return holder
 
     def want(self, framework: Framework) -> None:
         """This framework may want more."""

@@ -23,6 +23,7 @@ from .books import Agent, Books, Framework
 from .context import Context
 from .frameworks import Frameworks
 from .gang_accepts import GangAccepts
+from .gang_holds import GangHolds
 from .gangs import Gangs
 from .holds import Holds
 from .offer_log import OfferLog
@@ -69,6 +70,7 @@ class Master:
         self._context.books.excluded = settings.excluded_resources
         self._offers = Offers(self._context)
         self._holds = Holds(self._context)
+        self._gang_holds = GangHolds(self._context)
         self._tasks = Tasks(self._context)
         accepts = Accepts(self._context, self._offers, self._tasks)
         self._gangs = Gangs(self._context, self._tasks)
@@ -110,6 +112,7 @@ class Master:
             "gang accepts": self._gang_accepts_due,
             "offer": self._offers.offer_due,
             "filter": self._filter_due,
+            "change": reserving.due,
             "losers": self._revoking.look,
             "revoked": self._revoking.due,
         }
@@ -215,6 +218,7 @@ class Master:
         self._offers.rescind_broken()
         if isinstance(event, Tick):
             self._holds.look()
+            self._gang_holds.look()
         if isinstance(event, Tick) or self._offers.is_overdue():
             self._offers.allocate()
         self._revoking.watch()

@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import FrameworkId, TaskId
+from fairlead.common.ids import AgentId, FrameworkId, Role, TaskId
 from fairlead.common.values import Demand
 
 if TYPE_CHECKING:
@@ -25,6 +25,17 @@ class OfferSet:
     demand: Demand
     is_distrusted: bool = False
     """It was not used, which counts once."""
+
+
+@dataclass(slots=True)
+class GangHold:
+    """Agents on which room is kept for a gang; see `gang_holds`."""
+
+    framework_id: FrameworkId
+    role: Role
+    demand: Demand
+    agents: dict[AgentId, None]
+    until: float
 
 
 @dataclass(slots=True)

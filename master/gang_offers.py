@@ -37,7 +37,7 @@ def gang_grants(
         tree = Tree(books)
         gangs = [
             (_rank(books, settings, tree, framework, role, demand.each), framework, role, demand)
-            for framework, role, demand in _waiting(books, settings, believed_only=in_turn)
+            for framework, role, demand in waiting(books, settings, believed_only=in_turn)
             if (framework.framework_id, role, demand) not in in_vain
         ]
         if not gangs:
@@ -52,7 +52,7 @@ def gang_grants(
 
 def is_room_for_any(books: Books, settings: MasterSettings, now: float) -> bool:
     """Whether a gang that waits for its turn could be served now."""
-    return any(place(books, settings, now, *gang) for gang in _waiting(books, settings))
+    return any(place(books, settings, now, *gang) for gang in waiting(books, settings))
 
 
 def place(  # noqa: PLR0917 - what a Case is made of, and the demand
@@ -74,8 +74,8 @@ def place(  # noqa: PLR0917 - what a Case is made of, and the demand
 
     rooms: list[tuple[bool, int, Agent]] = []
     for agent in books.agents.values():
-        kept_for, _ = books.holds.get(agent.info.agent_id, (framework.framework_id, None))
-        if agent.session and agent.free and kept_for == framework.framework_id:
+        is_ours = books.kept_for(agent.info.agent_id) in (None, framework.framework_id)
+        if agent.session is not None and agent.free and is_ours:
             _, count, _ = most(agent, demand.count, EMPTY)
             if count:
                 rooms.append((not likes(framework, role, demand, agent), -count, agent))
@@ -111,7 +111,7 @@ def open_gangs(framework: Framework, role: Role) -> Sequence[Demand]:
     return gangs
 
 
-def _waiting(
+def waiting(
     books: Books, settings: MasterSettings, *, believed_only: bool = True
 ) -> Iterator[Waiting]:
     """Gangs that are wanted, and not offered."""

@@ -118,7 +118,7 @@ def _judge(case: Case, wants: Wants | None, verdicts: Verdicts) -> str:
             if name == "filter":
                 verdicts.expires(_expiry(case, offered))
             return name
-    holder, _ = case.books.holds.get(agent.info.agent_id, (None, None))
+    holder = case.books.kept_for(agent.info.agent_id)
     return OPEN if holder in (None, case.framework.framework_id) else KEPT
 
 
