@@ -121,11 +121,12 @@ class RunningAccept:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Of a reservation: ordered by an operator, who waits until the agent has answered."""
+    """Of a reservation: ordered by an operator, who waits a while until the agent has answered."""
 
     order_id: str
     whole: Resources
-    session: SessionId
+    session: SessionId | None
+    """The operator's; None: it waits no longer."""
     call_id: CallId
 
 

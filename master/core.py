@@ -113,6 +113,7 @@ class Master:
             "offer": self._offers.offer_due,
             "filter": self._filter_due,
             "change": reserving.due,
+            "change": reserving.due,
             "losers": self._revoking.look,
             "revoked": self._revoking.due,
         }

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fairlead.common.events import Send
-from fairlead.common.ids import ANY_GPU, CallId, Role, SessionId
+from fairlead.common.ids import ANY_GPU, AgentId, CallId, Role, SessionId
 from fairlead.common.messages import CallResult, ChangeReservation, Code, ReservationChanged
 from fairlead.common.operators import OperatorReply, SetReservation
 from fairlead.common.resources import EMPTY, MILLIS, Resources, total
@@ -20,6 +20,8 @@ from .context import Context
 from .offers import Offers
 from .reservations import WHOLE, encroached, reserved_on, settle, too_many, used_on
 
+ANSWER_S = 5.0
+"""So long an operator waits for an agent; it waits twice as long for a master."""
 Answer = tuple[Code, str, str]
 """Code, the field it is about, and a message."""
 
@@ -47,6 +49,8 @@ class Reserving:
             there = f"{agent.info.name} has {room} that {call.role} could have"
             return Code.REFUSED, "resources", f"{there}, not {call.resources}"
         order_id = self._context.new_id("r")
+        due = self._context.now + ANSWER_S
+        self._context.timers.at(due, "change", call.agent_id, call.role, order_id)
         agent.changes[call.role] = Change(order_id, whole, session, call_id)
         self._context.to_agent(
             agent, ChangeReservation(order_id, call.role, whole.without(known.fixed))
@@ -55,6 +59,15 @@ class Reserving:
             self._offers.rescind_agent(agent, f"resources of it are reserved for {call.role}")
         self._touch(agent, call.role)
         return None
+
+    def due(self, agent_id: AgentId, role: Role, order_id: str) -> None:
+        """Its agent is silent. What is to be reserved is kept from others all the same."""
+        agent = self._context.books.agents.get(agent_id)
+        change = agent.changes.get(role) if agent is not None else None
+        if agent is not None and change is not None and change.order_id == order_id:
+            message = f"{agent.info.name} has not answered within {ANSWER_S:g} s; it may do it yet"
+            self._reply(change, Code.REFUSED, message)
+            agent.changes[role] = replace(change, session=None)
 
     # --- the agent's word
 
@@ -108,6 +121,8 @@ class Reserving:
         books.touch_role(role)
 
     def _reply(self, change: Change, code: Code, message: str) -> None:
+        if change.session is None:
+            return
         field = "resources" if message else ""
         result = CallResult(change.call_id, code, field, message)
         reply = OperatorReply(result, self._context.version)

@@ -220,6 +220,22 @@ def test_m25_one_change_at_a_time() -> None:
     assert (result.code, result.field) == (Code.REFUSED, "role")
 
 
+def test_m25_an_operator_does_not_wait_for_ever() -> None:
+    h = MasterHarness()
+    a = h.agent(cpus=8)
+    a.answers_changes = False
+    h.say(SetReservation(a.id, ML, cpus(6)))
+    h.advance(6)
+    (reply,) = h.replies
+    assert reply.result.code is Code.REFUSED
+    assert reply.result.message == "host1 has not answered within 5 s; it may do it yet"
+    assert offered_cpus(h.framework(role="web")) == 2, "for it may"
+    (order,) = (body for body in a.orders if isinstance(body, ChangeReservation))
+    a.reserves(ML, order.resources, order.order_id)
+    assert len(h.replies) == 1
+    assert books_of(h, a).reservations == {ML: Reservation(ML, cpus(6))}
+
+
 def test_m25_an_agent_that_is_lost_before_its_answer_leaves_nobody_waiting() -> None:
     h = MasterHarness()
     a = h.agent()
