@@ -381,11 +381,12 @@ def test_m25_an_accept_under_way_ends_under_the_next_master() -> None:
 
 def test_m25_what_is_idle_counts_for_its_role_and_those_above_it() -> None:
     h = MasterHarness()
-    a, b = h.agent(cpus=8, gpus=1), h.agent(cpus=2, gpus=1)
+    a = h.agent(cpus=8, gpus=1)
     reserved(h, a, VISION, Resources.of(cpus=4, gpus=1))
-    reserved(h, b, ML, cpus(2))
-    f = h.framework(role="ml/vision", demands=[demand(3, cpus=1)])
+    f = h.framework(role="ml/vision", demands=[demand(3)])
     f.launch(task("t1"), task("t2"), task("t3"))
+    b = h.agent(cpus=2)
+    reserved(h, b, ML, cpus(2))
     books = h.master.books
     assert idle_reserved(books, VISION) == Resources(1000, gpus=((ANY_GPU, 1000),))
     assert idle_reserved(books, ML) == Resources(3000, gpus=((ANY_GPU, 1000),))
