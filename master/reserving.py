@@ -119,6 +119,8 @@ class Reserving:
         books.dirty[agent.info.agent_id] = None
         books.touch_agent(agent.info.agent_id)
         books.touch_role(role)
+        if books.quotas:  # what is reserved counts for them
+            books.look_everywhere()
 
     def _reply(self, change: Change, code: Code, message: str) -> None:
         if change.session is None:

@@ -7,7 +7,18 @@ from fairlead.common.ids import ANY_GPU, AgentId, LaunchUuid, Role
 from fairlead.common.messages import Accept, ChangeReservation, Code
 from fairlead.common.operators import RoleView, SetQuota, SetReservation
 from fairlead.common.resources import EMPTY, Resources
-from fairlead.common.values import Launch, Operation, Reservation, Reserve, Unreserve
+from fairlead.common.values import (
+    AllOf,
+    Comparison,
+    Constraints,
+    Launch,
+    Operation,
+    Predicate,
+    Reservation,
+    Reserve,
+    RoleWish,
+    Unreserve,
+)
 from fairlead.master.books import Agent
 from fairlead.master.reservations import idle_on, idle_reserved, settle
 from fairlead.master.views import all_keys, view
@@ -29,6 +40,10 @@ def reserved(h: MasterHarness, a: AgentDouble, role: Role, resources: Resources)
 
 def books_of(h: MasterHarness, a: AgentDouble) -> Agent:
     return h.master.books.agents[a.id]
+
+
+def on(name: str) -> Constraints:
+    return Constraints((AllOf((Predicate("name", Comparison.EQUALS, (name,)),)),))
 
 
 def offered_cpus(f: FrameworkDouble) -> float:
@@ -409,6 +424,19 @@ def test_m25_what_is_reserved_counts_against_a_limit_wherever_it_is() -> None:
     here = {offer.agent_id: offer.resources.cpus for offer in f.offers}
     assert sum(here.values()) == 4000
     assert here.get(b.id, 0) <= 1000, "three of its four are reserved on the other"
+
+
+def test_m25_what_is_reserved_no_more_makes_room_below_a_limit_elsewhere() -> None:
+    h = MasterHarness()
+    a, b = h.agent(cpus=4), h.agent(cpus=4)
+    h.orders(SetQuota(ML, limits={"cpus": 4000}))
+    reserved(h, a, ML, cpus(4))
+    wish = RoleWish(ML, constraints=on("host2"))
+    f = h.framework(role="ml", demands=[demand(4)], wishes=[wish])
+    assert not f.offers
+    reserved(h, a, ML, EMPTY)
+    assert offered_cpus(f) == 4
+    assert f.offers[0].agent_id == b.id
 
 
 def test_m25_a_reservation_may_be_used_though_it_counts_against_the_limit() -> None:
