@@ -60,7 +60,8 @@ LONGEST_NAME = 200
     "--priority",
     type=click.IntRange(-MAX_PRIORITY, MAX_PRIORITY),
     default=0,
-    help="Of those that wait the highest is run first; it is also taken back last [0].",
+    metavar="NUMBER",
+    help="Of those that wait the highest is run first, and taken back last [0].",
 )
 @click.option("--name", type=TEXT, default="", help="What to call it [the program].")
 @click.option("-d", "--detach", is_flag=True, help="Print the task id and leave it to the cluster.")
@@ -88,6 +89,8 @@ def run(
     With -d it stays, see `fairlead tasks`.
     """
     check_words(command, name)
+    if max_time == 0:
+        raise click.UsageError("--max-time is 0: leave it out for no limit", ctx)
     container = container_of(image, volumes)
     place = locate(home_of(ctx), master_of(ctx))
     with connected(place) as client:

@@ -274,6 +274,12 @@ def test_a_waiting_command_can_be_interrupted(fairlead: Command) -> None:
         fairlead.until_task(task_id, "KILLED")
 
 
+def test_no_time_at_all_is_no_limit(fairlead: Command) -> None:
+    done = fairlead("run", "--max-time", "0s", "--", "true")
+    assert done.returncode == 64
+    assert "--max-time is 0: leave it out" in done.stderr
+
+
 def test_nothing_to_run(fairlead: Command) -> None:
     done = fairlead("run")
     assert done.returncode == 64
