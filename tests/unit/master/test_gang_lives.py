@@ -191,9 +191,9 @@ def test_m9_no_gang_is_ever_half_offered_or_half_alive() -> None:
     for seed in range(15):
         numbers += live(seed)
     assert min(numbers[deed.__name__] for deed in Life(0).deeds) > 0
-    assert numbers["gang"] > 60, numbers
-    assert numbers["broken"] > 10, numbers
-    assert numbers["whole at the end"] > 5, numbers
+    assert numbers["gang"] > 40, numbers
+    assert numbers["broken"] > 5, numbers
+    assert numbers["whole at the end"] > 2, numbers
 
 
 @hypothesis.settings(max_examples=5)
