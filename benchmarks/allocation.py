@@ -111,7 +111,7 @@ class World:
         """Ticks until nothing more is to be offered."""
         books = self.master.books
         self.step(Tick())
-        while books.dirty or books.wanted:
+        while books.is_due:
             self.step(Tick())
 
     def give_back(self, offers: Iterable[HeldOffer]) -> None:

@@ -71,6 +71,8 @@ class Resources:
     def __add__(self, other: "Resources") -> "Resources":
         if not other:
             return self
+        if not self:
+            return other
         return Resources(
             self.cpus + other.cpus,
             self.mem + other.mem,
@@ -83,6 +85,8 @@ class Resources:
         """What is left; `other` must be contained."""
         if not other:
             return self
+        if self is other:
+            return EMPTY
         if not self.contains(other):
             raise ValueError(f"{other} is not contained in {self}")
         return Resources(
@@ -95,6 +99,8 @@ class Resources:
 
     def without(self, other: "Resources") -> "Resources":
         """What is left when as much of `other` as there is has gone; devices and ports by name."""
+        if not other or not self:
+            return self
         if not other:
             return self
         taken = dict(other.gpus)

@@ -79,11 +79,13 @@ class _Run:
     present: dict[Presence, None] = field(default_factory=dict)
     """To whom something was given on the agent at hand."""
     tree: Tree = field(init=False)
-    preferences: Preferences = field(init=False)
+    preferences: Preferences | None = field(init=False)
+    """None: nobody prefers anything."""
 
     def __post_init__(self) -> None:
         self.tree = self.standings.tree
-        self.preferences = Preferences(self.books, _could_serve)
+        has_some = bool(self.standings.preferring)
+        self.preferences = Preferences(self.books, _could_serve) if has_some else None
 
     def takes_part(self, candidate: Candidate) -> bool:
         return candidate.wants is not None or not self.stated_only
@@ -141,7 +143,8 @@ def allocate(
     lottery = Lottery(books, random)
     run = _Run(books, settings, now, standings, lottery, outlook, stated_only, sees_all)
     for agent_id in agent_ids:
-        run.preferences.seen[agent_id] = None
+        if run.preferences is not None:
+            run.preferences.seen[agent_id] = None
         agent = books.agents.get(agent_id)
         is_anybody = standings.stated or (standings.unstated and not stated_only)
         if agent is None or agent.session is None or not is_anybody:
@@ -182,7 +185,7 @@ def _grant(agent: Agent, candidate: Candidate) -> Grant:
 
 
 def _count(wants: Iterable[Demand] | None) -> int:
-    return sum(demand.count for demand in wants or ())
+    return sum([demand.count for demand in wants]) if wants else 0
 
 
 def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
@@ -281,7 +284,8 @@ def _fill(run: _Run, here: _Here) -> list[Candidate]:
     rivals = _rivals(run, here, queue.seated)
     while free and (top := queue.first(free)) is not None:
         rank, candidate = top
-        if (rank_now := _rank(run, candidate, free)) != rank:  # others of its role got something
+        # Others of its role may have got something meanwhile.
+        if run.tree.here and (rank_now := _rank(run, candidate, free)) != rank:
             heapreplace(queue.hungry, (rank_now, candidate))
             continue
         if candidate in rivals:
@@ -300,6 +304,8 @@ def _fill(run: _Run, here: _Here) -> list[Candidate]:
             continue
         free = free - bit
         candidate.here += bit
+        if not free:
+            break
         run.tree.give(candidate.role, bit)
         run.present[candidate.framework.framework_id, candidate.role] = None
     return queue.seated

@@ -317,6 +317,11 @@ class Books:
     """Agents where something became free."""
     wanted: dict[AgentId, None] = field(default_factory=dict)
     """Agents of whose rest somebody may want more: looked at behind those."""
+    idle: dict[AgentId, None] = field(default_factory=dict)
+    """Agents that an allocation has looked at: nothing may be free elsewhere, but where it is
+    dirty."""
+    is_wanted_everywhere: bool = False
+    """All those are wanted."""
 
     @property
     def scale(self) -> Scale:
@@ -455,10 +460,24 @@ class Books:
         self.touch_framework(framework.framework_id)
 
     def look_everywhere(self) -> None:
-        """Every agent with something free is looked at again."""
-        for agent_id, agent in self.agents.items():
-            if agent.session is not None and agent.free:
-                self.wanted[agent_id] = None
+        """Every agent with something free is looked at again: those that are not dirty are idle."""
+        self.is_wanted_everywhere = bool(self.idle)
+
+    @property
+    def is_due(self) -> bool:
+        """Something may be offered."""
+        return bool(self.dirty or self.wanted or self.is_wanted_everywhere)
+
+    def name_wanted(self) -> None:
+        """One by one, if all agents with something free are."""
+        if self.is_wanted_everywhere:
+            self.is_wanted_everywhere = False
+            for agent_id in tuple(self.idle):
+                agent = self.agents.get(agent_id)
+                if agent is None or agent.session is None or not agent.free:
+                    del self.idle[agent_id]
+                else:
+                    self.wanted[agent_id] = None
 
     # --- what operators should see anew
 
@@ -507,5 +526,7 @@ def own_part(books: Books, accept: RunningAccept) -> Resources:
 
 def anonymous(resources: Resources) -> Resources:
     """Amounts only, without ports: devices and ports of different agents bear the same names."""
+    if not resources.gpus and not resources.ports:
+        return resources
     gpus = ((ANY_GPU, resources.gpu_millis),) if resources.gpus else ()
     return Resources(resources.cpus, resources.mem, resources.disk, gpus)

@@ -25,6 +25,8 @@ ANYTHING = Demand(EMPTY)
 
 def gpu_agents(case: "Case", free: Resources) -> Resources:
     """Nothing of an agent that is kept for others."""
+    if not case.agent.info.resources.gpus:
+        return free
     demands = case.framework.demands.get(case.role, (ANYTHING,))
     return EMPTY if all(is_kept_from(case, demand) for demand in demands) else free
 

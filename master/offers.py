@@ -1,6 +1,7 @@
 """The life of an offer: made by the allocation, ended by its framework, by time or by loss."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fairlead.common.ids import AgentId, OfferId, Role
 from fairlead.common.messages import OffersMade, OffersRescinded
@@ -22,8 +23,13 @@ from .quota import to_rescind
 from .reservations import reserved_part
 from .standings import Standings
 
+if TYPE_CHECKING:
+    from random import Random
+
 MOST_AT_ONCE = 40
 """Offers in one message: each describes its agent, and a message has a limit."""
+MANY = 1000
+"""Agents that are not all put into random order when some of them are looked at."""
 
 
 class Offers:
@@ -84,25 +90,28 @@ class Offers:
         behind other demand, and before who stated none: then they wait for the next look.
         """
         books, settings, now = self._context.books, self._context.settings, self._context.now
-        yield from gang_grants(books, settings, now, in_turn=True)
-        fits = is_room_for_any(books, settings, now)
-        due, left = {**books.dirty, **books.wanted}, settings.max_grants
-        agent_ids, chance = self._take_due(), self._context.random
-        everybody = self._standings
+        chance, standings = self._context.random, self._standings
+        books.name_wanted()
+        standings.renew()
+        has_gangs = bool(standings.ganging)
+        if has_gangs:
+            yield from gang_grants(books, settings, now, in_turn=True)
+        fits = has_gangs and is_room_for_any(books, settings, now)
+        due = {**books.dirty, **books.wanted} if fits else {}
+        agent_ids, left = self._take_due(), settings.max_grants
         for grants in allocate(
-            books, agent_ids, settings, now, chance, standings=everybody, stated_only=fits
+            books, agent_ids, settings, now, chance, standings=standings, stated_only=fits
         ):
             yield grants
             left -= max(1, len(grants))
             if left <= 0:
                 break
-        yield from gang_grants(books, settings, now, in_turn=False)
-        if fits:
-            books.wanted.update(due)
+        if has_gangs:
+            yield from gang_grants(books, settings, now, in_turn=False)
+        books.wanted.update(due)
 
     def _is_due(self) -> bool:
-        books = self._context.books
-        return bool(books.dirty or books.wanted)
+        return self._context.books.is_due
 
     def _take_due(self) -> Iterator[AgentId]:
         """What became free comes first: it is what somebody waits for. In either, agents come in
@@ -110,12 +119,14 @@ class Offers:
         """
         books = self._context.books
         dirty, wanted = list(books.dirty), [a for a in books.wanted if a not in books.dirty]
-        for agents in (dirty, wanted):
-            self._context.random.shuffle(agents)
-        for agent_id in (*liked_first(books, dirty), *liked_first(books, wanted)):
-            books.dirty.pop(agent_id, None)
-            books.wanted.pop(agent_id, None)
-            yield agent_id
+        orders = [shuffled(agents, self._context.random) for agents in (dirty, wanted)]
+        for order in orders:
+            is_chosen = bool(self._standings.preferring)
+            for agent_id in liked_first(books, order) if is_chosen else order:
+                books.dirty.pop(agent_id, None)
+                books.wanted.pop(agent_id, None)
+                books.idle[agent_id] = None
+                yield agent_id
 
     def _make(self, grant: Grant) -> Offer:
         context, info = self._context, grant.agent.info
@@ -302,3 +313,18 @@ class Offers:
             del framework.filters[role, agent_id]
         if agent_id in books.agents:
             books.dirty[agent_id] = None
+
+
+def shuffled(agent_ids: list[AgentId], random: "Random") -> Iterable[AgentId]:
+    """In random order; to ask for a few of many costs no more than those few."""
+    if len(agent_ids) > MANY:
+        return _drawn(agent_ids, random)
+    random.shuffle(agent_ids)
+    return agent_ids
+
+
+def _drawn(agent_ids: list[AgentId], random: "Random") -> Iterator[AgentId]:
+    while agent_ids:
+        place = int(random.random() * len(agent_ids))
+        agent_ids[place], agent_ids[-1] = agent_ids[-1], agent_ids[place]
+        yield agent_ids.pop()

@@ -92,7 +92,10 @@ def _preferences(case: Case, free: Resources) -> Resources:
 
 
 def _reservations(case: Case, free: Resources) -> Resources:
-    return free.without(kept_from(case.agent, case.role, case.pending))
+    agent = case.agent
+    if not (agent.reservations or agent.changes):
+        return free
+    return free.without(kept_from(agent, case.role, case.pending))
 
 
 # --- tests
@@ -102,6 +105,8 @@ def _minimum(case: Case, offered: Resources) -> bool:
     """Not smaller than the operator has any made, nor than this framework takes."""
     wish = case.framework.wishes.get(case.role)
     own = wish.minimum_offers if wish is not None else ()
+    if not (own or case.settings.minimum_offers):
+        return True
     return all(
         not minimums or any(offered.covers(minimum) for minimum in minimums)
         for minimums in (case.settings.minimum_offers, own)
@@ -112,7 +117,7 @@ def _filter(case: Case, offered: Resources) -> bool:
     """Not what it has just refused."""
     refusals = case.framework.filters.get((case.role, case.agent.info.agent_id))
     filters = refusals.filters if refusals is not None else ()
-    return not any(
+    return not filters or not any(
         f.until > case.now and f.revocable is case.revocable and f.refused.covers(offered)
         for f in filters
     )

@@ -30,9 +30,9 @@ class Scale:
 
     def of(self, held: Resources) -> int:
         """The dominant share as a multiple of 1 ÷ whole."""
-        return max(
-            amount * factor for amount, factor in zip(held.vector, self._factors, strict=False)
-        )
+        cpus, mem, disk, gpus = self._factors
+        gpu_share = held.gpu_millis * gpus if held.gpus else 0
+        return max(held.cpus * cpus, held.mem * mem, held.disk * disk, gpu_share)
 
     def share(self, held: Resources) -> float:
         """For people: the dominant share, 0 to 1."""

@@ -161,7 +161,8 @@ class Standings:
 
     def booked(self, candidate: Candidate) -> None:
         """What it was given stands in the books."""
-        self._recount(candidate.framework.framework_id)
+        self.tree.booked(candidate.framework, candidate.role)
+        self._moved(candidate.role)
         self._settle(candidate, candidate.served, is_believed=candidate.is_believed)
 
     # --- changes
@@ -213,14 +214,20 @@ class Standings:
         order = -1 if wants == () else FIRST if wants is not None and is_believed else REST
         framework, role = candidate.framework, candidate.role
         level = self.tree.own_level(framework, role, EMPTY)
-        if (order, level) != (candidate.order, candidate.level):
+        if order != candidate.order:
             self._take_out(candidate)
             candidate.level = level
             self._put_in(candidate, order)
-        self._count(candidate.wants, -1)
-        candidate.wants, candidate.is_believed = wants, is_believed
-        self._resize(candidate, tuple(demand.each for demand in wants or ()))
-        self._count(wants, 1)
+        elif level != candidate.level and order >= 0:
+            entries = self._nodes[role, True].orders[order]
+            _replace(entries, candidate.level, (level, candidate))
+            candidate.level = level
+        candidate.is_believed = is_believed
+        if wants is not candidate.wants:
+            self._count(candidate.wants, -1)
+            self._count(wants, 1)
+            candidate.wants = wants
+            self._resize(candidate, tuple(demand.each for demand in wants or ()))
 
     def _count(self, wants: tuple[Demand, ...] | None, sign: int) -> None:
         if wants is None:
@@ -244,9 +251,12 @@ class Standings:
     def _recount(self, framework_id: FrameworkId) -> None:
         """Its roles, and those above them, stand by what they hold now."""
         for role in self.tree.recount(framework_id):
-            for above in lineage(role):
-                self._move(above, is_own=False)
-            self._move(role, is_own=True)
+            self._moved(role)
+
+    def _moved(self, role: Role) -> None:
+        for above in lineage(role):
+            self._move(above, is_own=False)
+        self._move(role, is_own=True)
 
     def _move(self, role: Role, *, is_own: bool) -> None:
         node = self._nodes.get((role, is_own))
@@ -255,8 +265,7 @@ class Standings:
         assert node.above is not None
         for entries, below in zip(node.above.orders, node.orders, strict=True):
             if below:
-                _remove(entries, node.level)
-                insort(entries, (level, node))
+                _replace(entries, node.level, (level, node))
         node.level = level
 
     def _level(self, node: _Node) -> Level:
@@ -300,17 +309,27 @@ class Standings:
 
     def _sort(self) -> None:
         """All anew."""
-        candidates = [each for of_one in self._of.values() for each in of_one.values()]
-        orders = [each.order for each in candidates]
-        self._root = _Node(Role(""), is_own=False, above=None)
-        self._nodes.clear()
-        for candidate, order in zip(candidates, orders, strict=True):
-            candidate.level = self.tree.own_level(candidate.framework, candidate.role, EMPTY)
-            self._put_in(candidate, order)
+        for of_one in self._of.values():
+            for candidate in of_one.values():
+                level = self.tree.own_level(candidate.framework, candidate.role, EMPTY)
+                candidate.level = level
+        for node in self._nodes.values():
+            node.level = self._level(node)
+        for node in (self._root, *self._nodes.values()):
+            for entries in filter(None, node.orders):
+                entries[:] = sorted((thing.level, thing) for _, thing in entries)
 
 
 def _remove(entries: list[_Entry], level: Level) -> None:
     del entries[bisect_left(entries, level, key=lambda entry: entry[0])]
+
+
+def _replace(entries: list[_Entry], level: Level, entry: _Entry) -> None:
+    if len(entries) == 1:
+        entries[0] = entry
+    else:
+        _remove(entries, level)
+        insort(entries, entry)
 
 
 def _walk(entries: Iterable[_Entry], order: int, place: Place) -> Iterator[Drawn]:

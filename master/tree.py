@@ -59,18 +59,34 @@ class Tree:
         roles that has changed.
         """
         framework = self._books.frameworks.get(framework_id)
-        was, now = self._counted.pop(framework_id, {}), _counts(framework)
-        if now:
-            self._counted[framework_id] = now
+        was, now = self._counted.get(framework_id, {}), _counts(framework)
+        if was == now:
+            return ()
         changed = [role for role in {**was, **now} if was.get(role) != now.get(role)]
         for role in changed:
-            (held_before, before), (held, count) = was.get(role, _NONE), now.get(role, _NONE)
-            own = self._own_held.pop(role, EMPTY).without(held_before) + held
-            if own:
-                self._own_held[role] = own
-            self._count(role, count - before)
-            self._forget(role)
+            self._change(role, was.get(role, _NONE), now.get(role, _NONE))
+        if now:
+            self._counted[framework_id] = now
+        else:
+            del self._counted[framework_id]
         return changed
+
+    def booked(self, framework: Framework, role: Role) -> None:
+        """The same, for one that has got an offer in this role."""
+        counted = self._counted.setdefault(framework.framework_id, {})
+        now = framework.held.get(role, EMPTY), framework.allocations.get(role, 0)
+        self._change(role, counted.get(role, _NONE), now)
+        counted[role] = now
+
+    def _change(self, role: Role, was: _Count, now: _Count) -> None:
+        own = self._own_held.pop(role, EMPTY).without(was[0]) + now[0]
+        if own:
+            self._own_held[role] = own
+        if allocations := now[1] - was[1]:
+            self._own_allocations[role] += allocations
+            for above in lineage(role):
+                self._allocations[above] += allocations
+        self._forget(role)
 
     def place(self, framework: Framework, role: Role, here: Resources) -> Place:
         """Of a framework that got so much on the agent at hand; it only grows meanwhile."""
@@ -100,11 +116,6 @@ class Tree:
             self._forget(role)
         self.here.clear()
         self._below.clear()
-
-    def _count(self, role: Role, allocations: int) -> None:
-        self._own_allocations[role] += allocations
-        for above in lineage(role):
-            self._allocations[above] += allocations
 
     def _forget(self, role: Role) -> None:
         self._own_levels.pop(role, None)
