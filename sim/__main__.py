@@ -2,10 +2,14 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from itertools import count
+from pathlib import Path
 
+from .plan import draw
 from .process import CHECK_EVERY
+from .shrink import live, shrink
 from .tally import Tally
 from .world import Report, simulate
 
@@ -14,23 +18,36 @@ PROGRESS_EVERY = 100
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
+    if options.shrink is not None:
+        return _shrink(options.shrink)
     tally = Tally()
     try:
-        for seed in _seeds(options):
-            report = simulate(seed, options.check_every)
-            tally.add(report)
-            if report.failure:
-                _print_failure(report)
-                if not options.until_told:
-                    break
-            elif options.seed is not None:
-                print(f"seed {seed}: digest {report.digest}\n{report.settings}")
-            elif tally.lives % PROGRESS_EVERY == 0:
-                print(f"{tally.lives} lives, up to seed {seed}; failed: {tally.failed or 'none'}")
+        _live(options, tally)
     except KeyboardInterrupt:
         print("told to stop")
-    print("\n".join(tally.lines()))
+    lines = list(tally.lines())
+    print("\n".join(lines))
+    if options.report is not None:
+        options.report.write_text("\n".join([f"commit {options.commit}", *lines, ""]))
     return 1 if tally.failed else 0
+
+
+def _live(options: argparse.Namespace, tally: Tally) -> None:
+    began = time.process_time()
+    for seed in _seeds(options):
+        report = simulate(seed, options.check_every)
+        tally.add(report)
+        if report.failure:
+            _print_failure(report)
+            if not options.until_told:
+                break
+        elif options.seed is not None:
+            print(f"seed {seed}: digest {report.digest}\n{report.settings}")
+        elif tally.lives % PROGRESS_EVERY == 0:
+            print(f"{tally.lives} lives, up to seed {seed}; failed: {tally.failed or 'none'}")
+        if time.process_time() - began > options.cpu_minutes * 60:
+            print(f"{options.cpu_minutes:g} cpu-minutes are over at seed {seed}")
+            break
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -46,6 +63,21 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FROM",
         help="seed after seed, until Ctrl-C",
     )
+    which.add_argument(
+        "--shrink",
+        type=int,
+        metavar="SEED",
+        help="make this failing life smaller while the same check fails, and print the smallest",
+    )
+    parser.add_argument(
+        "--cpu-minutes",
+        type=float,
+        default=float("inf"),
+        metavar="MINUTES",
+        help="no further life after so much of the processor's time",
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="what came of it, to be kept")
+    parser.add_argument("--commit", default="unknown", help="what the report says was tried")
     parser.add_argument(
         "--check-every",
         type=int,
@@ -73,11 +105,22 @@ def _seeds(options: argparse.Namespace) -> Iterator[int]:
         yield from count(options.until_told)
 
 
+def _shrink(seed: int) -> int:
+    plan, report = shrink(draw(seed), live)
+    if not report.failure:
+        print(f"seed {seed} does not fail: there is nothing to shrink")
+        return 0
+    _print_failure(report)
+    print(f"shrunk to {plan.size()}; the settings above are those of the smallest world")
+    return 1
+
+
 def _print_failure(report: Report) -> None:
     print("\n".join(report.last_lines))
     print(f"seed {report.seed} FAILED after {report.virtual_s:.3f} s: {report.failure}")
     print(report.settings)
     print(f"again: python -m fairlead.sim --seed {report.seed}")
+    print(f"smaller: python -m fairlead.sim --shrink {report.seed}")
 
 
 if __name__ == "__main__":

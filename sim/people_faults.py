@@ -1,7 +1,13 @@
 """What operators, clients and careless schedulers do in between."""
 
 from fairlead.common.ids import Role
-from fairlead.common.operators import ExplainFramework, KillAnyTask, SetWeight, TeardownFramework
+from fairlead.common.operators import (
+    ExplainFramework,
+    ExplainTask,
+    KillAnyTask,
+    SetWeight,
+    TeardownFramework,
+)
 from fairlead.frameworks.kit.events import Happened
 
 from .crowd import ROLES
@@ -48,6 +54,9 @@ def operator_asks(target: Target) -> bool:
     if master is None or not master.is_alive or not framework_id:
         return False
     master.operate(ExplainFramework(framework_id))
+    framework = master.core.books.frameworks.get(framework_id)
+    for task_id in list(framework.tasks)[:1] if framework is not None else ():
+        master.operate(ExplainTask(task_id, framework_id))
     return True
 
 

@@ -52,10 +52,20 @@ class Plan:
     training: tuple[Job, ...] = ()
     """That share devices."""
     slice_s: float = 1.0
+    most_faults: int = 1_000_000
+    """No more of them, whatever the time."""
     reserved: Mapping[str, tuple[Reserve, ...]] = field(default_factory=dict)
     """By agents, for as long as they live."""
     gangs: tuple[Job, ...] = ()
     """Of which several run at the same time, or none."""
+
+    def size(self) -> str:
+        jobs = [*self.batch, *self.service, *self.training, *self.gangs]
+        return (
+            f"{len(self.agents)} agents, {len(jobs)} jobs, {len(self.others)} other frameworks,"
+            f" {len(self.orders)} orders, {min(self.most_faults, 999)} faults at most until"
+            f" {self.faults_end:.1f} s"
+        )
 
     def describe(self) -> str:
         master = self.master
@@ -94,7 +104,7 @@ def draw(seed: int) -> Plan:
         gpu_agents_for_all=random.random() < 0.3,
         hold_after_s=random.choice((0.0, 4.0, 30.0)),
         max_grants=random.choice((1, 3, 500)),
-        revoke_after_s=Random(f"{seed}/revocation").choice((0.0, 1.0, 3.0, 60.0)),
+        revoke_after_s=Random(f"{seed}/revocation").choice((0.0, 3.0, 10.0, 60.0)),
         revoke_grace_s=Random(f"{seed}/notice").choice((0.5, 3.0)),
     )
     return Plan(

@@ -69,11 +69,23 @@ class Tally:
         """Every kind of fault and how often, those that never came included."""
         return {kind: self.faults.get(kind, 0) for kind in KINDS}
 
+    def coverage(self) -> str:
+        """In one line: what was reached, of what there is; what was not, by name."""
+        struck, reached = self.struck(), self.reached()
+        missed = [name for name, count in {**struck, **reached}.items() if not count]
+        return (
+            f"coverage: {sum(self.events.values()):,} events,"
+            f" {len(struck) - sum(not c for c in struck.values())} of {len(struck)} faults,"
+            f" {len(reached) - sum(not c for c in reached.values())} of {len(reached)} handlers"
+            + (f"; never: {', '.join(missed)}" if missed else "")
+        )
+
     def lines(self) -> Iterator[str]:
         yield (
             f"{self.lives} lives, {self.virtual_s:,.0f} virtual seconds, {self.steps:,} steps,"
             f" {sum(self.faults.values()):,} faults, {len(self.failed)} failed"
         )
+        yield self.coverage()
         yield from _table("faults by kind", self.struck())
         yield from _table("side effects", self.effects)
         reached = self.reached()

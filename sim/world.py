@@ -205,7 +205,7 @@ class World:
         self._judge()
 
     def _fault(self) -> None:
-        if self._is_calm:
+        if self._is_calm or sum(self.journal.faults.values()) >= self.plan.most_faults:
             return
         kind = strike(self)
         if kind:
