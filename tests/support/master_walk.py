@@ -19,7 +19,7 @@ from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHar
 
 from fairlead.common.ids import LaunchUuid, Role
 from fairlead.common.messages import Revive, SetDemand, Suppress, Teardown
-from fairlead.common.operators import SetQuota, SetWeight
+from fairlead.common.operators import SetQuota, SetReservation, SetWeight
 from fairlead.common.resources import Resources
 from fairlead.common.values import (
     AllOf,
@@ -28,12 +28,14 @@ from fairlead.common.values import (
     Launch,
     Operation,
     Predicate,
+    Reserve,
     Resize,
     Resume,
     RoleDemand,
     RoleWish,
     Suspend,
     TaskState,
+    Unreserve,
 )
 from fairlead.master.settings import MasterSettings
 
@@ -72,6 +74,8 @@ class Walk:
             (1, self.the_master_fails_over),
             (1, self.a_weight_changes),
             (1, self.a_quota_changes),
+            (2, self.an_operator_reserves),
+            (3, self.a_framework_reserves),
             (6, self.time_passes),
         ]
 
@@ -271,6 +275,31 @@ class Walk:
         guarantees = {"cpus": 1000 * self.random.choice([0, 0, 1, 2])}
         limits = {} if limit is None else {"cpus": 1000 * limit, "gpus": 500 * limit}
         self.h.orders(SetQuota(Role(role), guarantees, limits))
+
+    def an_operator_reserves(self) -> None:
+        """Now and then the agent is slow, or never answers."""
+        agent = self.some_agent()
+        agent.answers_changes = self.random.random() < 0.8
+        role = Role(self.random.choice(["a", "b", "c", "a/x"]))
+        amount = Resources.of(
+            cpus=self.random.choice([0, 0.5, 1, 8]), gpus=self.random.choice([0, 0, 1])
+        )
+        self.h.say(SetReservation(agent.id, role, amount))
+
+    def a_framework_reserves(self) -> None:
+        """Or the reverse; alone, or behind a launch."""
+        framework = self.some_framework()
+        if framework is None or not framework.offers:
+            return
+        offer = self.random.choice(framework.offers)
+        half = Resources.of(cpus=0.5)
+        is_reserved = offer.reserved.contains(half) and self.random.random() < 0.8
+        operations: list[Operation] = [(Unreserve if is_reserved else Reserve)(offer.role, half)]
+        if self.random.random() < 0.5:
+            self.tasks += 1
+            info = task(f"t{self.tasks}", cpus=0.5, mem="0.5GiB")
+            operations.insert(0, Launch(info, LaunchUuid(f"u-{info.task_id}")))
+        framework.orders(*operations, offers=[offer], refuse_s=self.random.choice([0, 5]))
 
     def a_weight_changes(self) -> None:
         role, weight = self.random.choice("abc"), self.random.choice([0.5, 1.0, 3.0])
