@@ -73,7 +73,7 @@ sim: venv ## one simulated cluster life; SEED=n chooses it
 
 soak: venv ## hostile messages for minutes, then simulated lives with new seeds, until told otherwise (Ctrl-C)
 	$(BIN)/python -m tests.fuzz --walks 20000 --first $$(date +%s)
-	$(BIN)/python -m fairlead.sim --until-told
+	$(BIN)/python -m fairlead.sim --until-told $$(date +%s) --report soak.txt --commit $$(git describe --always --dirty)
 
 bench: venv ## what README claims, measured
 	$(BIN)/python benchmarks/calls.py

@@ -25,10 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _live(options, tally)
     except KeyboardInterrupt:
         print("told to stop")
-    lines = list(tally.lines())
-    print("\n".join(lines))
-    if options.report is not None:
-        options.report.write_text("\n".join([f"commit {options.commit}", *lines, ""]))
+    print("\n".join(tally.lines()))
+    _write_report(options, tally)
     return 1 if tally.failed else 0
 
 
@@ -45,9 +43,17 @@ def _live(options: argparse.Namespace, tally: Tally) -> None:
             print(f"seed {seed}: digest {report.digest}\n{report.settings}")
         elif tally.lives % PROGRESS_EVERY == 0:
             print(f"{tally.lives} lives, up to seed {seed}; failed: {tally.failed or 'none'}")
+            _write_report(options, tally)
         if time.process_time() - began > options.cpu_minutes * 60:
             print(f"{options.cpu_minutes:g} cpu-minutes are over at seed {seed}")
             break
+
+
+def _write_report(options: argparse.Namespace, tally: Tally) -> None:
+    """Now and then, and at the end."""
+    if options.report is not None:
+        head = [f"commit {options.commit}", tally.range(), f"failed: {tally.failed or 'none'}"]
+        options.report.write_text("\n".join([*head, *tally.lines(), ""]))
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -42,9 +42,12 @@ class Tally:
     faults: dict[str, int] = field(default_factory=dict)
     effects: dict[str, int] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    """The first, and the last."""
 
     def add(self, report: Report) -> None:
         self.lives += 1
+        self.seeds = [*self.seeds[:1], report.seed]
         self.virtual_s += report.virtual_s
         self.steps += report.steps
         for mine, theirs in (
@@ -68,6 +71,9 @@ class Tally:
     def struck(self) -> dict[str, int]:
         """Every kind of fault and how often, those that never came included."""
         return {kind: self.faults.get(kind, 0) for kind in KINDS}
+
+    def range(self) -> str:
+        return f"seeds {'-'.join(map(str, self.seeds)) or 'none'}"
 
     def coverage(self) -> str:
         """In one line: what was reached, of what there is; what was not, by name."""
