@@ -8,19 +8,25 @@ import pytest
 from tests.support.agent_harness import AgentHarness, launch
 
 from fairlead.agent.events import DiskMeasured, SandboxRemoved
-from fairlead.common.ids import FrameworkId, LaunchUuid, TaskId
-from fairlead.common.resources import Resources
+from fairlead.agent.settings import AgentSettings
+from fairlead.common.ids import FrameworkId, LaunchUuid, Role, TaskId
+from fairlead.common.messages import ChangeReservation
+from fairlead.common.resources import Resources, total
 from fairlead.common.values import (
     Gang,
     LaunchGroup,
     Operation,
+    Reservation,
+    Reserve,
     Resize,
     Resume,
     Suspend,
     TaskState,
+    Unreserve,
 )
 
 STEPS = 60
+ML, OPS = Role("ml"), Role("ops")
 
 
 class Chance:
@@ -28,7 +34,9 @@ class Chance:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
-        self.h = AgentHarness(cpus=3, gpus={"gpu-1": 1})
+        fixed = (Reserve(OPS, Resources.of(cpus=0.5)),) if self.draw.random() < 0.3 else ()
+        settings = AgentSettings(boot_id="boot-1", sandboxes="/srv/sandboxes", reserved=fixed)
+        self.h = AgentHarness(cpus=3, gpus={"gpu-1": 1}, settings=settings)
         self.names: list[str] = []
         self.groups: dict[str, list[str]] = {}
         self.whole = 0
@@ -42,6 +50,7 @@ class Chance:
             self.swaps,
             self.swaps,
             self.kills,
+            self.reserves,
             self.shuts_down,
             self.goes_away,
             self.hangs_up,
@@ -87,8 +96,9 @@ class Chance:
             names = [self.draw.choice(self.names)] if self.draw.random() < 0.2 else new
             cpus = self.draw.choice([0, 0.5, 1, 2])
             if self.draw.random() < 0.3:
-                one = Resources.of(cpus=cpus, gpus={"gpu-1": 1})
-                self.h.run([launch(names[0], resources=one)])
+                one = launch(names[0], resources=Resources.of(cpus=cpus, gpus={"gpu-1": 1}))
+                limit_s = self.draw.choice([0, 0, 2, 20])
+                self.h.run([replace(one, task=replace(one.task, max_completion_s=limit_s))])
             else:
                 self.h.launch(*names, cpus=cpus, framework=self.draw.choice(["f1", "f1", "f2"]))
 
@@ -131,6 +141,10 @@ class Chance:
             self.names.append(f"t{len(self.names)}")
             return launch(self.names[-1], cpus=draw.choice([0, 1]))
         if draw.random() < 0.2:
+            role, resources = draw.choice([ML, OPS]), Resources.of(cpus=draw.choice([0.5, 1]))
+            binds = draw.random() < 0.5
+            return Reserve(role, resources) if binds else Unreserve(role, resources)
+        if draw.random() < 0.2:
             return Resize(name, Resources.of(cpus=draw.choice([0.5, 2])))
         if draw.random() < 0.5:
             return Resume(name, draw.choice([0, 2]))
@@ -140,6 +154,11 @@ class Chance:
         if self.is_heard() and self.names:
             name, grace_s = self.draw.choice(self.names), self.draw.choice([0, 0.5, 3])
             self.h.kill(name, grace_s=grace_s, signal=self.draw.choice([0, 1, 2]))
+
+    def reserves(self) -> None:
+        if self.is_heard():
+            resources = Resources.of(cpus=self.draw.choice([0, 0.5, 1, 9]))
+            self.h.says(ChangeReservation("r-1", self.draw.choice([ML, OPS]), resources))
 
     def shuts_down(self) -> None:
         if self.is_heard() and self.draw.random() < 0.3:
@@ -191,6 +210,21 @@ def test_whatever_happens_each_launch_ends_once(first: int) -> None:
     assert whole > 5, "hardly any group was left whole"
 
 
+def judge_reservations(h: AgentHarness, seed: int) -> None:
+    """No more than there is, and the same after another restart; of nothing there is no record."""
+    before = reserved(h)
+    assert h.info.resources.contains(total(each.whole for each in before)), f"seed {seed}: {before}"
+    records = [value for value in h.records.values() if isinstance(value, Reservation)]
+    assert all(value.resources for value in records), f"seed {seed}: {records}"
+    h.crash().registered()
+    assert reserved(h) == before, f"seed {seed}"
+
+
+def reserved(h: AgentHarness) -> list[Reservation]:
+    h.hangs_up().registered()
+    return sorted(h.registrations()[-1].reservations, key=lambda each: each.role)
+
+
 def judge(h: AgentHarness, seed: int) -> None:
     assert h.running() == [], f"seed {seed}"
     assert len(h.starts) == len(set(h.starts)), f"seed {seed}: started twice"
@@ -198,8 +232,9 @@ def judge(h: AgentHarness, seed: int) -> None:
     ledger = h.agent._context.ledger
     assert ledger._free == ledger.capacity, f"seed {seed}: {ledger._held}"
     assert h.frozen() == [], f"seed {seed}"
-    kept = {"identity", "epoch", "place", "framework", "ended", "away"}
+    kept = {"identity", "epoch", "place", "framework", "ended", "away", "reserved"}
     assert left <= kept, f"seed {seed}: {left}"
+    judge_reservations(h, seed)
     ends: dict[str, object] = {}
     for update in h.all_updates():
         for status in (update.status, update.latest):
