@@ -187,6 +187,12 @@ class World:
         )
 
     def _live(self) -> None:
+        self.trouble()
+        self._settle()
+        self._judge()
+
+    def trouble(self) -> None:
+        """All begin, and things go wrong for as long as the plan says."""
         self._start_master()
         for host in self._hosts.values():
             self.later(self._dice.uniform(0.0, 1.0), lambda host=host: self._start_agent(host))  # type: ignore[misc]
@@ -201,8 +207,6 @@ class World:
         self.later(self._next_fault(), self._fault)
         self.clock.run_until(self.plan.faults_end)
         self._calm()
-        self._settle()
-        self._judge()
 
     def _fault(self) -> None:
         if self._is_calm or sum(self.journal.faults.values()) >= self.plan.most_faults:

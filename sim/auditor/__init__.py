@@ -58,6 +58,7 @@ from .containers import Containers
 from .gangs import Gangs
 from .laws import Facts, Link, Terms, ViolationError, is_master
 from .offers import Offers
+from .parties import Owner
 from .reserved import Reserved
 from .sessions import Sessions
 from .statuses import Statuses
@@ -391,6 +392,10 @@ class Auditor:
             if self._facts.must_end(framework_id, now):
                 return f"{framework_id} is over, its {task_id} runs"
         return self._gangs.restless()
+
+    def shares(self, now: float, leader: str) -> Mapping[Owner, float]:
+        """Of each framework in each role, by what a master offers and believes to be used."""
+        return self._offers[leader].shares(now)
 
     def used(self, host: str) -> Resources:
         """What runs on a host, in truth."""

@@ -92,10 +92,10 @@ def check(facts: Facts, scene: Scene) -> None:
                 )
 
 
-def used_in_order(facts: Facts, scene: Scene) -> Mapping[Owner, float]:
-    """Everybody's own share, for whoever looks at how they come together."""
-    shares = _shares(facts, scene)
-    return {owner: shares.of(_path(owner)[-1]) for owner in shares.held}
+def shares(facts: Facts, scene: Scene) -> Mapping[Owner, float]:
+    """Everybody's own, for whoever looks at how they come together."""
+    found = _shares(facts, scene)
+    return {owner: found.of(_path(owner)[-1]) for owner in found.held}
 
 
 # --- what is judged at all

@@ -6,7 +6,7 @@ The ledger is of one master process; what another leader promised is void with i
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from fairlead.common.ids import AgentId, CallId, FrameworkId, LaunchUuid, OfferId
@@ -34,7 +34,7 @@ from fairlead.common.values import Offer
 from . import fairness, limits, wishes
 from .fairness import Scene
 from .laws import Facts, Link, ViolationError
-from .parties import Agent, Framework
+from .parties import Agent, Framework, Owner
 from .parts import MOVES, Move, Part, is_followed, move_of, part_of
 from .reserved import check_offers
 
@@ -261,6 +261,11 @@ class Offers:
                 framework = self._frameworks[offer.framework_id]
                 key = (offer.role, offer.agent_id)
                 framework.doubtful[key] = now + self._facts.terms.offer_timeout_s
+
+    def shares(self, now: float) -> Mapping[Owner, float]:
+        offers = list(self._outstanding.values())
+        scene = Scene(now, self._server, self._agents, self._frameworks, offers, ())
+        return fairness.shares(self._facts, scene)
 
     def decided(self, now: float) -> None:
         """Of one step nothing more comes: was anybody passed over?"""
