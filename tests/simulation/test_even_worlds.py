@@ -1,4 +1,4 @@
-"""Worlds of divisible, unconstrained demand: after trouble, shares are within one task of weights."""
+"""Worlds of divisible, unconstrained demand: after trouble, shares are those of the weights."""
 
 from random import Random
 
