@@ -293,6 +293,9 @@ def _fill(run: _Run, here: _Here) -> list[Candidate]:
         case = _case(run, here, candidate)
         if hold is not None and candidate is hold[0]:
             if not part(case, free).contains(hold[1].each):
+                # Kept from others: of its own room it may use what it likes.
+                while bit := _next_bit(case, candidate, free, here.free):
+                    free = _give(run, candidate, free, bit)
                 break
             hold = None
         bit = _next_bit(case, candidate, free, here.free)
@@ -302,13 +305,18 @@ def _fill(run: _Run, here: _Here) -> list[Candidate]:
         if not bit:
             heappop(queue.hungry)
             continue
-        free = free - bit
-        candidate.here += bit
-        if not free:
-            break
+        free = _give(run, candidate, free, bit)
+    return queue.seated
+
+
+def _give(run: _Run, candidate: Candidate, free: Resources, bit: Resources) -> Resources:
+    """What is left."""
+    candidate.here += bit
+    left = free - bit
+    if left:  # for those who may get of it
         run.tree.give(candidate.role, bit)
         run.present[candidate.framework.framework_id, candidate.role] = None
-    return queue.seated
+    return left
 
 
 def _rivals(run: _Run, here: _Here, willing: list[Candidate]) -> list[Candidate]:

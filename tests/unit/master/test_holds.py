@@ -88,21 +88,20 @@ def test_m28_without_holds_it_starves() -> None:
     assert not large.offers
 
 
-def test_m28_of_its_own_small_tasks_as_well() -> None:
-    """A framework's smaller demands do not take what is kept for its larger one."""
+def test_m28_of_its_own_room_a_framework_may_use_what_it_likes() -> None:
+    """It is kept from others: which of its own demands goes first is not the master's to say."""
     h = MasterHarness(SETTINGS)
     a = h.agent(cpus=4, mem="4GiB")
     f = h.framework(demands=[demand(4)])
     f.launch(*(task(f"t{n}") for n in range(4)))
-    f.wants(demand(9), demand(1, cpus=4))
+    f.wants(demand(1, cpus=4), demand(1))
+    other = h.framework(role="other", demands=[])
     h.advance(HOLD_S * 1.5)
-    for n in range(3):
-        a.finishes(f"t{n}")
-        h.tick()
-        assert not f.offers
-    a.finishes("t3")
+    assert held(h) == [a.id]
+    a.finishes("t0")
     h.tick()
-    assert f.offered.cpus == 4000
+    assert f.offered.cpus == 1000
+    assert not other.offers
 
 
 def test_m28_who_is_further_below_its_share_is_served_as_ever() -> None:
