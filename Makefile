@@ -71,8 +71,9 @@ docs: venv ## the tables of docs/cli.md, out of the code
 sim: venv ## one simulated cluster life; SEED=n chooses it
 	$(BIN)/python -m fairlead.sim --seed $(SEED)
 
-soak: venv ## hostile messages for minutes, then simulated lives with new seeds, until told otherwise (Ctrl-C)
+soak: venv ## hostile messages for minutes, planted bugs, then simulated lives with new seeds, until told otherwise (Ctrl-C)
 	$(BIN)/python -m tests.fuzz --walks 20000 --first $$(date +%s)
+	$(BIN)/python -m tests.planted
 	$(BIN)/python -m fairlead.sim --until-told $$(date +%s) --report soak.txt --commit $$(git describe --always --dirty)
 
 bench: venv ## what README claims, measured
