@@ -239,11 +239,13 @@ class World:
         self._clear_reservations()
         self.later(ADMINISTRATOR_S, self._end_who_left)
         settled_since = self.now
-        while self.now < settled_since + REST_S:
+        while True:
             if reason := self._unsettled():
                 settled_since = self.now
                 if self.now >= limit:
                     raise ViolationError("everything finishes", reason)
+            elif self.now >= settled_since + REST_S:
+                return
             self.clock.run_until(self.now + 1.0)
 
     def _clear_reservations(self) -> None:
