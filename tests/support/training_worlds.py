@@ -22,9 +22,12 @@ def quiet(
     machines: Sequence[AgentInfo],
     submissions: Sequence[tuple[float, SubmitJob]],
     settings: TrainingSettings | None = None,
+    seed: int = 1,
 ) -> TrainingWorld:
-    """Nothing goes wrong there unless the test sees to it."""
-    plan = Plan(1, tuple(machines), MasterSettings(), 10.0, (), (), None, 0.0, 1e9, 1.0, 600.0)
+    """Nothing goes wrong there unless the test sees to it. Which agent is offered first is by
+    chance, which the seed settles.
+    """
+    plan = Plan(seed, tuple(machines), MasterSettings(), 10.0, (), (), None, 0.0, 1e9, 1.0, 600.0)
     return TrainingWorld(plan, submissions, settings or TrainingSettings())
 
 
@@ -35,7 +38,18 @@ def rough(seed: int) -> TrainingWorld:
     machines = [machine(n, random.choice((1, 2, 4)), 8) for n in range(1, random.choice((2, 3, 4)))]
     beside = plan.batch if random.random() < 0.5 else ()
     one = tuple(each for each in beside if each.resources.gpu_millis <= 1000)
-    alone = replace(plan, agents=tuple(machines), batch=one, service=(), guest=None, training=())
+    alone = replace(
+        plan,
+        agents=tuple(machines),
+        batch=one,
+        service=(),
+        guest=None,
+        training=(),
+        others=(),
+        orders=(),
+        reserved={},
+        gangs=(),
+    )
     most = max(len(info.gpus) for info in machines)
     jobs = [_job(random, f"job-{n}", most) for n in range(random.randint(3, 9))]
     submissions = [(random.uniform(0, 25), each) for each in jobs]
