@@ -112,6 +112,8 @@ class _Here:
     hold: _Hold | None
     cases: dict[Candidate, Case | None] = field(default_factory=dict)
     """Of those looked at; None: may have nothing, or would refuse what it gets."""
+    refused: dict[int, bool] = field(default_factory=dict)
+    """By the identity of filters, which many share: whether they refuse all that is free."""
 
     def is_kept_for(self, candidate: Candidate) -> bool:
         return self.hold is not None and self.hold[0] is candidate
@@ -243,8 +245,7 @@ class _Queue:
             self._next = None
         while self._next is not None:
             order, place, candidate = self._next
-            lowest: Rank = (False, True, order != FIRST), place
-            if self.hungry and self.hungry[0][0] < lowest:
+            if self.hungry and self.hungry[0][0] < ((False, True, order != FIRST), place):
                 break
             self._draw(candidate, place, free)
             self._next = next(self._standing, None)
@@ -255,7 +256,9 @@ class _Queue:
         run.standings.drawn += 1
         if here.is_kept_for(candidate) or not run.takes_part(candidate):
             return
-        if candidate.could_use(free) and _case_of(run, here, candidate) is not None:
+        if not candidate.could_use(free) or _has_refused_all(run, here, candidate):
+            return
+        if _case_of(run, here, candidate) is not None:
             self._seat(candidate, place)
 
     def _seat(self, candidate: Candidate, place: Place | None = None) -> None:
@@ -351,8 +354,23 @@ def could_hold(case: Case, demand: Demand) -> bool:
 
 def _put_first(candidate: Candidate, demand: Demand) -> None:
     """Its other demands must not take the room that is kept for this one."""
+    if all(each is not demand for each in candidate.wants or ()):
+        return  # a gang, which is served elsewhere
     others = [each for each in candidate.wants or () if each is not demand]
     candidate.served = (demand, *others)
+
+
+def _has_refused_all(run: _Run, here: _Here, candidate: Candidate) -> bool:
+    """It would refuse all that is free here, and so any part of it: no rule needs to be asked."""
+    pair = (candidate.role, here.agent.info.agent_id)
+    if (filters := candidate.framework.filters.get(pair)) is None:
+        return False
+    if (known := here.refused.get(id(filters))) is None:
+        known = here.refused[id(filters)] = any(
+            each.until > run.now and not each.revocable and each.refused.covers(here.free)
+            for each in filters
+        )
+    return known
 
 
 def _case_of(run: _Run, here: _Here, candidate: Candidate) -> Case | None:

@@ -189,7 +189,7 @@ class Agent:
         return self.state in (AgentState.DISCONNECTED, AgentState.RECOVERING)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Filter:
     """A refusal: nothing that `refused` contains, until then."""
 
@@ -199,13 +199,8 @@ class Filter:
     """It was what other tasks do not use."""
 
 
-@dataclass(slots=True)
-class Refusals:
-    """The filters of one framework and role on one agent, and when they are looked at."""
-
-    filters: list[Filter] = field(default_factory=list)
-    look_at: dict[float, None] = field(default_factory=dict)
-    """Of the timers that are set."""
+Pair = tuple[Role, AgentId]
+"""Of one framework."""
 
 
 class Want(NamedTuple):
@@ -250,7 +245,11 @@ class Framework:
     wishes: dict[Role, RoleWish] = field(default_factory=dict)
     demands: dict[Role, list[Demand]] = field(default_factory=dict)
     """A role that is missing here has stated nothing; an empty list wants nothing."""
-    filters: dict[tuple[Role, AgentId], Refusals] = field(default_factory=dict)
+    filters: dict[Pair, tuple[Filter, ...]] = field(default_factory=dict)
+    filters_end: dict[float, dict[Pair, None]] = field(default_factory=dict)
+    """When which of them do."""
+    filters_due: dict[float, None] = field(default_factory=dict)
+    """The timers that are set for them."""
     refusals: int = 0
     """Fitting offers refused in a row."""
     waits: dict[Want, Wait] = field(default_factory=dict)

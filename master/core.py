@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.events import CloseSession, Received, SessionClosed, SessionOpened, Tick
-from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, Role, SessionId
+from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, SessionId
 from fairlead.common.messages import AgentMessage, Code, FrameworkMessage
 from fairlead.common.operators import AgentState, OperatorCall, SetQuota, SetWeight
 from fairlead.common.values import AgentInfo, FrameworkInfo
@@ -112,7 +112,6 @@ class Master:
             "gang accepts": self._gang_accepts_due,
             "offer": self._offers.offer_due,
             "filter": self._filter_due,
-            "change": reserving.due,
             "change": reserving.due,
             "losers": self._revoking.look,
             "revoked": self._revoking.due,
@@ -329,9 +328,9 @@ class Master:
         if (framework := self._context.framework(framework_id)) is not None:
             self._frameworks.forget_due(framework)
 
-    def _filter_due(self, framework_id: FrameworkId, role: Role, agent_id: AgentId) -> None:
+    def _filter_due(self, framework_id: FrameworkId) -> None:
         if (framework := self._context.framework(framework_id)) is not None:
-            self._offers.filter_due(framework, role, agent_id)
+            self._offers.filters_due(framework)
 
 
 __all__ = ["RECORDS", "Event", "Master", "OfferId", "ReceivedInvalid"]

@@ -1,6 +1,7 @@
 """The life of an offer: made by the allocation, ended by its framework, by time or by loss."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fairlead.common.ids import AgentId, OfferId, Role
@@ -11,7 +12,7 @@ from fairlead.common.values import Demand, Offer
 
 from . import revocable, revoked
 from .allocator import Grant, allocate
-from .books import Agent, Filter, Framework, HeldOffer, Refusals, RunningAccept
+from .books import Agent, Filter, Framework, HeldOffer, Pair, RunningAccept
 from .constraints import attributes_of
 from .context import Context
 from .demands import open_demand
@@ -165,11 +166,7 @@ class Offers:
         is_picky = (
             bool(self._context.settings.minimum_offers)
             or bool(wish and wish.minimum_offers)
-            or any(
-                refusals.filters
-                for (refused, _), refusals in framework.filters.items()
-                if refused == role
-            )
+            or any(refused == role for refused, _ in framework.filters)
         )
         if is_picky or role not in framework.demands:
             return ()
@@ -189,24 +186,23 @@ class Offers:
         agent.refused_by[of.framework_id, of.role] = None
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         until = context.now + lasts
-        refusals = framework.filters.setdefault((of.role, of.agent_id), Refusals())
-        refusals.filters = [
-            known
-            for known in refusals.filters
-            if known.until > (until if refused.covers(known.refused) else context.now)
-            or known.revocable is not bool(loan)
-        ]
-        refusals.filters.append(Filter(refused, until, bool(loan)))
-        self._look_again(framework, of.role, of.agent_id, refusals)
+        pair, given = (of.role, of.agent_id), Filter(refused, until, bool(loan))
+        known = framework.filters.get(pair, ())
+        kept = [each for each in known if each.until > context.now and not _ends_in(each, given)]
+        framework.filters[pair] = (*kept, given) if kept else _alone(given)
+        for each in known:
+            if each not in kept:
+                _forget_end(framework, each.until, pair)
+        for each in (*kept, given):
+            framework.filters_end.setdefault(each.until, {})[pair] = None
+        self._look_again(framework)
 
-    def _look_again(
-        self, framework: Framework, role: Role, agent_id: AgentId, refusals: Refusals
-    ) -> None:
+    def _look_again(self, framework: Framework) -> None:
         """When the first of them expires, or before: an earlier look sets the next timer."""
-        first = min(known.until for known in refusals.filters)
-        if all(when > first for when in refusals.look_at):
-            refusals.look_at[first] = None
-            self._context.timers.at(first, "filter", framework.framework_id, role, agent_id)
+        first = min(framework.filters_end, default=None)
+        if first is not None and all(when > first for when in framework.filters_due):
+            framework.filters_due[first] = None
+            self._context.timers.at(first, "filter", framework.framework_id)
 
     def give_back(self, held: HeldOffer) -> None:
         """Not taken: a demand that it was to serve is open again, on whatever agent."""
@@ -269,17 +265,16 @@ class Offers:
             self._context.log_offer(OfferEventKind.VOID, held.offer, "its session has ended")
 
     def forget_filters(self, framework: Framework, roles: Iterable[Role]) -> None:
-        wanted = tuple(roles)
-        for (role, _), refusals in framework.filters.items():
-            if role in wanted:
-                refusals.filters = []
+        wanted = dict.fromkeys(roles)
+        framework.filters = {
+            pair: filters for pair, filters in framework.filters.items() if pair[0] not in wanted
+        }
 
     def forget_refusals_of(self, agent_id: AgentId) -> None:
         """The agent is another than the one that was refused."""
         for framework in self._context.books.frameworks.values():
-            for (_, refused_id), refusals in framework.filters.items():
-                if refused_id == agent_id:
-                    refusals.filters = []
+            for role in framework.info.roles:
+                framework.filters.pop((role, agent_id), None)
 
     # --- timers
 
@@ -299,20 +294,37 @@ class Offers:
         why = f"not answered within {timeout_s:g} s"
         self.rescind((held,), why, OfferEventKind.TIMED_OUT)
 
-    def filter_due(self, framework: Framework, role: Role, agent_id: AgentId) -> None:
-        """A refusal has expired: the agent is looked at again."""
+    def filters_due(self, framework: Framework) -> None:
+        """Refusals have expired: their agents are looked at again."""
         now, books = self._context.now, self._context.books
-        refusals = framework.filters.get((role, agent_id))
-        if refusals is None:
-            return
-        refusals.look_at = {when: None for when in refusals.look_at if when > now}
-        refusals.filters = [known for known in refusals.filters if known.until > now]
-        if refusals.filters:
-            self._look_again(framework, role, agent_id, refusals)
-        elif not refusals.look_at:
-            del framework.filters[role, agent_id]
-        if agent_id in books.agents:
-            books.dirty[agent_id] = None
+        framework.filters_due = {when: None for when in framework.filters_due if when > now}
+        for end in [end for end in framework.filters_end if end <= now]:
+            for pair in framework.filters_end.pop(end):
+                left = [each for each in framework.filters.pop(pair, ()) if each.until > now]
+                if left:
+                    framework.filters[pair] = tuple(left)
+                if pair[1] in books.agents:
+                    books.dirty[pair[1]] = None
+        self._look_again(framework)
+
+
+def _ends_in(known: Filter, given: Filter) -> bool:
+    """It refuses nothing for longer than this one does."""
+    is_alike = known.revocable is given.revocable
+    return is_alike and known.until <= given.until and given.refused.covers(known.refused)
+
+
+def _forget_end(framework: Framework, until: float, pair: Pair) -> None:
+    pairs = framework.filters_end.get(until, {})
+    pairs.pop(pair, None)
+    if not pairs:
+        framework.filters_end.pop(until, None)
+
+
+@lru_cache(maxsize=64)
+def _alone(refused: Filter) -> tuple[Filter, ...]:
+    """Those who decline many agents at once, for long, have one between them."""
+    return (refused,)
 
 
 def shuffled(agent_ids: list[AgentId], random: "Random") -> Iterable[AgentId]:

@@ -115,8 +115,7 @@ def _minimum(case: Case, offered: Resources) -> bool:
 
 def _filter(case: Case, offered: Resources) -> bool:
     """Not what it has just refused."""
-    refusals = case.framework.filters.get((case.role, case.agent.info.agent_id))
-    filters = refusals.filters if refusals is not None else ()
+    filters = case.framework.filters.get((case.role, case.agent.info.agent_id))
     return not filters or not any(
         f.until > case.now and f.revocable is case.revocable and f.refused.covers(offered)
         for f in filters

@@ -109,6 +109,9 @@ class Standings:
         self.stated = 0
         """Candidates who stated demand."""
         self.unstated = 0
+        self._walked: list[Drawn] = []
+        """From the lowest on, as far as anybody has asked."""
+        self._ahead: Iterator[Drawn] | None = None
         self.drawn = 0
         """So often the allocator has looked at one of them; for measurements."""
         self.preferring: dict[FrameworkId, None] = {}
@@ -146,8 +149,21 @@ class Standings:
 
     def walk(self) -> Iterator[Drawn]:
         """From the lowest on, with its order and place; nothing must change meanwhile."""
+        if self._ahead is None:
+            self._ahead = self._all()
+        yield from self._walked
+        for drawn in self._ahead:
+            self._walked.append(drawn)
+            yield drawn
+
+    def _all(self) -> Iterator[Drawn]:
         for order in (FIRST, REST):
             yield from _walk(self._root.orders[order], order, ())
+
+    def _forget_walk(self) -> None:
+        """Somebody stands elsewhere."""
+        if self._ahead is not None:
+            self._walked, self._ahead = [], None
 
     def wants_any(self, free: Resources) -> bool:
         """Whether something might fit for somebody who stated demand: no, if this says so."""
@@ -214,6 +230,8 @@ class Standings:
         order = -1 if wants == () else FIRST if wants is not None and is_believed else REST
         framework, role = candidate.framework, candidate.role
         level = self.tree.own_level(framework, role, EMPTY)
+        if (order, level) != (candidate.order, candidate.level):
+            self._forget_walk()
         if order != candidate.order:
             self._take_out(candidate)
             candidate.level = level
@@ -263,6 +281,7 @@ class Standings:
         if node is None or (level := self._level(node)) == node.level:
             return
         assert node.above is not None
+        self._forget_walk()
         for entries, below in zip(node.above.orders, node.orders, strict=True):
             if below:
                 _replace(entries, node.level, (level, node))
@@ -309,6 +328,7 @@ class Standings:
 
     def _sort(self) -> None:
         """All anew."""
+        self._forget_walk()
         for of_one in self._of.values():
             for candidate in of_one.values():
                 level = self.tree.own_level(candidate.framework, candidate.role, EMPTY)

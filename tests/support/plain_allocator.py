@@ -126,6 +126,8 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
         for c in run.candidates
         if (hold is not None and c is hold[0]) or _may_have(run, c, agent, free)
     ]
+    if hold is not None and hold[0] not in willing:
+        willing.append(hold[0])
     while True:
         _fill(run, willing, agent, free, hold)
         content = [c for c in willing if not c.here or passes(_case(run, c, agent), c.here)]
@@ -153,6 +155,15 @@ _Hold = tuple[_Candidate, Demand]
 
 
 def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
+    gang = run.books.gang_hold
+    if gang is not None and agent.info.agent_id in gang.agents:
+        never = Demand(agent.info.resources + Resources(cpus=1))
+        wanted = (gang.framework_id, gang.role)
+        for candidate in run.candidates:
+            if (candidate.framework.framework_id, candidate.role) == wanted:
+                return candidate, never
+        framework = run.books.frameworks[gang.framework_id]
+        return _Candidate(framework, gang.role, (never,), is_believed=True), never
     framework_id, want = run.books.holds.get(agent.info.agent_id, (None, None))
     if want is None:
         return None
@@ -196,6 +207,9 @@ def _fill(
         case = _case(run, candidate, agent)
         if hold is not None and candidate is hold[0]:
             if not part(case, free).contains(hold[1].each):
+                # Kept from others: of its own room it may use what it likes.
+                while bit := _next_bit(case, candidate, free, whole):
+                    free = _give(run, candidate, free, bit)
                 return
             hold = None
         bit = _next_bit(case, candidate, free, whole)
@@ -205,10 +219,15 @@ def _fill(
         if not bit:
             heappop(hungry)
             continue
-        free = free - bit
-        candidate.here += bit
-        run.tree.give(candidate.role, bit)
-        run.present[candidate.framework.framework_id, candidate.role] = None
+        free = _give(run, candidate, free, bit)
+
+
+def _give(run: _Run, candidate: _Candidate, free: Resources, bit: Resources) -> Resources:
+    """What is left."""
+    candidate.here += bit
+    run.tree.give(candidate.role, bit)
+    run.present[candidate.framework.framework_id, candidate.role] = None
+    return free - bit
 
 
 def _rivals(
@@ -238,6 +257,8 @@ def _drawn(run: _Run, rivals: list[_Candidate], first: _Candidate) -> _Candidate
 
 def _put_first(candidate: _Candidate, demand: Demand) -> None:
     """Its other demands must not take the room that is kept for this one."""
+    if all(each is not demand for each in candidate.wants or ()):
+        return  # a gang, which is served elsewhere
     others = [each for each in candidate.wants or () if each is not demand]
     candidate.served = (demand, *others)
 
