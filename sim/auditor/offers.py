@@ -195,6 +195,8 @@ class Offers:
         offers = [self._take(link, offer_id) for offer_id in dict.fromkeys(call.offer_ids)]
         held = [offer for offer in offers if offer is not None]
         launches = list(launches_in(call.operations))
+        if held:  # until the master orders what uses them
+            self._frameworks[link.framework_id].refusals += 1
         if len(held) < len(offers) or not (held or call.task_ids):
             return
         moves = [op for op in call.operations if isinstance(op, MOVES)]
