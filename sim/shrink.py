@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from .plan import Plan
 from .world import Report, World
@@ -65,4 +66,5 @@ def _fewer(plan: Plan, name: str) -> Iterator[Plan]:
     if len(members) > 2:
         choices += [tuple(each for each in members if each is not one) for one in members]
     for left in choices:
-        yield replace(plan, **{name: left})
+        changes: dict[str, Any] = {name: left}
+        yield replace(plan, **changes)

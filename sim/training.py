@@ -22,11 +22,12 @@ from fairlead.frameworks.training.events import (
 )
 from fairlead.frameworks.training.scheduler import TrainingScheduler
 
+from .crowd import GIB
 from .disk import Disk
 from .hosts import AgentHost, FrameworkHost
 from .job_programs import KIND, JobLauncher, Storage
 from .nodes import FrameworkNode
-from .plan import GIB, Plan
+from .plan import Plan
 from .schedulers import Memory, Replayable
 from .world import World
 

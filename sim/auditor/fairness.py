@@ -36,7 +36,7 @@ class Scene:
 
     now: float
     server: str
-    agents: Mapping[str, Agent]
+    agents: Mapping[AgentId, Agent]
     frameworks: Mapping[FrameworkId, Framework]
     offers: Sequence[Offer]
     """All that are outstanding."""
