@@ -1,7 +1,8 @@
 """Bugs on purpose, one patch each: what it breaks, by which laws a simulated cluster notices it.
 
 Each is planted in a copy of the tree, and lives are lived there one after another, from several
-base seeds, with the checks of the cores themselves turned off: the auditor alone must notice.
+base seeds, with the checks of the cores themselves turned off: the auditor alone must notice. Some
+are beyond it; a test of random lives of one core is named instead, and run in the same way.
 """
 
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-COPIED = ("agent", "common", "frameworks", "master", "protos", "sim", "src")
+COPIED = ("agent", "common", "frameworks", "master", "protos", "sim", "src", "tests")
 BASES = (1, 1001, 2001)
 """From each of these seeds on, lives are lived until one shows the bug."""
 LIVES = 1000
@@ -35,7 +36,11 @@ class Plant:
     path: Path
     breaks: str
     laws: tuple[str, ...]
-    """The first that is broken is one of these."""
+    """The first that is broken is one of these. Or a test."""
+
+    @property
+    def is_for_a_test(self) -> bool:
+        return "::" in self.laws[0]
 
     @property
     def name(self) -> str:
@@ -107,23 +112,49 @@ def planted(plant: Plant) -> Iterator[Path]:
 
 def live(plant: Plant, tree: Path, base: int, lives: int = LIVES) -> Verdict:
     """Life after life until one fails."""
+    if plant.is_for_a_test:
+        return _test(plant, tree, base)
     seeds = f"{base}-{base + lives - 1}"
+    command = ["-m", "fairlead.sim", "--seeds", seeds, "--check-every", "0"]
+    output, _, cpu_s = _run(command, tree, CPU_S)
+    found = FAILED.search(output)
+    seed, said = (int(found[1]), found[2]) if found else (0, "")
+    if not found and "Traceback" in output:
+        said = output.strip().rpartition("\n")[2]
+    return Verdict(plant, base, seed, said, cpu_s)
+
+
+def _test(plant: Plant, tree: Path, base: int) -> Verdict:
+    """With seed after seed until it fails."""
+    (test,), spent, seed = plant.laws, 0.0, base
+    while spent < CPU_S:
+        options = ["-q", "-x", "--rootdir", ".", "-c", str(ROOT / "pyproject.toml")]
+        seeded = ["-p", "no:cacheprovider", f"--hypothesis-seed={seed}", test]
+        output, status, cpu_s = _run(["-m", "pytest", *options, *seeded], tree, CPU_S - spent)
+        spent += cpu_s
+        if status != 0:
+            is_caught = status == 1 and "AssertionError" in output
+            said = f"{test}: fails" if is_caught else output.strip().rpartition("\n")[2]
+            return Verdict(plant, base, seed, said, spent)
+        seed += 1
+    return Verdict(plant, base, 0, "", spent)
+
+
+def _run(command: list[str], tree: Path, most_cpu_s: float) -> tuple[str, int, float]:
+    """What it said, how it ended, how much cpu time it took."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "fairlead.sim", "--seeds", seeds, "--check-every", "0"],
+        [sys.executable, *command],
         cwd=tree,
-        env={"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": f"{tree / 'src'}:{tree}", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    resource.prlimit(process.pid, resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    limit = max(1, round(most_cpu_s))
+    resource.prlimit(process.pid, resource.RLIMIT_CPU, (limit, limit))
     assert process.stdout is not None
     with process.stdout:
         output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    found = FAILED.search(output)
-    seed, said = (int(found[1]), found[2]) if found else (0, "")
-    if not found and "Traceback" in output:
-        said = output.strip().rpartition("\n")[2]
-    return Verdict(plant, base, seed, said, usage.ru_utime + usage.ru_stime)
+    return output, process.returncode, usage.ru_utime + usage.ru_stime

@@ -21,11 +21,22 @@ def laws() -> frozenset[str]:
     return frozenset(re.findall(r'ViolationError\(\s*"([^"]+)"', sources))
 
 
+@cache
+def tests() -> frozenset[str]:
+    """Of random lives, by file and name."""
+    files = (ROOT / "tests/unit").rglob("*.py")
+    found = {path: re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE) for path in files}
+    return frozenset(
+        f"{p.relative_to(ROOT)}::{name}" for p, names in found.items() for name in names
+    )
+
+
 def test_there_are_many_and_each_says_what_it_breaks_and_which_law_notices() -> None:
     assert len(plants()) >= LEAST
     for plant in plants():
         assert plant.breaks, plant.name
-        assert not {*plant.laws} - laws(), f"{plant.name}: {plant.laws}"
+        known = {plant.laws[0]} & tests() if plant.is_for_a_test else laws()
+        assert not {*plant.laws} - known, f"{plant.name}: {plant.laws}"
 
 
 def test_every_patch_applies() -> None:
