@@ -7,6 +7,11 @@ stand the medians beside, where they are known: of its C++ allocator, on a machi
 
 (6) would take as many rounds as there are frameworks; here the refusals of all of them are written
 into the books at once, by what a decline does in the end, and the cycles after that are measured.
+
+(7) and (8) are `--with-demand`. (7): every framework wants tasks, which for the first ten in the
+order of shares are larger than any agent; 1 % of the agents become free, which every second
+framework has refused. (8): all but a hundredth of the frameworks have suppressed offers, and a full
+cycle is compared with that of those few alone.
 """
 
 import argparse
@@ -29,13 +34,16 @@ from fairlead.common.messages import (
     PROTOCOL_VERSION,
     AgentMessage,
     Decline,
+    FrameworkBody,
     FrameworkMessage,
     Hello,
     RegisterAgent,
+    SetDemand,
     Subscribe,
+    Suppress,
 )
-from fairlead.common.resources import Resources
-from fairlead.common.values import AgentInfo, FrameworkInfo, Offer
+from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, Offer, RoleDemand
 from fairlead.master.books import HeldOffer
 from fairlead.master.core import Event, Master
 from fairlead.master.settings import MasterSettings
@@ -44,6 +52,7 @@ GIB = 2**30
 SIZE = Resources.of(cpus=24, mem=4 * GIB, disk=4 * GIB, ports=[(31000, 32000)])
 GROWTH = Resources.of(cpus=1, mem=64 * 2**20)
 FEW = 10
+NOT_FITTING = 10
 DAYS_30 = 30 * 86400.0
 
 
@@ -148,6 +157,43 @@ class World:
         self.cycle()
         assert not books.offers, f"{len(books.offers)} offers were made all the same"
 
+    def step_call(self, framework_id: FrameworkId, call: FrameworkBody) -> None:
+        message = FrameworkMessage(call, CallId("c"))
+        self.step(Received(self._spoken[framework_id], message))
+
+    def want(self) -> None:
+        """Everybody wants tasks as large as an agent; of the first ten no agent could run one."""
+        fitting, too_large = Resources(SIZE.cpus, GIB, GIB), Resources(SIZE.cpus + 1, GIB, GIB)
+        standing = sorted(self.master.books.frameworks)
+        for place, framework_id in enumerate(standing):
+            each = too_large if place < NOT_FITTING else fitting
+            framework = self.master.books.frameworks[framework_id]
+            demand = RoleDemand(framework.info.roles[0], (Demand(each, self.agents),))
+            self.step_call(framework_id, SetDemand((demand,)))
+
+    def fill(self) -> None:
+        """Something else has all agents."""
+        books = self.master.books
+        for agent in books.agents.values():
+            books.hold_stray(agent, "x", SIZE)
+        self.cycle()
+
+    def change(self) -> None:
+        """1 % of the agents are free again; every second framework has refused them."""
+        books, offers = self.master.books, self.master._offers  # noqa: SLF001 - see above
+        agents = self.random.sample(list(books.agents.values()), max(1, self.agents // 100))
+        for place, framework in enumerate(books.frameworks.values()):
+            for agent in agents if place % 2 else ():
+                agent_id, role = agent.info.agent_id, framework.info.roles[0]
+                offer = Offer(OfferId(""), agent_id, framework.framework_id, role, SIZE)
+                offers.refuse(offer, SIZE, DAYS_30)
+        for agent in agents:
+            agent.refused_by.clear()
+            books.hold_stray(agent, "x", EMPTY)
+
+    def pairs_examined(self) -> int:
+        return self.master._offers.standings.drawn  # noqa: SLF001 - see above
+
     def look_everywhere(self) -> None:
         self.master.books.look_everywhere()
 
@@ -206,13 +252,58 @@ def measure(report: Report, options: argparse.Namespace, agents: int, frameworks
     told("peak memory", [peak_gib()], "GiB", known and known.memory)
 
 
+def measure_demand(report: Report, options: argparse.Namespace, agents: int, many: int) -> None:
+    """What (7) asks for."""
+    world = World(agents, many, one_role=options.one_role)
+    world.add_agents()
+    world.fill()
+    world.add_frameworks()
+    world.want()
+    world.cycle()
+    values = []
+    for _ in range(options.runs):
+        world.change()
+        before, offers = world.pairs_examined(), len(world.master.books.offers)
+        values.append(took(world.cycle) * 1000)
+        made = len(world.master.books.offers) - offers
+        report.note(f"{world.pairs_examined() - before:,} pairs examined, {made} offers made")
+        world.give_back(tuple(world.master.books.offers.values()))
+        world.fill()
+    report.add(f"{agents:,} x {many:,} (7) 1 % changed, with demand", "ms", values)
+
+
+def measure_suppressed(report: Report, agents: int, many: int) -> None:
+    """What (8) asks for."""
+    few = max(1, many // 100)
+    for name, number in (("99 % suppressed", many), ("without them", few)):
+        world = World(agents, number, one_role=False)
+        world.add_frameworks()
+        for framework_id in list(world.master.books.frameworks)[few:]:
+            world.step_call(framework_id, Suppress())
+        world.add_agents()
+        values = []
+        for _ in range(3):
+            world.give_back(tuple(world.master.books.offers.values()))
+            values.append(took(world.cycle) * 1000)
+        report.add(f"{agents:,} x {many:,} (8) full cycle, {name}", "ms", values)
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--agents", type=int, nargs="+", default=[1_000])
     parser.add_argument("--frameworks", type=int, nargs="+", default=[200])
     parser.add_argument("--one-role", action="store_true", help="all frameworks in one role")
     parser.add_argument("--without-declines", action="store_true", help="leave out (6)")
+    parser.add_argument("--with-demand", action="store_true", help="(7) and (8) instead")
     options = parser.parse_args()
+    if options.with_demand:
+        report = Report(options.output == "json")
+        for agents in options.agents:
+            for frameworks in options.frameworks:
+                measure_demand(report, options, agents, frameworks)
+                measure_suppressed(report, agents, frameworks)
+        report.end()
+        return
     points = [(a, f) for a in options.agents for f in options.frameworks]
     if len(points) == 1:
         report = Report(options.output == "json")

@@ -34,9 +34,9 @@ from .keep_apart import Presence
 from .lottery import Lot, Lottery
 from .preferences import Preferences, likes
 from .quota import Outlook, is_owed
-from .rules import Case, part, passes, suits
+from .rules import Case, part, passes, refuses, suits
 from .settings import MasterSettings
-from .standings import FIRST, Candidate, Drawn, Standings
+from .standings import FIRST, Candidate, Standings
 from .tree import Place, Tree
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class _Queue:
         """All that were drawn and may have something."""
         self.hungry: list[tuple[Rank, Candidate]] = []
         """Those of them that may get more: a heap."""
-        self._standing: Iterator[Drawn] = iter(())
+        self._standing: Iterator[Candidate] = iter(())
         if run.sees_all:
             for candidate in filter(run.takes_part, run.standings.everybody()):
                 if here.is_kept_for(candidate) or _case_of(run, here, candidate) is not None:
@@ -243,25 +243,27 @@ class _Queue:
         """Whose turn it seems to be, by a rank that may be too low by now."""
         if self._next is not None and not self._run.is_use_for(free):
             self._next = None
-        while self._next is not None:
-            order, place, candidate = self._next
-            if self.hungry and self.hungry[0][0] < ((False, True, order != FIRST), place):
+        amounts = free.vector
+        while (candidate := self._next) is not None:
+            if self.hungry and self.hungry[0][0] < self._standing_of(candidate):
                 break
-            self._draw(candidate, place, free)
+            if candidate.could_use(amounts):
+                self._draw(candidate)
+            self._run.standings.drawn += 1
             self._next = next(self._standing, None)
         return self.hungry[0] if self.hungry else None
 
-    def _draw(self, candidate: Candidate, place: Place, free: Resources) -> None:
-        run, here = self._run, self._here
-        run.standings.drawn += 1
-        if here.is_kept_for(candidate) or not run.takes_part(candidate):
-            return
-        if not candidate.could_use(free) or _has_refused_all(run, here, candidate):
-            return
-        if _case_of(run, here, candidate) is not None:
-            self._seat(candidate, place)
+    def _standing_of(self, candidate: Candidate) -> Rank:
+        return (False, True, candidate.order != FIRST), self._run.standings.place(candidate)
 
-    def _seat(self, candidate: Candidate, place: Place | None = None) -> None:
+    def _draw(self, candidate: Candidate) -> None:
+        run, here = self._run, self._here
+        if _has_refused_all(run, here, candidate) or here.is_kept_for(candidate):
+            return
+        if run.takes_part(candidate) and _case_of(run, here, candidate) is not None:
+            self._seat(candidate)
+
+    def _seat(self, candidate: Candidate) -> None:
         run, here = self._run, self._here
         key = (candidate.framework.framework_id, candidate.role)
         candidate.has_refused = key in here.agent.refused_by
@@ -269,8 +271,7 @@ class _Queue:
         if here.hold is not None and here.hold[0] is candidate:
             _put_first(*here.hold)
         self.seated.append(candidate)
-        as_it_stands = place if not run.tree.here else None
-        heappush(self.hungry, (_rank(run, candidate, here.free, as_it_stands), candidate))
+        heappush(self.hungry, (_rank(run, candidate, here.free), candidate))
 
 
 def _fill(run: _Run, here: _Here) -> list[Candidate]:
@@ -366,10 +367,8 @@ def _has_refused_all(run: _Run, here: _Here, candidate: Candidate) -> bool:
     if (filters := candidate.framework.filters.get(pair)) is None:
         return False
     if (known := here.refused.get(id(filters))) is None:
-        known = here.refused[id(filters)] = any(
-            each.until > run.now and not each.revocable and each.refused.covers(here.free)
-            for each in filters
-        )
+        known = any(refuses(each, run.now, here.free) for each in filters)
+        here.refused[id(filters)] = known
     return known
 
 
@@ -451,14 +450,16 @@ def _next_bit(case: Case, candidate: Candidate, free: Resources, whole: Resource
     return EMPTY
 
 
-def _rank(run: _Run, candidate: Candidate, free: Resources, place: Place | None = None) -> Rank:
-    """Lower comes first; its place, if that is known."""
+def _rank(run: _Run, candidate: Candidate, free: Resources) -> Rank:
+    """Lower comes first."""
     is_owed = _is_owed(run, candidate, free)
     candidate.reasons = candidate.has_refused, not is_owed, not candidate.comes_first
     framework, role = candidate.framework, candidate.role
     if run.settings.sorter == "random":
         return candidate.reasons, run.lottery.lot(framework, role)
-    return candidate.reasons, place or run.tree.place(framework, role, candidate.here)
+    if not run.tree.here and candidate.order >= 0:
+        return candidate.reasons, run.standings.place(candidate)
+    return candidate.reasons, run.tree.place(framework, role, candidate.here)
 
 
 def _is_owed(run: _Run, candidate: Candidate, free: Resources) -> bool:

@@ -38,7 +38,7 @@ class Offers:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._standings = Standings(context.books, context.settings)
+        self.standings = Standings(context.books, context.settings)
         self._dirty_since: float | None = None
         self._broken: list[tuple[Framework, OfferSet]] = []
         """An offer of these was not used."""
@@ -91,7 +91,7 @@ class Offers:
         behind other demand, and before who stated none: then they wait for the next look.
         """
         books, settings, now = self._context.books, self._context.settings, self._context.now
-        chance, standings = self._context.random, self._standings
+        chance, standings = self._context.random, self.standings
         books.name_wanted()
         standings.renew()
         has_gangs = bool(standings.ganging)
@@ -122,7 +122,7 @@ class Offers:
         dirty, wanted = list(books.dirty), [a for a in books.wanted if a not in books.dirty]
         orders = [shuffled(agents, self._context.random) for agents in (dirty, wanted)]
         for order in orders:
-            is_chosen = bool(self._standings.preferring)
+            is_chosen = bool(self.standings.preferring)
             for agent_id in liked_first(books, order) if is_chosen else order:
                 books.dirty.pop(agent_id, None)
                 books.wanted.pop(agent_id, None)

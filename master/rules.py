@@ -13,7 +13,7 @@ from fairlead.common.ids import Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from .books import Agent, Books, Framework
+from .books import Agent, Books, Filter, Framework
 from .constraints import admits
 from .gpu_agents import gpu_agents, is_kept_from
 from .keep_apart import Presence, stranger
@@ -71,6 +71,11 @@ def suits(case: Case, demand: Demand) -> bool:
     )
 
 
+def refuses(known: Filter, now: float, offered: Resources, *, revocable: bool = False) -> bool:
+    """Whether this filter does, so that it is not offered."""
+    return known.until > now and known.revocable is revocable and known.refused.covers(offered)
+
+
 # --- parts
 
 
@@ -117,8 +122,7 @@ def _filter(case: Case, offered: Resources) -> bool:
     """Not what it has just refused."""
     filters = case.framework.filters.get((case.role, case.agent.info.agent_id))
     return not filters or not any(
-        f.until > case.now and f.revocable is case.revocable and f.refused.covers(offered)
-        for f in filters
+        refuses(each, case.now, offered, revocable=case.revocable) for each in filters
     )
 
 

@@ -34,7 +34,8 @@ from .tree import Level, Place, Tree
 FIRST, REST = 0, 1
 """Who believably wants something, and who does not."""
 NO_LEVEL: Level = (0, 0, "")
-Amounts = tuple[int, ...]
+Amounts = tuple[int, int, int, int, int]
+"""A `Resources.vector`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +50,8 @@ class Candidate:
     """What is still open of its demand; None: nothing stated."""
     sizes: tuple[Resources, ...] = ()
     """Of the tasks that it wants."""
+    needs: tuple[Amounts, ...] = ()
+    """The same in numbers."""
     is_believed: bool = True
     level: Level = NO_LEVEL
     """Beside the other frameworks of its role."""
@@ -68,11 +71,14 @@ class Candidate:
     def comes_first(self) -> bool:
         return self.wants is not None and self.is_believed
 
-    def could_use(self, free: Resources) -> bool:
+    def could_use(self, free: Amounts) -> bool:
         """Whether anything that it wants might fit, by amounts."""
-        if self.wants is None:
-            return True
-        return any(free.covers(size) for size in self.sizes)
+        have_cpus, have_mem, have_disk, have_gpus, have_ports = free
+        for cpus, mem, disk, gpus, ports in self.needs:
+            is_enough = cpus <= have_cpus and mem <= have_mem and disk <= have_disk
+            if is_enough and gpus <= have_gpus and ports <= have_ports:
+                return True
+        return self.wants is None
 
 
 @dataclass(slots=True, eq=False)
@@ -88,7 +94,6 @@ class _Node:
 
 
 _Entry = tuple[Level, "_Node | Candidate"]
-Drawn = tuple[int, Place, Candidate]
 
 
 class Standings:
@@ -105,13 +110,13 @@ class Standings:
         self._numbers: dict[FrameworkId, tuple[Framework, int]] = {}
         self._sizes: Counter[Resources] = Counter()
         """How many want tasks of each size."""
-        self._least: Amounts | None = None
+        self._least: Sequence[int] | None = None
         self.stated = 0
         """Candidates who stated demand."""
         self.unstated = 0
-        self._walked: list[Drawn] = []
+        self._walked: list[Candidate] = []
         """From the lowest on, as far as anybody has asked."""
-        self._ahead: Iterator[Drawn] | None = None
+        self._ahead: Iterator[Candidate] | None = None
         self.drawn = 0
         """So often the allocator has looked at one of them; for measurements."""
         self.preferring: dict[FrameworkId, None] = {}
@@ -147,8 +152,17 @@ class Standings:
         listed = (each for each in candidates if each.order >= 0)
         return sorted(listed, key=lambda each: each.number)
 
-    def walk(self) -> Iterator[Drawn]:
-        """From the lowest on, with its order and place; nothing must change meanwhile."""
+    def place(self, candidate: Candidate) -> Place:
+        """Its standing, in whichever order."""
+        levels: list[Level] = [candidate.level]
+        node = self._nodes[candidate.role, True]
+        while node.above is not None:
+            levels.append(node.level)
+            node = node.above
+        return tuple(reversed(levels))
+
+    def walk(self) -> Iterator[Candidate]:
+        """From the lowest on; nothing must change meanwhile."""
         if self._ahead is None:
             self._ahead = self._all()
         yield from self._walked
@@ -156,9 +170,9 @@ class Standings:
             self._walked.append(drawn)
             yield drawn
 
-    def _all(self) -> Iterator[Drawn]:
+    def _all(self) -> Iterator[Candidate]:
         for order in (FIRST, REST):
-            yield from _walk(self._root.orders[order], order, ())
+            yield from _walk(self._root.orders[order], order)
 
     def _forget_walk(self) -> None:
         """Somebody stands elsewhere."""
@@ -261,7 +275,7 @@ class Standings:
         for size in (*candidate.sizes, *sizes):
             if not self._sizes[size]:
                 del self._sizes[size]
-        candidate.sizes = sizes
+        candidate.sizes, candidate.needs = sizes, tuple(size.vector for size in sizes)
         self._least = None
 
     # --- the orders
@@ -352,12 +366,15 @@ def _replace(entries: list[_Entry], level: Level, entry: _Entry) -> None:
         insort(entries, entry)
 
 
-def _walk(entries: Iterable[_Entry], order: int, place: Place) -> Iterator[Drawn]:
-    for level, thing in entries:
-        if isinstance(thing, Candidate):
-            yield order, (*place, level), thing
+def _walk(entries: Iterable[_Entry], order: int) -> Iterator[Candidate]:
+    for _, thing in entries:
+        lowest = thing
+        while isinstance(lowest, _Node) and len(lowest.orders[order]) == 1:
+            lowest = lowest.orders[order][0][1]
+        if isinstance(lowest, Candidate):
+            yield lowest
         else:
-            yield from _walk(thing.orders[order], order, (*place, level))
+            yield from _walk(lowest.orders[order], order)
 
 
 def _wants(books: Books, framework: Framework) -> Iterator[tuple[Role, tuple[Demand, ...] | None]]:
