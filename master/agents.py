@@ -56,6 +56,8 @@ class Agents:
         self._accepts = accepts
         self._frameworks = frameworks
         self._chunks: dict[SessionId, RegisterAgent] = {}
+        self._instances: dict[str, AgentId] = {}
+        """Which id each instance has."""
         self.messages: Mapping[type, Callable[[Agent, Any], None]] = {
             AgentHeartbeat: self._heartbeat,
             TaskUpdated: self._task_updated,
@@ -132,7 +134,11 @@ class Agents:
             self._offers.rescind_agent(agent, "its agent has registered again")
             self._reserving.lost(agent)
         agent.session = session
+        if agent.instance_uuid:
+            self._instances.pop(agent.instance_uuid, None)
         agent.instance_uuid = call.hello.instance_uuid
+        if agent.instance_uuid:
+            self._instances[agent.instance_uuid] = agent.info.agent_id
         agent.attempt = call.hello.attempt
         agent.heard = context.awake
         if agent.state is AgentState.UNREACHABLE:
@@ -169,9 +175,9 @@ class Agents:
         """With its id, a new one if need be; or the one that it was given and never heard of."""
         if call.agent.agent_id:
             return call
-        agents, uuid = self._context.books.agents, call.hello.instance_uuid
-        given = (known for known, agent in agents.items() if uuid and agent.instance_uuid == uuid)
-        agent_id = next(given, None) or AgentId(self._context.new_id("a", agents))
+        agents = self._context.books.agents
+        given = self._instances.get(call.hello.instance_uuid)
+        agent_id = given or AgentId(self._context.new_id("a", agents))
         return replace(call, agent=replace(call.agent, agent_id=agent_id))
 
     def _take_in(self, agent: Agent, call: RegisterAgent) -> None:
