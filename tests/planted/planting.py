@@ -2,7 +2,7 @@
 
 Each is planted in a copy of the tree, and lives are lived there one after another, from several
 base seeds, with the checks of the cores themselves turned off: the auditor alone must notice. Some
-are beyond it; a test of random lives of one core is named instead, and run in the same way.
+are beyond it: a test that stands elsewhere is named instead, and run in the same way.
 """
 
 import os
@@ -133,7 +133,7 @@ def _test(plant: Plant, tree: Path, base: int) -> Verdict:
         output, status, cpu_s = _run(["-m", "pytest", *options, *seeded], tree, CPU_S - spent)
         spent += cpu_s
         if status != 0:
-            is_caught = status == 1 and "AssertionError" in output
+            is_caught = status == 1 and "\nFAILED " in output
             said = f"{test}: fails" if is_caught else output.strip().rpartition("\n")[2]
             return Verdict(plant, base, seed, said, spent)
         seed += 1

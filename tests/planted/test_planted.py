@@ -22,9 +22,9 @@ def laws() -> frozenset[str]:
 
 
 @cache
-def lives_of_one_core() -> frozenset[str]:
-    """Of random lives, by file and name."""
-    files = (ROOT / "tests/unit").rglob("*.py")
+def known_tests() -> frozenset[str]:
+    """By file and name."""
+    files = (*(ROOT / "tests/unit").rglob("*.py"), *(ROOT / "tests/simulation").glob("*.py"))
     found = {path: re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE) for path in files}
     return frozenset(
         f"{p.relative_to(ROOT)}::{name}" for p, names in found.items() for name in names
@@ -35,7 +35,7 @@ def test_there_are_many_and_each_says_what_it_breaks_and_which_law_notices() -> 
     assert len(plants()) >= LEAST
     for plant in plants():
         assert plant.breaks, plant.name
-        known = {plant.laws[0]} & lives_of_one_core() if plant.is_for_a_test else laws()
+        known = {plant.laws[0]} & known_tests() if plant.is_for_a_test else laws()
         assert not {*plant.laws} - known, f"{plant.name}: {plant.laws}"
 
 
