@@ -83,7 +83,8 @@ def test_a_signal_goes_on_to_the_task(fairlead: Command, signum: signal.Signals)
 
 def test_ctrl_c_goes_on_to_the_program(fairlead: Command) -> None:
     """Its child dies of it too, or the shell would not come to its trap."""
-    program = "trap 'echo got int; exit 9' INT; echo ready; sleep 1000; echo not interrupted"
+    child = "sh -c 'echo ready; exec sleep 1000'"  # it is there when it says so
+    program = f"trap 'echo got int; exit 9' INT; {child}; echo not interrupted"
     with fairlead.started("run", "--", "sh", "-c", program) as run:
         assert interrupted(run, signal.SIGINT) == 9
         assert run.stdout is not None
