@@ -75,7 +75,6 @@ def test_m36_tearing_down_twice_is_done_once() -> None:
     assert len(h.actions) == before + 1, "the answer"
 
 
-
 def test_m36_the_answer_names_the_version_that_shows_the_change() -> None:
     h = MasterHarness()
     before = h.master.version
