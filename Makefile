@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/made-from-pyproject
 SEED ?= 1
 # More at once would measure the machine: many tests wait for real processes.
-WORKERS ?= -n logical --maxprocesses 4 --dist loadfile
+WORKERS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help venv demo test test-real test-kernel check fix protos docs sim soak bench
 

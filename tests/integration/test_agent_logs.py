@@ -138,6 +138,7 @@ def test_whatever_a_task_makes_of_its_log_no_reader_hangs_or_gets_out(fairlead_h
         cuts = "for i in 1 2 3 4; do echo a long line; sleep 0.1; : > stdout; done; echo end"
         master.shell("cuts", cuts)
         address = await address_of(master)
+        await master.running("cuts")
         followed = await asyncio.wait_for(agent.log(address, "cuts", follow=True), 30)
         assert followed.endswith(b"end\n")
         for name in replaced:
