@@ -227,8 +227,7 @@ class Agents:
         framework = books.frameworks.get(info.framework_id)
         if framework is None:
             removed = books.removed.get(info.framework_id)
-            framework = Framework(removed or info, is_ended=removed is not None)
-            books.frameworks[info.framework_id] = framework
+            framework = books.enter(Framework(removed or info, is_ended=removed is not None))
             if framework.is_ended:
                 self._frameworks.forget_later(info.framework_id)
             else:

@@ -241,6 +241,8 @@ class Framework:
     away_since: float | None = None
     """In time that we were awake: it could not come back while we stood still."""
     is_ended: bool = False
+    number: int = 0
+    """In the order in which frameworks came."""
     suppressed: dict[Role, None] = field(default_factory=dict)
     wishes: dict[Role, RoleWish] = field(default_factory=dict)
     demands: dict[Role, list[Demand]] = field(default_factory=dict)
@@ -326,6 +328,16 @@ class Books:
     def scale(self) -> Scale:
         """What shares are measured by."""
         return Scale(self.capacity, self.excluded)
+
+    came: int = 0
+    """Frameworks, so far."""
+
+    def enter(self, framework: Framework) -> Framework:
+        """It is known from now on."""
+        self.came += 1
+        framework.number = self.came
+        self.frameworks[framework.framework_id] = framework
+        return framework
 
     # --- quantities, always changed in pairs
 

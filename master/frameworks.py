@@ -37,6 +37,8 @@ from .books import Framework
 from .context import Context
 from .descriptions import bad_framework
 from .gang_accepts import GangAccepts
+from .gang_holds import end_gang_hold
+from .holds import end_waits
 from .keep_apart import offers_in_breach
 from .offers import Offers
 from .revoked import notices
@@ -159,7 +161,7 @@ class Frameworks:
                     return known  # it was given an id, and never heard of it
             new_id = self._context.new_id("f", books.frameworks, books.removed)
             info = replace(info, framework_id=FrameworkId(new_id))
-        return books.frameworks.setdefault(info.framework_id, Framework(info))
+        return books.frameworks.get(info.framework_id) or books.enter(Framework(info))
 
     def _attach(self, session: SessionId, framework: Framework, call: Subscribe) -> None:
         context = self._context
@@ -341,6 +343,8 @@ class Frameworks:
         self._offers.void(framework)
         framework.is_ended = True
         framework.away_since = None
+        end_waits(context.books, framework)
+        end_gang_hold(context.books, framework)
         for agent in context.books.agents.values():
             context.to_agent(agent, ShutdownFramework(framework_id))
         context.books.touch_framework(framework_id)

@@ -125,7 +125,6 @@ class GangAccepts:
                 return
             program = self._accepts.program(framework, call, helds)
             if (wrong := program.run(call.operations) or _bad(program, names)) is not None:
-                self._accepts.tell_bad(program)
                 self._refuse(framework, key, wrong, call)
                 return
             programs.append(program)

@@ -12,7 +12,7 @@ from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from .books import Framework
+from .books import Books, Framework
 from .context import Context
 from .demands import fitting
 from .gang_books import GangHold
@@ -64,8 +64,7 @@ class GangHolds:
             return
         if key in gangs:
             self._waits[key] = _Wait(now, self._waits[key].tries + 1)
-        books.gang_hold = None
-        books.wanted.update(hold.agents)
+        release(books, hold)
 
     def _begin_hold(self, gangs: dict[Key, Framework]) -> None:
         context, after_s = self._context, self._context.settings.hold_after_s
@@ -102,3 +101,16 @@ class GangHolds:
 def _count(case: Case, demand: Demand, resources: Resources) -> int:
     allowed = part(case, resources) if suits(case, demand) else EMPTY
     return fitting(allowed, demand.each, demand.count)[0]
+
+
+def end_gang_hold(books: Books, framework: Framework) -> None:
+    """It has ended."""
+    hold = books.gang_hold
+    if hold is not None and hold.framework_id == framework.framework_id:
+        release(books, hold)
+
+
+def release(books: Books, hold: GangHold) -> None:
+    """What was kept is for all again."""
+    books.gang_hold = None
+    books.wanted.update(hold.agents)

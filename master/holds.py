@@ -119,6 +119,12 @@ def served(books: Books, framework: Framework, role: Role, resources: Resources)
             end_wait(books, framework, want)
 
 
+def end_waits(books: Books, framework: Framework) -> None:
+    """It has ended."""
+    for want in tuple(framework.waits):
+        end_wait(books, framework, want)
+
+
 def end_wait(books: Books, framework: Framework, want: Want) -> None:
     """It is wanted no more, or was offered."""
     release(books, framework.waits.pop(want))

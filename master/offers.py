@@ -266,15 +266,21 @@ class Offers:
 
     def forget_filters(self, framework: Framework, roles: Iterable[Role]) -> None:
         wanted = dict.fromkeys(roles)
-        framework.filters = {
-            pair: filters for pair, filters in framework.filters.items() if pair[0] not in wanted
-        }
+        for pair in [pair for pair in framework.filters if pair[0] in wanted]:
+            self._forget_pair(framework, pair)
 
     def forget_refusals_of(self, agent_id: AgentId) -> None:
         """The agent is another than the one that was refused."""
         for framework in self._context.books.frameworks.values():
             for role in framework.info.roles:
-                framework.filters.pop((role, agent_id), None)
+                self._forget_pair(framework, (role, agent_id))
+
+    def _forget_pair(self, framework: Framework, pair: tuple[Role, AgentId]) -> None:
+        role, agent_id = pair
+        for known in framework.filters.pop(pair, ()):
+            _forget_end(framework, known.until, pair)
+        if (agent := self._context.books.agents.get(agent_id)) is not None:
+            agent.refused_by.pop((framework.framework_id, role), None)
 
     # --- timers
 

@@ -107,7 +107,6 @@ class Standings:
         self._root = _Node(Role(""), is_own=False, above=None)
         self._nodes: dict[tuple[Role, bool], _Node] = {}
         self._of: dict[FrameworkId, dict[Role, Candidate]] = {}
-        self._numbers: dict[FrameworkId, tuple[Framework, int]] = {}
         self._sizes: Counter[Resources] = Counter()
         """How many want tasks of each size."""
         self._least: Sequence[int] | None = None
@@ -206,13 +205,11 @@ class Standings:
             is_believed = framework.refusals < self._settings.fair_refusals
             for role, wants in _wants(self._books, framework):
                 candidate = before.get(role)
-                number = self._number(framework, role)
+                number = framework.number, framework.info.roles.index(role)
                 if candidate is None or candidate.framework is not framework:
                     candidate = Candidate(framework, role, number)
                 candidate.number, now[role] = number, candidate
                 self._settle(candidate, wants, is_believed=is_believed)
-        else:
-            self._numbers.pop(framework_id, None)
         for role, candidate in before.items():
             if now.get(role) is not candidate:
                 self._settle(candidate, (), is_believed=False)
@@ -225,17 +222,6 @@ class Standings:
                 known[framework_id] = None
             else:
                 known.pop(framework_id, None)
-
-    def _number(self, framework: Framework, role: Role) -> tuple[int, int]:
-        known, number = self._numbers.get(framework.framework_id, (None, 0))
-        if known is not framework:
-            everybody = enumerate(self._books.frameworks.values())
-            self._numbers = {each.framework_id: (each, place) for place, each in everybody}
-            for of_one in self._of.values():
-                for each in of_one.values():
-                    each.number = self._number(each.framework, each.role)
-            number = self._numbers[framework.framework_id][1]
-        return number, framework.info.roles.index(role)
 
     def _settle(
         self, candidate: Candidate, wants: tuple[Demand, ...] | None, *, is_believed: bool

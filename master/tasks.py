@@ -33,6 +33,8 @@ from .context import Context
 from .program import Program
 
 NO_UUID = UpdateUuid("")
+MOST_GRACE_S = 300.0
+"""For an end that the master orders itself, whatever the task asks for."""
 """Of statuses that need no acknowledgement."""
 
 
@@ -247,7 +249,9 @@ class Tasks:
         task = framework.tasks.get(kill.task_id)
         if task is None:
             if self._may_return(kill.agent_id):
-                framework.early_kills[kill.task_id] = kill
+                earlier = framework.early_kills.get(kill.task_id)
+                if earlier is None or _grace_of(kill) <= _grace_of(earlier):
+                    framework.early_kills[kill.task_id] = kill
                 return Code.OK, "will be killed if an agent that is away brings it"
             return Code.NOT_FOUND, f"no task {kill.task_id!r} is known of this framework"
         if task.is_terminal:
@@ -260,9 +264,12 @@ class Tasks:
         return Code.OK, ""
 
     def end(self, task: Task, reason: Reason, message: str) -> None:
-        """The master's own order, with the grace that the task itself asks for."""
-        if not task.is_terminal and task.kill_grace_s is None:
-            task.kill_grace_s = task.launch.task.kill_grace_s
+        """The master's own order, with the grace that the task itself asks for, within bounds: it
+        may not keep for a year what is to be somebody else's.
+        """
+        grace_s = min(task.launch.task.kill_grace_s, MOST_GRACE_S)
+        if not task.is_terminal and (task.kill_grace_s is None or grace_s < task.kill_grace_s):
+            task.kill_grace_s = grace_s
             task.kill_reason, task.kill_message = reason, message
             self.send_kill(task)
 
@@ -368,6 +375,11 @@ def _follow_size(task: Task, latest: TaskStatus, resources: Resources) -> None:
     info = task.launch.task
     if latest.state is TaskState.RUNNING and resources and resources != info.resources:
         task.launch = replace(task.launch, task=replace(info, resources=resources))
+
+
+def _grace_of(kill: Kill) -> float:
+    """Unsaid, it is the task's own, which is not known yet: behind whatever was said."""
+    return float("inf") if kill.grace_s is None else kill.grace_s
 
 
 def _ref(status: TaskStatus) -> TaskRef:

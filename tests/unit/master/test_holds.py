@@ -6,6 +6,7 @@ import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import Role
+from fairlead.common.messages import Teardown
 from fairlead.common.operators import SetWeight
 from fairlead.common.values import (
     AllOf,
@@ -263,3 +264,15 @@ def test_m28_who_never_answers_keeps_nobody_waiting_beyond_the_timeout() -> None
         h.advance(1.0)
         assert h.now - began <= h.settings.offer_timeout_s + 1
     print(f"beside one that never answers it waited {h.now - began:.0f} s")  # noqa: T201 - a figure for whoever asks with -rP
+
+
+def test_m28_nothing_is_kept_for_who_has_ended() -> None:
+    h = MasterHarness(SETTINGS)
+    a = h.agent(cpus=4, mem="4GiB")
+    f = h.framework(role="small", demands=[demand(4)])
+    f.launch(*(task(f"t{n}") for n in range(4)))
+    large = h.framework(role="large", demands=[demand(1, cpus=4)])
+    h.advance(HOLD_S * 1.5)
+    assert held(h) == [a.id]
+    large.call(Teardown())
+    assert held(h) == []
