@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 
 import numpy as np
 from measure import Report, arguments, repeat
@@ -26,9 +26,9 @@ STEP_US = 20.0
 SWITCH_MS = 50.0
 SHARE = 2.0
 SLICE_S = 60.0
-BARE_ROUNDS = 100
-BARE_STEPS = 1000
-REAL_STEPS = 300  # some 12 s, so that progress is told several times
+BARE_STEPS = 100_000
+REAL_STEPS = 1000  # some 20 s: wherever the disk is slow, progress is told every ten
+SOME_STEPS = 200
 REAL_STEP_S = 0.02
 SHORT_STEP_S = 0.001
 WEIGHTS = 250_000  # and as many of momentum: 4 MB
@@ -36,29 +36,57 @@ SWITCHES = 20
 DEADLINE_S = 60.0
 
 
-def next_us(iterator: Iterator[int], count: int, step_s: float) -> float:
-    """Of what is to be done between two steps."""
-    if step_s:
-        time.sleep(step_s)
-    began = time.perf_counter()
-    for _ in range(count):
-        next(iterator)
-    return (time.perf_counter() - began) / count * 1e6
-
-
-def hook_us(rounds: int, count: int, step_s: float) -> float:
-    """More than without it."""
+def hooked(count: int, directory: str) -> Iterable[int]:
+    os.environ["FAIRLEAD_JOB_DIR"] = directory
     state = {"weights": np.zeros(WEIGHTS), "speed": np.zeros(WEIGHTS)}
+    return steps(range(count), state=state)
+
+
+def idle_us() -> float:
+    """Of the hook in a step of no length, more than without it."""
     with tempfile.TemporaryDirectory() as directory:
-        os.environ["FAIRLEAD_JOB_DIR"] = directory
-        batches = range(rounds * count + 1)
-        with_hook, without = iter(steps(batches, state=state)), iter(batches)
-        next(with_hook)  # it looks for a checkpoint
-        took, bare = (
-            fmean(next_us(each, count, step_s) for _ in range(rounds))
-            for each in (with_hook, without)
-        )
-    return took - bare
+        return loop_us(hooked(BARE_STEPS, directory)) - loop_us(range(BARE_STEPS))
+
+
+def loop_us(batches: Iterable[int]) -> float:
+    iterator = iter(batches)
+    next(iterator)  # it looks for a checkpoint
+    began = time.perf_counter()
+    for _ in iterator:
+        pass
+    return (time.perf_counter() - began) / BARE_STEPS * 1e6
+
+
+def real_us() -> float:
+    """The same in a real step, with its part in telling progress. Medians of both, for a program
+    that has slept is at times woken late, and that is nobody's cost.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        silent, telling = between_us(hooked(REAL_STEPS, directory), directory)
+        bare, _ = between_us(range(SOME_STEPS), directory)
+    assert telling, f"in {REAL_STEPS} steps of {REAL_STEP_S:g} s progress was not told once"
+    return median(silent) - median(bare) + median(telling) * len(telling) / REAL_STEPS
+
+
+def between_us(batches: Iterable[int], directory: str) -> tuple[list[float], list[float]]:
+    """What passes between two real steps, each: progress was not told there, and was."""
+    silent, telling = list[float](), list[float]()
+    iterator, told = iter(batches), 0
+    next(iterator)
+    while True:
+        time.sleep(REAL_STEP_S)
+        before = told
+        began = time.perf_counter()
+        if next(iterator, None) is None:
+            return silent, telling
+        took_us = (time.perf_counter() - began) * 1e6
+        told = last_told(directory)
+        (silent if before in (0, told) else telling).append(took_us)
+
+
+def last_told(directory: str) -> int:
+    path = Path(directory, "progress.json")
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def switch_ms() -> list[float]:
@@ -111,9 +139,9 @@ def main() -> None:
     options = arguments(__doc__).parse_args()
     report = Report(options.output == "json")
     asked = f"≤ {STEP_US:g}"
-    idle = repeat(lambda: hook_us(BARE_ROUNDS, BARE_STEPS, 0), options.runs)
+    idle = repeat(idle_us, options.runs)
     report.add("the hook, per step of no length", "µs", idle, asked)
-    real = repeat(lambda: hook_us(REAL_STEPS, 1, REAL_STEP_S), options.runs)
+    real = repeat(real_us, options.runs)
     report.add(f"the hook, per step of {REAL_STEP_S * 1000:g} ms", "µs", real, asked)
     switches = [took for _ in range(options.runs) for took in switch_ms()]
     report.add("a switch: rest and go on, 4 MB of state", "ms", switches, f"≤ {SWITCH_MS:g}")

@@ -102,7 +102,7 @@ def _pending(context: Context, task: Task) -> Iterator[str]:
 
 
 def _unknown(context: Context, frameworks: list[Framework], task_id: TaskId) -> Iterator[str]:
-    yield f"no task {task_id} is known: it was not launched yet, or it ended and was forgotten"
+    yield f"nothing named {task_id} is known: as a task it was not launched yet, or is forgotten"
     if any(task_id in framework.early_kills for framework in frameworks):
         yield "  if it lives, it is ended as soon as its agent is back"
     agents = context.books.agents.values()

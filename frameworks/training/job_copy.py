@@ -29,7 +29,7 @@ LOOK_S = 0.5
 """How often progress is told; less often where the disk is slow:"""
 LOOK_SHARE = 1 / 3000
 """of the time, at most, goes to telling it,"""
-LATEST_LOOK_S = 3.0
+LATEST_LOOK_S = 10.0
 """but so often it is told anyway."""
 POLL_S = 0.003
 """How often a program at rest looks whether it may go on."""
