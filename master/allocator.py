@@ -18,7 +18,7 @@ more than its share.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field, replace
+from dataclasses import field
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING
 
@@ -27,14 +27,23 @@ from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
+from .bits import (
+    could_hold,
+    could_serve,
+    count_of,
+    is_due,
+    most_of,
+    next_bit,
+    put_first,
+    would_like,
+)
 from .books import Agent, Books, Framework, anonymous
-from .demands import BITS, fitting
 from .gang_books import GangHold, OfferSet
 from .keep_apart import Presence
 from .lottery import Lot, Lottery
-from .preferences import Preferences, likes
-from .quota import Outlook, is_owed
-from .rules import Case, part, passes, refuses, suits
+from .preferences import Preferences
+from .quota import Outlook
+from .rules import Case, part, passes, refuses
 from .settings import MasterSettings
 from .standings import FIRST, Candidate, Standings
 from .tree import Place, Tree
@@ -85,7 +94,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.tree = self.standings.tree
         has_some = bool(self.standings.preferring)
-        self.preferences = Preferences(self.books, _could_serve) if has_some else None
+        self.preferences = Preferences(self.books, could_serve) if has_some else None
 
     def takes_part(self, candidate: Candidate) -> bool:
         return candidate.wants is not None or not self.stated_only
@@ -182,12 +191,8 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> list[tuple[Candidate
 
 def _grant(agent: Agent, candidate: Candidate) -> Grant:
     fits_demand = candidate.wants is not None
-    units = _count(candidate.wants) - _count(candidate.served)
+    units = count_of(candidate.wants) - count_of(candidate.served)
     return Grant(agent, candidate.framework, candidate.role, candidate.here, fits_demand, units)
-
-
-def _count(wants: Iterable[Demand] | None) -> int:
-    return sum([demand.count for demand in wants]) if wants else 0
 
 
 def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
@@ -269,7 +274,7 @@ class _Queue:
         candidate.has_refused = key in here.agent.refused_by
         candidate.here, candidate.served = EMPTY, candidate.wants
         if here.hold is not None and here.hold[0] is candidate:
-            _put_first(*here.hold)
+            put_first(*here.hold)
         self.seated.append(candidate)
         heappush(self.hungry, (_rank(run, candidate, here.free), candidate))
 
@@ -298,11 +303,11 @@ def _fill(run: _Run, here: _Here) -> list[Candidate]:
         if hold is not None and candidate is hold[0]:
             if not part(case, free).contains(hold[1].each):
                 # Kept from others: of its own room it may use what it likes.
-                while bit := _next_bit(case, candidate, free, here.free):
+                while bit := next_bit(case, candidate, free, here.free):
                     free = _give(run, candidate, free, bit)
                 break
             hold = None
-        bit = _next_bit(case, candidate, free, here.free)
+        bit = next_bit(case, candidate, free, here.free)
         if not bit and candidate in rivals:
             rivals.remove(candidate)
             continue
@@ -327,16 +332,10 @@ def _rivals(run: _Run, here: _Here, willing: list[Candidate]) -> list[Candidate]
     """Those who prefer this agent, if it cannot hold all that they want of it."""
     if run.settings.sorter == "random" or not run.standings.preferring:
         return []
-    rivals = [candidate for candidate in willing if _likes(candidate, here.agent)]
+    rivals = [candidate for candidate in willing if would_like(candidate, here.agent)]
     cases = [(_case(run, here, candidate), candidate) for candidate in rivals]
-    wanted = total(anonymous(_most(case, each, part(case, here.free))) for case, each in cases)
+    wanted = total(anonymous(most_of(case, each, part(case, here.free))) for case, each in cases)
     return [] if here.free.covers(wanted) else rivals
-
-
-def _likes(candidate: Candidate, agent: Agent) -> bool:
-    framework, role = candidate.framework, candidate.role
-    wants = (None,) if candidate.wants is None else candidate.wants
-    return any(likes(framework, role, demand, agent) for demand in wants)
 
 
 def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
@@ -344,21 +343,6 @@ def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
     run.lottery.draw()
     peers = [each for each in rivals if each.reasons == first.reasons]
     return min(peers, key=lambda each: run.lottery.lot(each.framework, each.role))
-
-
-def could_hold(case: Case, demand: Demand) -> bool:
-    """Whether this agent, were it empty, could serve one of it."""
-    whole, each = case.agent.info.resources, demand.each
-    is_large = whole.contains(each) and suits(case, demand)
-    return is_large and part(case, whole).contains(each) and passes(case, each)
-
-
-def _put_first(candidate: Candidate, demand: Demand) -> None:
-    """Its other demands must not take the room that is kept for this one."""
-    if all(each is not demand for each in candidate.wants or ()):
-        return  # a gang, which is served elsewhere
-    others = [each for each in candidate.wants or () if each is not demand]
-    candidate.served = (demand, *others)
 
 
 def _has_refused_all(run: _Run, here: _Here, candidate: Candidate) -> bool:
@@ -376,7 +360,7 @@ def _case_of(run: _Run, here: _Here, candidate: Candidate) -> Case | None:
     """None: if nobody else came it could have nothing there, or would refuse it."""
     if candidate not in here.cases:
         case = _new_case(run, candidate, here.agent)
-        most = _most(case, candidate, part(case, here.free))
+        most = most_of(case, candidate, part(case, here.free))
         is_willing = bool(most) and passes(case, most)
         case.pending, case.coming = run.tree.here, run.present
         here.cases[candidate] = case if is_willing else None
@@ -405,54 +389,9 @@ def _new_case(run: _Run, candidate: Candidate, agent: Agent) -> Case:
     )
 
 
-def _could_serve(case: Case, demand: Demand | None, agent: Agent) -> bool:
-    """Whether another agent than that of the case, as it is now, has something for it."""
-    own_id = case.framework.framework_id
-    if case.books.holds.get(agent.info.agent_id, (own_id, None))[0] != own_id:
-        return False
-    case = replace(case, agent=agent, pending={}, coming=(), preferences=None)
-    allowed = part(case, agent.free)
-    if demand is not None:
-        allowed = fitting(allowed, demand.each, demand.count)[1] if suits(case, demand) else EMPTY
-    return bool(allowed) and passes(case, allowed)
-
-
-def _most(case: Case, candidate: Candidate, free: Resources) -> Resources:
-    """The largest offer that this agent could make to this candidate if nobody else came."""
-    if candidate.wants is None:
-        return free
-    most = EMPTY
-    for demand in candidate.wants:
-        if suits(case, demand):
-            _, units = fitting(free, demand.each, demand.count)
-            free, most = free - units, most + units
-    return most
-
-
-def _next_bit(case: Case, candidate: Candidate, free: Resources, whole: Resources) -> Resources:
-    """One unit of its demand, or a few if they are crumbs; all there is if it stated none."""
-    free = part(case, free)
-    if candidate.served is None:
-        return free
-    for index, demand in enumerate(candidate.served):
-        if suits(case, demand):
-            in_all, _ = fitting(whole, demand.each, demand.count)
-            count, bit = fitting(free, demand.each, max(1, in_all // BITS))
-            if count:
-                left = demand.count - count
-                rest = (replace(demand, count=left),) if left else ()
-                candidate.served = (
-                    *candidate.served[:index],
-                    *rest,
-                    *candidate.served[index + 1 :],
-                )
-                return bit
-    return EMPTY
-
-
 def _rank(run: _Run, candidate: Candidate, free: Resources) -> Rank:
     """Lower comes first."""
-    is_owed = _is_owed(run, candidate, free)
+    is_owed = is_due(run.books, run.tree, run.outlook, candidate, free)
     candidate.reasons = candidate.has_refused, not is_owed, not candidate.comes_first
     framework, role = candidate.framework, candidate.role
     if run.settings.sorter == "random":
@@ -460,16 +399,3 @@ def _rank(run: _Run, candidate: Candidate, free: Resources) -> Rank:
     if not run.tree.here and candidate.order >= 0:
         return candidate.reasons, run.standings.place(candidate)
     return candidate.reasons, run.tree.place(framework, role, candidate.here)
-
-
-def _is_owed(run: _Run, candidate: Candidate, free: Resources) -> bool:
-    """Its role is below a guarantee of something that it would take here."""
-    if run.outlook is None or not candidate.is_believed:
-        return False
-    wants = candidate.served
-    wanted = (
-        free
-        if wants is None
-        else total(demand.each for demand in wants if free.covers(demand.each))
-    )
-    return is_owed(run.books, run.tree.here, candidate.role, wanted, run.outlook)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import Resources
 
-from .allocator import could_hold
+from .bits import could_hold
 from .books import Books, Framework, Wait, Want, anonymous
 from .context import Context
 from .demands import open_demand

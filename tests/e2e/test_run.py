@@ -252,7 +252,7 @@ def test_m35_why_a_command_waits(fairlead: Command) -> None:
     assert fairlead.json("explain", "commands")["agents"] == {"in use": 2}
     assert "of framework commands" in fairlead.ok("explain", filler[0])
     said = fairlead.ok("explain", waiting)
-    assert said.startswith(f"no task {waiting} is known")
+    assert said.startswith(f"nothing named {waiting} is known")
     assert "wants 1 task of 4 cpus" in said
     fairlead.ok("tasks", "kill", waiting, *filler)
     for task_id in filler:

@@ -1,53 +1,45 @@
 """The plain allocator, for comparison: all candidates, anew, on each agent.
 
 What `fairlead.master.allocator` gives out must be the same, grant by grant, whatever it leaves out.
+What one framework may have of one agent (`bits`) both ask alike.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field, replace
+from dataclasses import field
 from heapq import heapify, heappop, heapreplace
 from typing import TYPE_CHECKING
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import AgentId, Role
+from fairlead.common.ids import AgentId
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
-from fairlead.master.allocator import Grant, could_hold
-from fairlead.master.books import Agent, Books, Framework, anonymous
-from fairlead.master.demands import BITS, fitting, open_demand
+from fairlead.master.allocator import Grant
+from fairlead.master.bits import (
+    could_hold,
+    could_serve,
+    count_of,
+    is_due,
+    most_of,
+    next_bit,
+    put_first,
+    would_like,
+)
+from fairlead.master.books import Agent, Books, anonymous
+from fairlead.master.demands import open_demand
 from fairlead.master.keep_apart import Presence
 from fairlead.master.lottery import Lot, Lottery
-from fairlead.master.preferences import Preferences, likes
-from fairlead.master.quota import Outlook, is_owed
-from fairlead.master.rules import Case, part, passes, suits
+from fairlead.master.preferences import Preferences
+from fairlead.master.quota import Outlook
+from fairlead.master.rules import Case, part, passes
 from fairlead.master.settings import MasterSettings
+from fairlead.master.standings import Candidate
 from fairlead.master.tree import Place, Tree
 
 if TYPE_CHECKING:
     from random import Random
 
-
-@dataclass(slots=True, eq=False)
-class _Candidate:
-    """A framework in one role, as it stands while an allocation runs."""
-
-    framework: Framework
-    role: Role
-    wants: tuple[Demand, ...] | None
-    """What is still open of its demand; None: nothing stated."""
-    is_believed: bool
-    has_refused: bool = False
-    """Of what is free on the agent at hand."""
-    reasons: tuple[bool, ...] = ()
-    """Why it comes before others, whatever their shares."""
-    here: Resources = EMPTY
-    """In this run, on the agent at hand."""
-    served: tuple[Demand, ...] | None = None
-    """`wants` without what it got here."""
-
-    @property
-    def comes_first(self) -> bool:
-        return self.wants is not None and self.is_believed
+NOWHERE = (0, 0)
+"""Its place in the standings, which nobody asks for."""
 
 
 @dataclass(slots=True)
@@ -59,7 +51,7 @@ class _Run:
     now: float
     tree: Tree
     lottery: Lottery
-    candidates: list[_Candidate]
+    candidates: list[Candidate]
     outlook: Outlook | None
     """None: there are no quotas."""
     memo: dict[object, bool] = field(default_factory=dict)
@@ -69,7 +61,7 @@ class _Run:
     preferences: Preferences = field(init=False)
 
     def __post_init__(self) -> None:
-        self.preferences = Preferences(self.books, _could_serve)
+        self.preferences = Preferences(self.books, could_serve)
 
 
 def allocate_plainly(
@@ -104,7 +96,7 @@ def allocate_plainly(
                     run.outlook.booked(grant.resources)
 
 
-def _candidates(books: Books, settings: MasterSettings) -> Iterator[_Candidate]:
+def _candidates(books: Books, settings: MasterSettings) -> Iterator[Candidate]:
     for framework in books.frameworks.values():
         if framework.session is None or framework.is_ended:
             continue
@@ -113,9 +105,9 @@ def _candidates(books: Books, settings: MasterSettings) -> Iterator[_Candidate]:
             if role in framework.suppressed:
                 continue
             if role not in framework.demands:
-                yield _Candidate(framework, role, None, believed)
+                yield Candidate(framework, role, NOWHERE, None, is_believed=believed)
             elif wants := open_demand(books, framework, role):
-                yield _Candidate(framework, role, wants, believed)
+                yield Candidate(framework, role, NOWHERE, wants, is_believed=believed)
 
 
 def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
@@ -138,7 +130,7 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
     for candidate in willing:
         if here := candidate.here:
             fits_demand = candidate.wants is not None
-            units = _count(candidate.wants) - _count(candidate.served)
+            units = count_of(candidate.wants) - count_of(candidate.served)
             candidate.wants, candidate.here = candidate.served, EMPTY
             yield Grant(agent, candidate.framework, candidate.role, here, fits_demand, units)
     run.tree.take_back()
@@ -146,11 +138,7 @@ def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
     run.candidates = [c for c in run.candidates if c.wants is None or c.wants]
 
 
-def _count(wants: Iterable[Demand] | None) -> int:
-    return sum(demand.count for demand in wants or ())
-
-
-_Hold = tuple[_Candidate, Demand]
+_Hold = tuple[Candidate, Demand]
 """What is free is kept for that one, until this fits."""
 
 
@@ -163,7 +151,7 @@ def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
             if (candidate.framework.framework_id, candidate.role) == wanted:
                 return candidate, never
         framework = run.books.frameworks[gang.framework_id]
-        return _Candidate(framework, gang.role, (never,), is_believed=True), never
+        return Candidate(framework, gang.role, NOWHERE, (never,)), never
     framework_id, want = run.books.holds.get(agent.info.agent_id, (None, None))
     if want is None:
         return None
@@ -177,7 +165,7 @@ def _hold_on(run: _Run, agent: Agent) -> _Hold | None:
 
 
 def _fill(
-    run: _Run, willing: list[_Candidate], agent: Agent, free: Resources, hold: _Hold | None
+    run: _Run, willing: list[Candidate], agent: Agent, free: Resources, hold: _Hold | None
 ) -> None:
     """Bit by bit to whoever is furthest below its share, until nobody fits; or until it is the turn
     of one for whom what is left is kept.
@@ -192,7 +180,7 @@ def _fill(
         candidate.has_refused = key in agent.refused_by
         candidate.here, candidate.served = EMPTY, candidate.wants
     if hold is not None:
-        _put_first(*hold)
+        put_first(*hold)
     run.lottery.draw()
     rivals = _rivals(run, willing, agent, free)
     hungry = [(_rank(run, candidate, free), candidate) for candidate in willing]
@@ -208,11 +196,11 @@ def _fill(
         if hold is not None and candidate is hold[0]:
             if not part(case, free).contains(hold[1].each):
                 # Kept from others: of its own room it may use what it likes.
-                while bit := _next_bit(case, candidate, free, whole):
+                while bit := next_bit(case, candidate, free, whole):
                     free = _give(run, candidate, free, bit)
                 return
             hold = None
-        bit = _next_bit(case, candidate, free, whole)
+        bit = next_bit(case, candidate, free, whole)
         if not bit and candidate in rivals:
             rivals.remove(candidate)
             continue
@@ -222,7 +210,7 @@ def _fill(
         free = _give(run, candidate, free, bit)
 
 
-def _give(run: _Run, candidate: _Candidate, free: Resources, bit: Resources) -> Resources:
+def _give(run: _Run, candidate: Candidate, free: Resources, bit: Resources) -> Resources:
     """What is left."""
     candidate.here += bit
     run.tree.give(candidate.role, bit)
@@ -230,46 +218,30 @@ def _give(run: _Run, candidate: _Candidate, free: Resources, bit: Resources) -> 
     return free - bit
 
 
-def _rivals(
-    run: _Run, willing: list[_Candidate], agent: Agent, free: Resources
-) -> list[_Candidate]:
+def _rivals(run: _Run, willing: list[Candidate], agent: Agent, free: Resources) -> list[Candidate]:
     """Those who prefer this agent, if it cannot hold all that they want of it."""
     if run.settings.sorter == "random":
         return []
-    rivals = [candidate for candidate in willing if _likes(candidate, agent)]
+    rivals = [candidate for candidate in willing if would_like(candidate, agent)]
     cases = [(_case(run, candidate, agent), candidate) for candidate in rivals]
-    wanted = total(anonymous(_most(case, each, part(case, free))) for case, each in cases)
+    wanted = total(anonymous(most_of(case, each, part(case, free))) for case, each in cases)
     return [] if free.covers(wanted) else rivals
 
 
-def _likes(candidate: _Candidate, agent: Agent) -> bool:
-    framework, role = candidate.framework, candidate.role
-    wants = (None,) if candidate.wants is None else candidate.wants
-    return any(likes(framework, role, demand, agent) for demand in wants)
-
-
-def _drawn(run: _Run, rivals: list[_Candidate], first: _Candidate) -> _Candidate:
+def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
     """Whose turn it is instead: of those who would have it before others for the same reason."""
     run.lottery.draw()
     peers = [each for each in rivals if each.reasons == first.reasons]
     return min(peers, key=lambda each: run.lottery.lot(each.framework, each.role))
 
 
-def _put_first(candidate: _Candidate, demand: Demand) -> None:
-    """Its other demands must not take the room that is kept for this one."""
-    if all(each is not demand for each in candidate.wants or ()):
-        return  # a gang, which is served elsewhere
-    others = [each for each in candidate.wants or () if each is not demand]
-    candidate.served = (demand, *others)
-
-
-def _may_have(run: _Run, candidate: _Candidate, agent: Agent, free: Resources) -> bool:
+def _may_have(run: _Run, candidate: Candidate, agent: Agent, free: Resources) -> bool:
     case = _case(run, candidate, agent)
-    most = _most(case, candidate, part(case, free))
+    most = most_of(case, candidate, part(case, free))
     return bool(most) and passes(case, most)
 
 
-def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
+def _case(run: _Run, candidate: Candidate, agent: Agent) -> Case:
     framework, role = candidate.framework, candidate.role
     return Case(
         run.books,
@@ -286,73 +258,15 @@ def _case(run: _Run, candidate: _Candidate, agent: Agent) -> Case:
     )
 
 
-def _could_serve(case: Case, demand: Demand | None, agent: Agent) -> bool:
-    """Whether another agent than that of the case, as it is now, has something for it."""
-    own_id = case.framework.framework_id
-    if case.books.holds.get(agent.info.agent_id, (own_id, None))[0] != own_id:
-        return False
-    case = replace(case, agent=agent, pending={}, coming=(), preferences=None)
-    allowed = part(case, agent.free)
-    if demand is not None:
-        allowed = fitting(allowed, demand.each, demand.count)[1] if suits(case, demand) else EMPTY
-    return bool(allowed) and passes(case, allowed)
-
-
-def _most(case: Case, candidate: _Candidate, free: Resources) -> Resources:
-    """The largest offer that this agent could make to this candidate if nobody else came."""
-    if candidate.wants is None:
-        return free
-    most = EMPTY
-    for demand in candidate.wants:
-        if suits(case, demand):
-            _, units = fitting(free, demand.each, demand.count)
-            free, most = free - units, most + units
-    return most
-
-
-def _next_bit(case: Case, candidate: _Candidate, free: Resources, whole: Resources) -> Resources:
-    """One unit of its demand, or a few if they are crumbs; all there is if it stated none."""
-    free = part(case, free)
-    if candidate.served is None:
-        return free
-    for index, demand in enumerate(candidate.served):
-        if suits(case, demand):
-            in_all, _ = fitting(whole, demand.each, demand.count)
-            count, bit = fitting(free, demand.each, max(1, in_all // BITS))
-            if count:
-                left = demand.count - count
-                rest = (replace(demand, count=left),) if left else ()
-                candidate.served = (
-                    *candidate.served[:index],
-                    *rest,
-                    *candidate.served[index + 1 :],
-                )
-                return bit
-    return EMPTY
-
-
 Reasons = tuple[bool, bool, bool]
 Rank = tuple[Reasons, Place | Lot]
 
 
-def _rank(run: _Run, candidate: _Candidate, free: Resources) -> Rank:
+def _rank(run: _Run, candidate: Candidate, free: Resources) -> Rank:
     """Lower comes first."""
-    is_owed = _is_owed(run, candidate, free)
+    is_owed = is_due(run.books, run.tree, run.outlook, candidate, free)
     candidate.reasons = candidate.has_refused, not is_owed, not candidate.comes_first
     framework, role = candidate.framework, candidate.role
     if run.settings.sorter == "random":
         return candidate.reasons, run.lottery.lot(framework, role)
     return candidate.reasons, run.tree.place(framework, role, candidate.here)
-
-
-def _is_owed(run: _Run, candidate: _Candidate, free: Resources) -> bool:
-    """Its role is below a guarantee of something that it would take here."""
-    if run.outlook is None or not candidate.is_believed:
-        return False
-    wants = candidate.served
-    wanted = (
-        free
-        if wants is None
-        else total(demand.each for demand in wants if free.covers(demand.each))
-    )
-    return is_owed(run.books, run.tree.here, candidate.role, wanted, run.outlook)

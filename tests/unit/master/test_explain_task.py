@@ -71,7 +71,7 @@ def test_m35_a_task_that_nobody_launched() -> None:
     h, _, f = launched()
     f.wants(demand(3, cpus=8))
     text = answer(h, "t2")
-    assert text.startswith("no task t2 is known")
+    assert text.startswith("nothing named t2 is known")
     assert f"framework mine ({f.id}) wants 3 tasks of 8 cpus, 1 GiB mem" in text
     assert "fairlead explain FRAMEWORK" in text
 
