@@ -24,14 +24,14 @@ from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY
 from fairlead.common.values import AgentInfo, FrameworkInfo, Reason, TaskState
 
-from .accepts import Accepts
+from .accepting.accepts import Accepts
+from .allocation.constraints import attributes_of
+from .allocation.reservations import encroached
 from .books import Agent, Framework, RunningAccept
-from .constraints import attributes_of
 from .context import Context
 from .descriptions import bad_registration, bad_reservations, bad_update
 from .frameworks import Frameworks
 from .offers import Offers
-from .reservations import encroached
 from .reserving import Reserving
 from .tasks import Tasks
 

@@ -38,9 +38,9 @@ from fairlead.common.values import (
     Usage,
 )
 
+from .allocation.shares import Scale
 from .gang_books import GangHold, GangIndex, OfferSet
-from .revoked import Revocation
-from .shares import Scale
+from .revoking.revocations import Revocation
 
 
 @dataclass(slots=True)

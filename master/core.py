@@ -17,20 +17,20 @@ from fairlead.common.operators import AgentState, OperatorCall, SetQuota, SetWei
 from fairlead.common.values import AgentInfo, FrameworkInfo
 
 from . import proof
-from .accepts import Accepts
+from .accepting.accepts import Accepts
+from .accepting.gang_accepts import GangAccepts
+from .accepting.gangs import Gangs
 from .agents import Agents
+from .allocation.gang_holds import GangHolds
+from .allocation.holds import Holds
 from .books import Agent, Books, Framework
 from .context import Context
 from .frameworks import Frameworks
-from .gang_accepts import GangAccepts
-from .gang_holds import GangHolds
-from .gangs import Gangs
-from .holds import Holds
 from .offer_log import OfferLog
 from .offers import Offers
 from .operators import Operators
 from .reserving import Reserving
-from .revoking import Revoking
+from .revoking.notices import Revoking
 from .settings import MasterSettings
 from .tasks import Tasks
 

@@ -32,16 +32,16 @@ from fairlead.common.messages import (
 from fairlead.common.operators import OfferEventKind
 from fairlead.common.roles import bad_role
 
-from .accepts import DONE, Accepts, Answer
+from .accepting.accepts import DONE, Accepts, Answer
+from .accepting.gang_accepts import GangAccepts
+from .allocation.gang_holds import end_gang_hold
+from .allocation.holds import end_waits
+from .allocation.keep_apart import offers_in_breach
 from .books import Framework
 from .context import Context
 from .descriptions import bad_framework
-from .gang_accepts import GangAccepts
-from .gang_holds import end_gang_hold
-from .holds import end_waits
-from .keep_apart import offers_in_breach
 from .offers import Offers
-from .revoked import notices
+from .revoking.revocations import notices
 from .tasks import Tasks
 from .wants import bad_demands, bad_wishes, is_more, open_part, strange_role
 

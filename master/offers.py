@@ -10,19 +10,20 @@ from fairlead.common.operators import OfferEventKind
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand, Offer
 
-from . import revocable, revoked
-from .allocator import Grant, allocate
+from .allocation import lent
+from .allocation.allocator import Grant, allocate
+from .allocation.constraints import attributes_of
+from .allocation.demands import open_demand
+from .allocation.gang_offers import gang_grants, is_room_for_any
+from .allocation.holds import served
+from .allocation.preferences import liked_first
+from .allocation.quota import to_rescind
+from .allocation.reservations import reserved_part
+from .allocation.standings import Standings
 from .books import Agent, Filter, Framework, HeldOffer, Pair, RunningAccept
-from .constraints import attributes_of
 from .context import Context
-from .demands import open_demand
 from .gang_books import OfferSet
-from .gang_offers import gang_grants, is_room_for_any
-from .holds import served
-from .preferences import liked_first
-from .quota import to_rescind
-from .reservations import reserved_part
-from .standings import Standings
+from .revoking import revocations
 
 if TYPE_CHECKING:
     from random import Random
@@ -81,9 +82,9 @@ class Offers:
         """Offer what is held there and not used, by the word of its agent."""
         context = self._context
         loans = [held for held in agent.offers.values() if held.offer.revocable]
-        if loans and revocable.lent(agent) > agent.revocable.cpus:
+        if loans and lent.cpus_lent(agent) > agent.revocable.cpus:
             self.rescind(loans, "who holds it uses it again")
-        for grant in revocable.grants(context.books, context.settings, context.now, agent):
+        for grant in lent.grants(context.books, context.settings, context.now, agent):
             context.to_framework(grant.framework, OffersMade((self._make(grant),)))
 
     def _grants(self) -> Iterator[list[Grant]]:
@@ -149,7 +150,7 @@ class Offers:
         allocations = grant.framework.allocations
         allocations[grant.role] = allocations.get(grant.role, 0) + 1
         until = context.awake + timeout_s
-        revoked.offered(context.books, offer)
+        revocations.offered(context.books, offer)
         served(context.books, grant.framework, grant.role, grant.resources)
         context.books.add_offer(
             HeldOffer(offer, until, grant.fits_demand, grant.units, grant.together)

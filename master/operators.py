@@ -20,12 +20,12 @@ from fairlead.common.operators import (
 )
 from fairlead.common.roles import bad_role
 
-from .accepts import DONE, Answer
+from .accepting.accepts import DONE, Answer
+from .allocation.quota import bad_quota, impossible
 from .context import Context
-from .explain import Explanation, explain_framework
-from .explain_task import explain_task
+from .explaining.explain import Explanation, explain_framework
+from .explaining.explain_task import explain_task
 from .frameworks import Frameworks
-from .quota import bad_quota, impossible
 from .reserving import Reserving
 from .tasks import Tasks
 

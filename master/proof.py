@@ -11,10 +11,10 @@ from fairlead.common.operators import AgentState
 from fairlead.common.resources import Resources, total
 from fairlead.common.roles import is_below, lineage
 
+from .allocation.lent import CAPABILITY
+from .allocation.quota import to_rescind
+from .allocation.reservations import encroached
 from .books import Agent, Books, Framework, HeldOffer, RunningAccept, Task, own_part
-from .quota import to_rescind
-from .reservations import encroached
-from .revocable import CAPABILITY
 
 Sessions = Mapping[SessionId, Agent | Framework | None]
 Amounts = tuple[int, ...]

@@ -15,10 +15,10 @@ from fairlead.common.resources import EMPTY, MILLIS, Resources, total
 from fairlead.common.roles import bad_role, is_below
 from fairlead.common.values import Reservation
 
+from .allocation.reservations import WHOLE, encroached, reserved_on, settle, too_many, used_on
 from .books import Agent, Change
 from .context import Context
 from .offers import Offers
-from .reservations import WHOLE, encroached, reserved_on, settle, too_many, used_on
 
 ANSWER_S = 5.0
 """So long an operator waits for an agent; it waits twice as long for a master."""

@@ -28,9 +28,9 @@ from fairlead.common.values import (
     TaskStatus,
 )
 
+from .accepting.program import Program
 from .books import Agent, Framework, Task
 from .context import Context
-from .program import Program
 
 NO_UUID = UpdateUuid("")
 MOST_GRACE_S = 300.0

@@ -8,9 +8,9 @@ from fairlead.common.resources import EMPTY, total
 from fairlead.common.roles import is_below, lineage
 from fairlead.common.values import Command, Offer, RoleDemand
 
+from .allocation.reservations import reserved_for
+from .allocation.shares import grains
 from .books import Books, anonymous
-from .reservations import reserved_for
-from .shares import grains
 
 SHOWN = 200
 """So much of a command is shown, in words and characters; its environment is nobody's business."""

@@ -8,9 +8,9 @@ from fairlead.common.messages import Code
 from fairlead.common.resources import Resources
 from fairlead.common.values import Constraints, Demand, FrameworkInfo, RoleDemand, RoleWish
 
-from .accepts import Answer
+from .accepting.accepts import Answer
+from .allocation.constraints import MAX_PATTERNS, bad_constraints, patterns_of
 from .books import Framework
-from .constraints import MAX_PATTERNS, bad_constraints, patterns_of
 
 MAX_DEMANDS = 1000
 """Per role; each may stand for any number of tasks."""

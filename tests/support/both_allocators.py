@@ -9,10 +9,10 @@ from unittest.mock import patch
 from tests.support.plain_allocator import allocate_plainly
 
 from fairlead.common.ids import AgentId
-from fairlead.master.allocator import Grant, allocate
+from fairlead.master.allocation.allocator import Grant, allocate
+from fairlead.master.allocation.standings import Standings
 from fairlead.master.books import Books
 from fairlead.master.settings import MasterSettings
-from fairlead.master.standings import Standings
 
 
 class Both:

@@ -1,6 +1,6 @@
 """The plain allocator, for comparison: all candidates, anew, on each agent.
 
-What `fairlead.master.allocator` gives out must be the same, grant by grant, whatever it leaves out.
+What `allocator` gives out must be the same, grant by grant, whatever it leaves out.
 What one framework may have of one agent (`bits`) both ask alike.
 """
 
@@ -13,8 +13,8 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
-from fairlead.master.allocator import Grant
-from fairlead.master.bits import (
+from fairlead.master.allocation.allocator import Grant
+from fairlead.master.allocation.bits import (
     could_hold,
     could_serve,
     count_of,
@@ -24,16 +24,16 @@ from fairlead.master.bits import (
     put_first,
     would_like,
 )
+from fairlead.master.allocation.demands import open_demand
+from fairlead.master.allocation.keep_apart import Presence
+from fairlead.master.allocation.lottery import Lot, Lottery
+from fairlead.master.allocation.preferences import Preferences
+from fairlead.master.allocation.quota import Outlook
+from fairlead.master.allocation.rules import Case, part, passes
+from fairlead.master.allocation.standings import Candidate
+from fairlead.master.allocation.tree import Place, Tree
 from fairlead.master.books import Agent, Books, anonymous
-from fairlead.master.demands import open_demand
-from fairlead.master.keep_apart import Presence
-from fairlead.master.lottery import Lot, Lottery
-from fairlead.master.preferences import Preferences
-from fairlead.master.quota import Outlook
-from fairlead.master.rules import Case, part, passes
 from fairlead.master.settings import MasterSettings
-from fairlead.master.standings import Candidate
-from fairlead.master.tree import Place, Tree
 
 if TYPE_CHECKING:
     from random import Random

@@ -1,0 +1,1 @@
+"""Answers to "why do I get nothing?", from the rules that said no."""

@@ -1,0 +1,99 @@
+"""The books as they would be if some tasks had ended and others held what those gave up.
+
+For `losers`, whose questions the rules of the allocation answer: they look at the books, so the
+books themselves are changed and put back, in one step that nobody interrupts. Nothing is touched
+that operators or the allocation would have to look at again.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from fairlead.common.ids import Role
+from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.roles import lineage
+
+from ..books import Agent, Books, Task, anonymous
+from .fair import Standing, path
+from .revocations import Claim, living
+
+Undo = tuple[object, str, object]
+"""A thing, a name in it, and what was there: None for a key that was not."""
+
+
+class Imagined:
+    """A context; on leaving it all is as it was."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.standing = Standing.of(books)
+        self._undo: list[Undo] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._back(0)
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """What is imagined in here is forgotten behind it."""
+        mark = len(self._undo)
+        try:
+            yield
+        finally:
+            self._back(mark)
+
+    def revoked(self) -> None:
+        """As if all that is being taken back were with whom it is for."""
+        for revocation in self.books.revocations.values():
+            if revocation.claim[0] in self.books.frameworks:
+                agent = self.books.agents[revocation.agent_id]
+                self.take(living(self.books, revocation))
+                self.give(revocation.claim, agent, revocation.resources)
+
+    def take(self, tasks: Iterable[Task]) -> None:
+        """They have ended."""
+        for task in tasks:
+            agent = self.books.agents[task.agent_id]
+            self._hold(agent, (task.framework_id, task.role), task.held, EMPTY)
+            rest = {key: other for key, other in agent.tasks.items() if other is not task}
+            self._undo.append((agent, "tasks", agent.tasks))
+            agent.tasks = rest
+
+    def give(self, claim: Claim, agent: Agent, units: Resources) -> None:
+        """It holds them there."""
+        self._hold(agent, claim, EMPTY, units)
+
+    def _hold(self, agent: Agent, claim: Claim, was: Resources, now: Resources) -> None:
+        self._undo.append((agent, "used", agent.used))
+        agent.used = agent.used.without(was) + now
+        framework, (_, role) = self.books.frameworks[claim[0]], claim
+        was, now = anonymous(was), anonymous(now)
+        self._shift(framework.held, role, was, now)
+        for above in lineage(role):
+            self._shift(self.books.held, above, was, now)
+        for node in path(claim):
+            self._shift(self.standing.held, node, was, now)
+
+    def _shift(
+        self, sums: dict[Role, Resources], key: Role, was: Resources, now: Resources
+    ) -> None:
+        self._undo.append((sums, key, sums.get(key)))
+        sums[key] = sums.get(key, EMPTY).without(was) + now
+
+    def _back(self, mark: int) -> None:
+        while len(self._undo) > mark:
+            thing, name, was = self._undo.pop()
+            if not isinstance(thing, dict):
+                setattr(thing, name, was)
+            elif was is None:
+                del thing[name]
+            else:
+                thing[name] = was

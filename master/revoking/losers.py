@@ -1,0 +1,156 @@
+"""Who is owed something, and who may be taken from: the rules of revocation. `takings` plans by
+them, `notices` carries it out; all is a pure function of the books.
+
+A framework in a role is a **loser** while its demand is open and believed, and it holds less than
+its fair share (`fair`), or its role less than is guaranteed to it. It is given one unit of its
+demand at a time, whoever is furthest below its share first, each on the agent where that costs
+least; what it costs are tasks of **takers**.
+
+Who may be taken from: nobody loses what is guaranteed to its role. For a guarantee, everybody else
+may. For a fair share, whoever in the end stands no lower than the loser: at the level of the tree
+where the two part, the taker without its task must not be below the loser with its unit. One that
+has stated no demand may fall below, if it stood higher before: it never asks to have anything back,
+and it is offered all that is left over. So the lowest of two shares grows with each revocation, as
+with each offer, and while nobody wants anything else there is a last one: nothing is taken back and
+forth. Whoever holds all that there is with a single task keeps it: it could not start again.
+
+Worked example: 8 cpus, A holds 8 with tasks of one, B holds none and wants 3, C holds none and
+wants nothing. B's fair share is 3, A's is 5. A holds 8 > 5; with 7, 6, 5 it is not below B with 1,
+2, 3: three of its tasks. Had B wanted all 8, it would get 4: with 3 A would stand below B with 5.
+
+What costs least: what is beyond the fair share of its taker comes first, then what takers above
+theirs hold, then the rest; among these revocable tasks, the lowest priority, the youngest. Agents
+are compared in the same way, and then by the share that is lost.
+"""
+
+from collections.abc import Mapping
+
+from fairlead.common.resources import EMPTY, NAMES, Resources
+from fairlead.common.roles import lineage
+from fairlead.common.values import Demand
+
+from ..allocation.demands import fitting, open_demand
+from ..allocation.quota import is_owed
+from ..books import Agent, Books, Task, anonymous
+from ..settings import MasterSettings
+from .fair import fair_shares, path
+from .imagined import Imagined
+from .revocations import Claim
+
+Wants = Mapping[Claim, tuple[Demand, ...]]
+Shares = Mapping[Claim, Resources]
+
+
+def open_wants(books: Books, settings: MasterSettings) -> dict[Claim, tuple[Demand, ...]]:
+    """Demand that is believed and not offered yet. Gangs revoke nothing: a place for one member
+    would serve nobody.
+    """
+    wants = {}
+    for framework in books.frameworks.values():
+        is_there = framework.session is not None and not framework.is_ended
+        if not is_there or framework.refusals >= settings.fair_refusals:
+            continue
+        for role in framework.info.roles:
+            if role in framework.suppressed or not framework.demands.get(role):
+                continue
+            if demands := open_demand(books, framework, role):
+                wants[framework.framework_id, role] = demands
+    return wants
+
+
+def shares_of(books: Books, wants: Wants) -> dict[Claim, Resources]:
+    """The fair share of everybody who holds or wants anything."""
+    useful: dict[Claim, Resources] = {
+        (framework.framework_id, role): held
+        for framework in books.frameworks.values()
+        for role, held in framework.held.items()
+    }
+    for claim, demands in wants.items():
+        for demand in demands:
+            _, units = fitting(books.capacity, anonymous(demand.each), demand.count)
+            useful[claim] = useful.get(claim, EMPTY) + units
+    return fair_shares(books, useful)
+
+
+# --- who is owed something
+
+
+def losers(books: Books, wants: Wants, shares: Shares) -> list[Claim]:
+    """With open demand, and below their guarantee or fair share."""
+    with Imagined(books) as world:
+        world.revoked()
+        return [claim for claim in wants if is_loser(world, shares, claim, wants[claim])]
+
+
+def is_loser(world: Imagined, shares: Shares, claim: Claim, demands: tuple[Demand, ...]) -> bool:
+    """Whether it should have more, and has a use for it."""
+    is_below = world.standing.beyond(claim, shares.get(claim, EMPTY)) < 0
+    return bool(demands) and (is_below or is_guaranteed(world, claim, demands))
+
+
+def is_guaranteed(world: Imagined, claim: Claim, demands: tuple[Demand, ...]) -> bool:
+    """Whether some of what it wants is guaranteed to its role, and not had yet."""
+    return any(is_owed(world.books, {}, claim[1], demand.each) for demand in demands)
+
+
+# --- who may be taken from
+
+
+def takeable(agent: Agent) -> list[Task]:
+    """What could be taken of an agent, the cheapest first: revocable tasks, then the lowest
+    priority, then the youngest. What an accept is under way with is let alone meanwhile.
+    """
+    accepts = agent.accepts.values()
+    busy = {(accept.framework_id, name): None for accept in accepts for name in accept.task_ids}
+    tasks = [task for key, task in agent.tasks.items() if task.held and key not in busy]
+    tasks.reverse()
+    tasks.sort(key=cheapness)
+    return tasks
+
+
+def cheapness(task: Task) -> tuple[bool, int]:
+    """Lower is cheaper, among tasks with the youngest first."""
+    info = task.launch.task
+    return not info.revocable, info.priority
+
+
+def owner(task: Task) -> Claim:
+    """In whose name it runs."""
+    return task.framework_id, task.role
+
+
+def may_take(world: Imagined, claim: Claim, each: Resources, task: Task) -> bool:
+    """Whether this task may end so that the claim gets a unit of its demand."""
+    if task.framework_id == claim[0] or _is_kept(world, claim, task):
+        return False
+    if is_owed(world.books, {}, claim[1], each) and not _share_a_guarantee(world, claim, task):
+        return True
+    standing = world.standing
+    ours, theirs = next(
+        nodes for nodes in zip(path(claim), path(owner(task)), strict=False) if len(set(nodes)) > 1
+    )
+    after = standing.level(ours, gets=each)
+    if task.role in world.books.frameworks[task.framework_id].demands:
+        return standing.level(theirs, loses=task.held) >= after
+    return standing.level(theirs) > after
+
+
+def _is_kept(world: Imagined, claim: Claim, task: Task) -> bool:
+    """Whether the task is part of what is guaranteed to a role that would lose it."""
+    books = world.books
+    for role in lineage(task.role):
+        if role in lineage(claim[1]) or (quota := books.quotas.get(role)) is None:
+            continue
+        held = books.held.get(role, EMPTY).vector
+        for name, holds, loses in zip(NAMES, held, task.held.vector, strict=False):
+            if loses and holds - loses < quota.guarantees.get(name, 0):
+                return True
+    return False
+
+
+def _share_a_guarantee(world: Imagined, claim: Claim, task: Task) -> bool:
+    """Then one has what the other has not, and nothing is gained for their role."""
+    return any(
+        role in lineage(task.role) and (quota := world.books.quotas.get(role)) and quota.guarantees
+        for role in lineage(claim[1])
+    )

@@ -1,0 +1,94 @@
+"""What is being taken back, as the books carry it: nobody but whom it is for may have it meanwhile.
+
+`notices` makes revocations and ends them; the allocation (`rules`) holds back what they are about.
+"""
+
+from typing import TYPE_CHECKING
+
+from fairlead.common.dataclass import dataclass
+from fairlead.common.ids import AgentId, FrameworkId, Role
+from fairlead.common.messages import Revoke
+from fairlead.common.resources import Resources, total
+from fairlead.common.values import Offer, TaskRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..allocation.rules import Case
+    from ..books import Books, Task
+
+Claim = tuple[FrameworkId, Role]
+"""A framework in one of its roles."""
+
+
+@dataclass(slots=True)
+class Revocation:
+    """On one agent, for one framework in one role."""
+
+    revocation_id: str
+    agent_id: AgentId
+    claim: Claim
+    each: Resources
+    units: list[Resources]
+    """What it has not been offered yet, devices named."""
+    tasks: tuple[tuple[FrameworkId, TaskRef], ...]
+    """That their frameworks were told of."""
+    until: float
+    """The deadline, in time that we were awake."""
+    is_over: bool = False
+    """The deadline has passed."""
+
+    @property
+    def resources(self) -> Resources:
+        """What must be free there."""
+        return total(self.units)
+
+
+def held_back(case: "Case", free: Resources) -> Resources:
+    """What is not being taken back for somebody else."""
+    for revocation in case.books.revocations.values():
+        is_here = revocation.agent_id == case.agent.info.agent_id
+        if is_here and revocation.claim != (case.framework.framework_id, case.role):
+            free = free.without(revocation.resources)
+    return free
+
+
+def offered(books: "Books", offer: Offer) -> None:
+    """Whom it was for has got some of it; what happens to an offer is its own affair."""
+    for revocation in tuple(books.revocations.values()):
+        claim = offer.framework_id, offer.role
+        if (revocation.agent_id, revocation.claim) == (offer.agent_id, claim):
+            room = offer.resources
+            while revocation.units and (unit := room.pick(revocation.each)) is not None:
+                room -= unit
+                revocation.units.pop()
+            if not revocation.units:
+                drop(books, revocation)
+
+
+def drop(books: "Books", revocation: Revocation) -> None:
+    """It holds nothing back any more."""
+    del books.revocations[revocation.revocation_id]
+    books.dirty[revocation.agent_id] = None
+
+
+def living(books: "Books", revocation: Revocation) -> "list[Task]":
+    """Those of its tasks that still hold something."""
+    tasks = []
+    for framework_id, ref in revocation.tasks:
+        framework = books.frameworks.get(framework_id)
+        task = framework.tasks.get(ref.task_id) if framework is not None else None
+        if task is not None and task.held and task.ref == ref:
+            tasks.append(task)
+    return tasks
+
+
+def notices(
+    books: "Books", revocation: Revocation, awake: float
+) -> "Iterator[tuple[FrameworkId, Revoke]]":
+    """What each taker is told of it: which of its tasks are to end, and what is lacking there."""
+    tasks = [] if revocation.is_over else living(books, revocation)
+    for framework_id in dict.fromkeys(task.framework_id for task in tasks):
+        refs = tuple(task.ref for task in tasks if task.framework_id == framework_id)
+        lacking = revocation.resources.without(books.agents[revocation.agent_id].free)
+        yield framework_id, Revoke(refs, lacking, max(0.0, revocation.until - awake))
