@@ -44,8 +44,8 @@ from fairlead.common.messages import (
 )
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, Offer, RoleDemand
-from fairlead.master.books import HeldOffer
 from fairlead.master.core import Event, Master
+from fairlead.master.entries import HeldOffer
 from fairlead.master.settings import MasterSettings
 
 GIB = 2**30

@@ -27,9 +27,9 @@ from fairlead.common.values import AgentInfo, FrameworkInfo, Reason, TaskState
 from .accepting.accepts import Accepts
 from .allocation.constraints import attributes_of
 from .allocation.reservations import encroached
-from .books import Agent, Framework, RunningAccept
 from .context import Context
 from .descriptions import bad_registration, bad_reservations, bad_update
+from .entries import Agent, Framework, RunningAccept
 from .frameworks import Frameworks
 from .offers import Offers
 from .reserving import Reserving

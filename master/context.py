@@ -19,7 +19,8 @@ from fairlead.common.messages import (
 from fairlead.common.operators import OfferEventKind
 from fairlead.common.values import Offer
 
-from .books import Agent, Books, Framework
+from .books import Books
+from .entries import Agent, Framework
 from .offer_log import OfferLog
 from .settings import MasterSettings
 

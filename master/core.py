@@ -23,8 +23,9 @@ from .accepting.gangs import Gangs
 from .agents import Agents
 from .allocation.gang_holds import GangHolds
 from .allocation.holds import Holds
-from .books import Agent, Books, Framework
+from .books import Books
 from .context import Context
+from .entries import Agent, Framework
 from .frameworks import Frameworks
 from .offer_log import OfferLog
 from .offers import Offers

@@ -37,9 +37,9 @@ from .accepting.gang_accepts import GangAccepts
 from .allocation.gang_holds import end_gang_hold
 from .allocation.holds import end_waits
 from .allocation.keep_apart import offers_in_breach
-from .books import Framework
 from .context import Context
 from .descriptions import bad_framework
+from .entries import Framework
 from .offers import Offers
 from .revoking.revocations import notices
 from .tasks import Tasks

@@ -12,7 +12,7 @@ from fairlead.common.ids import AgentId, FrameworkId, Role, TaskId
 from fairlead.common.values import Demand
 
 if TYPE_CHECKING:
-    from .books import Task
+    from .entries import Task
 
 GangKey = tuple[FrameworkId, str]
 """Whose, and its id."""

@@ -20,8 +20,8 @@ from .allocation.preferences import liked_first
 from .allocation.quota import to_rescind
 from .allocation.reservations import reserved_part
 from .allocation.standings import Standings
-from .books import Agent, Filter, Framework, HeldOffer, Pair, RunningAccept
 from .context import Context
+from .entries import Agent, Filter, Framework, HeldOffer, Pair, RunningAccept
 from .gang_books import OfferSet
 from .revoking import revocations
 

@@ -14,7 +14,8 @@ from fairlead.common.roles import is_below, lineage
 from .allocation.lent import CAPABILITY
 from .allocation.quota import to_rescind
 from .allocation.reservations import encroached
-from .books import Agent, Books, Framework, HeldOffer, RunningAccept, Task, own_part
+from .books import Books, own_part
+from .entries import Agent, Framework, HeldOffer, RunningAccept, Task
 
 Sessions = Mapping[SessionId, Agent | Framework | None]
 Amounts = tuple[int, ...]

@@ -16,8 +16,8 @@ from fairlead.common.roles import bad_role, is_below
 from fairlead.common.values import Reservation
 
 from .allocation.reservations import WHOLE, encroached, reserved_on, settle, too_many, used_on
-from .books import Agent, Change
 from .context import Context
+from .entries import Agent, Change
 from .offers import Offers
 
 ANSWER_S = 5.0

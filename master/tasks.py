@@ -29,8 +29,8 @@ from fairlead.common.values import (
 )
 
 from .accepting.program import Program
-from .books import Agent, Framework, Task
 from .context import Context
+from .entries import Agent, Framework, Task
 
 NO_UUID = UpdateUuid("")
 MOST_GRACE_S = 300.0

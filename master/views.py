@@ -10,7 +10,8 @@ from fairlead.common.values import Command, Offer, RoleDemand
 
 from .allocation.reservations import reserved_for
 from .allocation.shares import grains
-from .books import Books, anonymous
+from .books import Books
+from .entries import anonymous
 
 SHOWN = 200
 """So much of a command is shown, in words and characters; its environment is nobody's business."""

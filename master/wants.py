@@ -10,7 +10,7 @@ from fairlead.common.values import Constraints, Demand, FrameworkInfo, RoleDeman
 
 from .accepting.accepts import Answer
 from .allocation.constraints import MAX_PATTERNS, bad_constraints, patterns_of
-from .books import Framework
+from .entries import Framework
 
 MAX_DEMANDS = 1000
 """Per role; each may stand for any number of tasks."""

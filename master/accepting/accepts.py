@@ -14,8 +14,8 @@ from fairlead.common.operators import AgentState, OfferEventKind
 from fairlead.common.resources import EMPTY, total
 from fairlead.common.values import Reason, TaskRef, TaskState
 
-from ..books import Agent, Framework, HeldOffer, RunningAccept
 from ..context import Context
+from ..entries import Agent, Framework, HeldOffer, RunningAccept
 from ..offers import Offers
 from ..tasks import Tasks
 from .program import Program, plan_of

@@ -14,8 +14,8 @@ from fairlead.common.launches import launches_in
 from fairlead.common.messages import Accept, CallResult, Code
 from fairlead.common.values import Gang, Launch, LaunchGroup
 
-from ..books import Framework, HeldOffer
 from ..context import Context
+from ..entries import Framework, HeldOffer
 from ..gang_books import GangKey
 from .accepts import DONE, Accepts, Answer, Wrong, wrong_offers
 from .program import Program

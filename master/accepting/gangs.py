@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from fairlead.common.values import Reason, TaskState
 
-from ..books import Framework, Task
 from ..context import Context
+from ..entries import Framework, Task
 from ..gang_books import Gang, GangKey
 from ..tasks import Tasks
 

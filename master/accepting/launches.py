@@ -4,7 +4,7 @@ from fairlead.common.sizes import MAX_TASK_BYTES, task_bytes
 from fairlead.common.values import AgentInfo, Launch, TaskInfo, bad_priority
 
 from ..allocation import lent
-from ..books import Framework
+from ..entries import Framework
 
 DOCKER = "docker"
 """The attribute of an agent that runs Docker tasks; its value is then "true"."""

@@ -28,7 +28,7 @@ from fairlead.common.values import (
 )
 
 from ..allocation.lent import as_borrower
-from ..books import Agent, Framework, Task
+from ..entries import Agent, Framework, Task
 from .bindings import reserve, unreserve
 from .launches import trouble_of
 

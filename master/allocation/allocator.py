@@ -27,7 +27,8 @@ from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
-from ..books import Agent, Books, Framework, anonymous
+from ..books import Books
+from ..entries import Agent, Framework, anonymous
 from ..gang_books import GangHold, OfferSet
 from ..settings import MasterSettings
 from .bits import (

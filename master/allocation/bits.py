@@ -9,7 +9,8 @@ from dataclasses import replace
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
-from ..books import Agent, Books
+from ..books import Books
+from ..entries import Agent
 from .demands import BITS, fitting
 from .preferences import likes
 from .quota import Outlook, is_owed

@@ -9,7 +9,8 @@ from fairlead.common.ids import Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from ..books import Books, Framework
+from ..books import Books
+from ..entries import Framework
 from .constraints import admits
 
 BITS = 256

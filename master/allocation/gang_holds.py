@@ -12,8 +12,9 @@ from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from ..books import Books, Framework
+from ..books import Books
 from ..context import Context
+from ..entries import Framework
 from ..gang_books import GangHold
 from .demands import fitting
 from .gang_offers import waiting

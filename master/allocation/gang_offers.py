@@ -12,7 +12,8 @@ from fairlead.common.ids import FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from ..books import Agent, Books, Framework, anonymous
+from ..books import Books
+from ..entries import Agent, Framework, anonymous
 from ..gang_books import OfferSet
 from ..settings import MasterSettings
 from .allocator import Grant
@@ -116,7 +117,7 @@ def waiting(
 ) -> Iterator[Waiting]:
     """Gangs that are wanted, and not offered."""
     for framework in books.frameworks.values():
-        if framework.session is None or framework.is_ended:
+        if not framework.is_present:
             continue
         if believed_only and framework.refusals >= settings.fair_refusals:
             continue
@@ -129,7 +130,7 @@ def waiting(
 def _others(books: Books, settings: MasterSettings, tree: Tree) -> Iterator[Rank]:
     """Of those that are served bit by bit."""
     for framework in books.frameworks.values():
-        if framework.session is None or framework.is_ended:
+        if not framework.is_present:
             continue
         for role in framework.info.roles:
             if role in framework.suppressed or role not in framework.demands:

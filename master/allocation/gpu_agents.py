@@ -12,7 +12,7 @@ from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 from fairlead.common.values import Constraints, Demand
 
-from ..books import Framework
+from ..entries import Framework
 from .constraints import admits
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import Resources
 
-from ..books import Books, Framework, Wait, Want, anonymous
+from ..books import Books
 from ..context import Context
+from ..entries import Framework, Wait, Want, anonymous
 from .bits import could_hold
 from .demands import open_demand
 from .rules import Case, part
@@ -68,7 +69,7 @@ class Holds:
     def _wanted(self, framework: Framework) -> Iterator[Want]:
         """What it waits for, if it is to be believed."""
         is_believed = framework.refusals < self._context.settings.fair_refusals
-        if framework.session is None or framework.is_ended or not is_believed:
+        if not framework.is_present or not is_believed:
             return
         for role in framework.info.roles:
             if role in framework.demands and role not in framework.suppressed:

@@ -11,7 +11,8 @@ from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.roles import lineage
 from fairlead.common.values import TaskState
 
-from ..books import Agent, Books, Framework, HeldOffer, Task
+from ..books import Books
+from ..entries import Agent, Framework, HeldOffer, Task
 
 Presence = tuple[FrameworkId, Role]
 """A framework in one role, on an agent."""

@@ -12,7 +12,8 @@ from dataclasses import replace
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import TaskInfo
 
-from ..books import Agent, Books, Framework
+from ..books import Books
+from ..entries import Agent, Framework
 from ..settings import MasterSettings
 from .allocator import Grant
 from .demands import fitting, open_demand
@@ -56,7 +57,7 @@ def grants(books: Books, settings: MasterSettings, now: float, agent: Agent) -> 
     able = [
         (_lent_to(framework), tree.place(framework, role, EMPTY), framework, role)
         for framework in books.frameworks.values()
-        if framework.session is not None and not framework.is_ended
+        if framework.is_present
         if CAPABILITY in framework.info.capabilities
         if framework.refusals < settings.fair_refusals
         for role in framework.info.roles

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from fairlead.common.ids import Role
 from fairlead.common.roles import lineage
 
-from ..books import Books, Framework
+from ..books import Books
+from ..entries import Framework
 from .tree import OWN
 
 if TYPE_CHECKING:

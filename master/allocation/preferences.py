@@ -14,7 +14,8 @@ from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.resources import Resources
 from fairlead.common.values import AllOf, Constraints, Demand
 
-from ..books import Agent, Books, Framework
+from ..books import Books
+from ..entries import Agent, Framework
 from .constraints import prefers
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from fairlead.common.operators import AgentState, SetQuota
 from fairlead.common.resources import EMPTY, MILLIS, NAMES, Resources, said, total
 from fairlead.common.roles import bad_role, is_below, lineage
 
-from ..books import Agent, Books, HeldOffer, anonymous
+from ..books import Books
+from ..entries import Agent, HeldOffer, anonymous
 from .reservations import idle_on, idle_reserved, kept_free, reserved_part
 
 if TYPE_CHECKING:

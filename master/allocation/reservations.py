@@ -15,8 +15,9 @@ from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.roles import is_below, lineage
 
-from ..books import Agent, Books, anonymous
+from ..books import Books
 from ..descriptions import MAX_RESERVATIONS
+from ..entries import Agent, anonymous
 
 ByRole = dict[Role, Resources]
 WHOLE = "whole devices are reserved, and no parts of them"

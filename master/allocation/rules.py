@@ -13,7 +13,8 @@ from fairlead.common.ids import Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
-from ..books import Agent, Books, Filter, Framework
+from ..books import Books
+from ..entries import Agent, Filter, Framework
 from ..revoking.revocations import held_back
 from ..settings import MasterSettings
 from .constraints import admits

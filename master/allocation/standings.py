@@ -26,7 +26,8 @@ from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 from fairlead.common.values import Demand
 
-from ..books import Books, Framework
+from ..books import Books
+from ..entries import Framework
 from ..settings import MasterSettings
 from .demands import open_demand
 from .tree import Level, Place, Tree
@@ -201,7 +202,7 @@ class Standings:
         framework = self._books.frameworks.get(framework_id)
         self._note(framework_id, framework)
         before, now = self._of.pop(framework_id, {}), dict[Role, Candidate]()
-        if framework is not None and framework.session is not None and not framework.is_ended:
+        if framework is not None and framework.is_present:
             is_believed = framework.refusals < self._settings.fair_refusals
             for role, wants in _wants(self._books, framework):
                 candidate = before.get(role)

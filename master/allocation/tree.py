@@ -13,7 +13,8 @@ from fairlead.common.ids import FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 
-from ..books import Books, Framework, anonymous
+from ..books import Books
+from ..entries import Framework, anonymous
 from .shares import divisible, grains
 
 OWN = "."

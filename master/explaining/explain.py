@@ -16,8 +16,9 @@ from ..allocation.gang_offers import open_gangs
 from ..allocation.reservations import idle_reserved
 from ..allocation.shares import grains
 from ..allocation.tree import Place, Tree
-from ..books import Books, Framework
+from ..books import Books
 from ..context import Context
+from ..entries import Framework
 from .verdicts import AWAY, IN_USE, KEPT, MOST_SHOWN, OPEN, TOO_SMALL, Verdicts, look
 
 WORDS = {

@@ -10,8 +10,8 @@ from fairlead.common.operators import AgentState
 from fairlead.common.resources import counted
 from fairlead.common.values import Reason, TaskState, TaskStatus
 
-from ..books import Agent, Framework, Task
 from ..context import Context
+from ..entries import Agent, Framework, Task
 from .explain import in_time, presence, wanted
 
 WORDS = {

@@ -15,7 +15,8 @@ from ..allocation.constraints import admits
 from ..allocation.demands import fitting
 from ..allocation.quota import Outlook
 from ..allocation.rules import PARTS, TESTS, Case, suits
-from ..books import Agent, Books, Framework, anonymous
+from ..books import Books
+from ..entries import Agent, Framework, anonymous
 from ..settings import MasterSettings
 
 AWAY, TOO_SMALL, IN_USE, KEPT, OPEN = "away", "too small", "in use", "kept", "open"

@@ -16,7 +16,8 @@ from fairlead.common.roles import lineage
 
 from ..allocation.shares import divisible, grains
 from ..allocation.tree import OWN
-from ..books import Books, anonymous
+from ..books import Books
+from ..entries import anonymous
 from .revocations import Claim
 
 Rank = tuple[tuple[int, str], ...]

@@ -14,7 +14,8 @@ from fairlead.common.ids import Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 
-from ..books import Agent, Books, Task, anonymous
+from ..books import Books
+from ..entries import Agent, Task, anonymous
 from .fair import Standing, path
 from .revocations import Claim, living
 

@@ -31,7 +31,8 @@ from fairlead.common.values import Demand
 
 from ..allocation.demands import fitting, open_demand
 from ..allocation.quota import is_owed
-from ..books import Agent, Books, Task, anonymous
+from ..books import Books
+from ..entries import Agent, Task, anonymous
 from ..settings import MasterSettings
 from .fair import fair_shares, path
 from .imagined import Imagined
@@ -47,8 +48,7 @@ def open_wants(books: Books, settings: MasterSettings) -> dict[Claim, tuple[Dema
     """
     wants = {}
     for framework in books.frameworks.values():
-        is_there = framework.session is not None and not framework.is_ended
-        if not is_there or framework.refusals >= settings.fair_refusals:
+        if not framework.is_present or framework.refusals >= settings.fair_refusals:
             continue
         for role in framework.info.roles:
             if role in framework.suppressed or not framework.demands.get(role):

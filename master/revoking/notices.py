@@ -13,8 +13,8 @@ from fairlead.common.values import Reason
 
 from ..allocation.demands import fitting
 from ..allocation.rules import Case, part
-from ..books import Task
 from ..context import Context
+from ..entries import Task
 from ..tasks import Tasks
 from .imagined import Imagined
 from .losers import Wants, cheapness, losers, open_wants, shares_of

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..allocation.rules import Case
-    from ..books import Books, Task
+    from ..books import Books
+    from ..entries import Task
 
 Claim = tuple[FrameworkId, Role]
 """A framework in one of its roles."""

@@ -12,7 +12,8 @@ from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
 from ..allocation.rules import Case, part, passes, suits
-from ..books import Agent, Books, Task, anonymous
+from ..books import Books
+from ..entries import Agent, Task, anonymous
 from ..settings import MasterSettings
 from .imagined import Imagined
 from .losers import Shares, Wants, is_guaranteed, is_loser, may_take, owner, takeable

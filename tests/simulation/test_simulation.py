@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fairlead.common.resources import EMPTY
-from fairlead.master.books import Books, HeldOffer
+from fairlead.master.books import Books
+from fairlead.master.entries import HeldOffer
 from fairlead.master.offers import Offers
 from fairlead.sim.__main__ import main
 from fairlead.sim.plan import draw

@@ -31,8 +31,8 @@ from fairlead.common.operators import OfferEventKind, OperatorBody, OperatorCall
 from fairlead.common.resources import Resources, total
 from fairlead.common.roles import is_below
 from fairlead.common.values import AgentInfo, Demand, FrameworkInfo, Offer, RoleDemand, RoleWish
-from fairlead.master.books import Framework, Task
 from fairlead.master.core import Event, Master
+from fairlead.master.entries import Framework, Task
 from fairlead.master.settings import MasterSettings
 
 CLUSTER = "the-cluster"

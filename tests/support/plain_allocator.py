@@ -32,7 +32,8 @@ from fairlead.master.allocation.quota import Outlook
 from fairlead.master.allocation.rules import Case, part, passes
 from fairlead.master.allocation.standings import Candidate
 from fairlead.master.allocation.tree import Place, Tree
-from fairlead.master.books import Agent, Books, anonymous
+from fairlead.master.books import Books
+from fairlead.master.entries import Agent, anonymous
 from fairlead.master.settings import MasterSettings
 
 if TYPE_CHECKING:

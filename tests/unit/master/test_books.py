@@ -11,7 +11,7 @@ from fairlead.common.messages import AgentHeartbeat, AgentMessage
 from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Suspend
-from fairlead.master.books import anonymous
+from fairlead.master.entries import anonymous
 from fairlead.master.proof import check_touched
 from fairlead.master.settings import MasterSettings
 from fairlead.master.views import all_keys

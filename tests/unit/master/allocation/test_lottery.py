@@ -19,7 +19,8 @@ from fairlead.common.values import (
     Predicate,
 )
 from fairlead.master.allocation.lottery import Lottery
-from fairlead.master.books import Books, Framework
+from fairlead.master.books import Books
+from fairlead.master.entries import Framework
 from fairlead.master.settings import MasterSettings
 
 ROUNDS = 200

@@ -20,7 +20,7 @@ from fairlead.common.values import (
     Unreserve,
 )
 from fairlead.master.allocation.reservations import idle_on, idle_reserved, settle
-from fairlead.master.books import Agent
+from fairlead.master.entries import Agent
 from fairlead.master.views import all_keys, view
 
 ML, VISION, WEB = Role("ml"), Role("ml/vision"), Role("web")

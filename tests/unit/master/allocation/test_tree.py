@@ -14,7 +14,8 @@ from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 from fairlead.common.values import FrameworkInfo
 from fairlead.master.allocation.tree import Tree
-from fairlead.master.books import Books, Framework
+from fairlead.master.books import Books
+from fairlead.master.entries import Framework
 
 
 def situation(*roles: str, **weights: float) -> tuple[MasterHarness, list[FrameworkDouble]]:
