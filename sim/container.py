@@ -10,6 +10,7 @@ from typing import Self
 
 from fairlead.agent.events import ContainerExited, StartContainer
 from fairlead.common.ids import GpuId, LaunchUuid
+from fairlead.common.resources import MILLIS
 
 from .clock import Clock, Timer
 
@@ -53,6 +54,11 @@ class Container:
         self.program = Program.of(order.task.command.argv)
         self.gpu_ids: tuple[GpuId, ...] = tuple(gpu_id for gpu_id, _ in order.resources.gpus)
         self.holds_memory = bool(self.gpu_ids)
+        self.cpus = order.resources.cpus
+        self.busy = 0.0
+        """Of its cpus it uses so much,"""
+        self.cpu_s = 0.0
+        """and has used so many seconds."""
         self.is_at_rest = False
         self.is_frozen = False
         self.signals: list[int] = []
@@ -77,6 +83,11 @@ class Container:
         """Of the seconds that its work takes."""
         running_s = 0.0 if self._since is None else self._clock.now - self._since
         return self.program.seconds - self._left_s + running_s
+
+    def work(self, seconds: float) -> None:
+        """So long, if it does."""
+        if self._since is not None:
+            self.cpu_s += seconds * self.busy * self.cpus / MILLIS
 
     def rest(self, *, keeps_memory: bool) -> None:
         """It has stopped by itself, and goes on when it is told to."""

@@ -14,6 +14,7 @@ from fairlead.common.values import AgentInfo, AllOf, Comparison, Constraints, Pr
 from .schedulers import Job, Manner
 
 GIB = 2**30
+LOANS = Role("loans")
 ROLES = (
     Role("research"),
     Role("research/vision"),
@@ -34,11 +35,14 @@ class Other:
     jobs: tuple[Job, ...]
     manner: Manner
     works_in_gangs: bool = False
+    borrows: bool = False
+    """Whether it can bear to lose what it is lent."""
 
     def __str__(self) -> str:
         wish = self.wish
         says = [f"{self.name} in {wish.role}, {len(self.jobs)} jobs"]
         says += ["in gangs"] if self.works_in_gangs else []
+        says += ["borrows"] if self.borrows else []
         says += ["picky"] if wish.constraints != Constraints() or wish.minimum_offers else []
         says += [f"not beside {', '.join(wish.keep_apart)}"] if wish.keep_apart else []
         says += [self.manner.name] if self.manner.name else []
@@ -58,6 +62,19 @@ MANNERS = (
 def others(random: Random, agents: Sequence[AgentInfo]) -> tuple[Other, ...]:
     names = [f"bag-{number}" for number in range(1, random.choice((1, 2, 3, 4, 5)))]
     return tuple(_other(random, name, agents) for name in names)
+
+
+def borrower(random: Random) -> tuple[tuple[Other, ...], tuple[SetQuota, ...]]:
+    """Now and then somebody who may hold little and wants more: the rest it can only be lent."""
+    if random.random() < 0.5:
+        return (), ()
+    resources = Resources.of(0.25, GIB // 4)
+    jobs = tuple(
+        Job(f"loan-{number}", resources, ("work", f"{random.uniform(2.0, 9.0):.3f}", "0"))
+        for number in range(random.randint(12, 18))
+    )
+    other = Other("loan", RoleWish(LOANS), jobs, Manner(), borrows=True)
+    return (other,), (SetQuota(LOANS, limits={"cpus": 500}),)
 
 
 def weights(random: Random) -> Mapping[Role, float]:
@@ -94,7 +111,8 @@ def _other(random: Random, name: str, agents: Sequence[AgentInfo]) -> Other:
 def _job(random: Random, name: str, number: int) -> Job:
     resources = Resources.of(random.choice((0.5, 1, 2)), random.choice((1, 2)) * GIB // 2)
     argv = ("work", f"{random.uniform(0.2, 4.0):.3f}", "0")
-    return Job(f"{name}-{number}", resources, argv)
+    limit_s = random.uniform(0.3, 3.0) if random.random() < 0.15 else 0.0
+    return Job(f"{name}-{number}", resources, argv, limit_s=limit_s)
 
 
 def _minimum(jobs: Sequence[Job]) -> tuple[Resources, ...]:

@@ -47,6 +47,7 @@ KINDS: Mapping[str, tuple[int, Fault]] = {
     "container not resumed": (4, process_faults.fails("resume")),
     "container not updated": (2, process_faults.fails("update")),
     "launcher dies": (2, process_faults.launcher_dies),
+    "launch killed at once": (6, people_faults.launch_killed),
     "operator kills": (4, people_faults.operator_kills),
     "operator weighs": (1, people_faults.operator_weighs),
     "operator reserves": (3, reserving.operator_reserves),

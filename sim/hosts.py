@@ -83,6 +83,7 @@ def framework_hosts(plan: Plan) -> list[FrameworkHost]:
 
     def come(memory: Memory, other: Other) -> Replayable:
         info = framework_info(other.name, FOR_EVER_S, other.wish.role)
+        info = replace(info, capabilities=("revocable",) if other.borrows else ())
         bag = Bag(info, other.jobs, memory, dice(memory, other.name))
         bag.wishes, bag.manner = (other.wish,), other.manner
         return bag

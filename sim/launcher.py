@@ -24,7 +24,7 @@ from fairlead.agent.events import (
     UpdateContainer,
 )
 from fairlead.common.ids import LaunchUuid
-from fairlead.common.values import Reason
+from fairlead.common.values import Reason, Usage
 
 from .auditor import Auditor
 from .clock import Clock
@@ -36,6 +36,10 @@ LOOKS_S = 2.0
 """So long devices are looked at for what a suspended container still holds of them."""
 DONE_ALL_THE_SAME = 0.5
 """So many of the resumes that are said to have failed: an engine that hangs does them later."""
+BUSY = (0.0, 0.0, 0.1, 0.5, 1.0)
+"""Parts of its cpus that a program uses,"""
+MOODS = 0.1
+"""and how often that is another one when it is measured."""
 IN_USE = "memory: more than that is in use"
 
 
@@ -58,6 +62,7 @@ class Launcher:
         self._pids = 100
         self._boots = 0
         self._last_due = 0.0
+        self._measured_at = 0.0
 
     # --- what agents ask for
 
@@ -95,6 +100,19 @@ class Launcher:
 
     def running(self) -> list[LaunchUuid]:
         return [c.launch_uuid for c in self._containers.values() if c.is_running]
+
+    def usage(self) -> tuple[tuple[LaunchUuid, Usage], ...]:
+        """Of each that runs. How busy it is changes now and then."""
+        since, self._measured_at = self._measured_at, self._clock.now
+        found = []
+        for container in self._containers.values():
+            if container.is_running:
+                container.work(self._clock.now - since)
+                if self._random.random() < MOODS:
+                    container.busy = self._random.choice(BUSY)
+                used = Usage(container.cpu_s, 1 << 20, 1)
+                found.append((container.launch_uuid, used))
+        return tuple(found)
 
     def has_devices_in_use(self) -> bool:
         """Or had, by somebody who is suspended."""
@@ -151,7 +169,7 @@ class Launcher:
         )
         self._containers[uuid] = container
         self._note("started", uuid)
-        self._auditor.container_started(self.host, uuid, order.resources)
+        self._auditor.container_started(self._clock.now, self.host, uuid, order.resources)
         self._say(ContainerStarted(uuid, container.pid, container.start_time))
 
     def _signal(self, launch_uuid: LaunchUuid, signum: int) -> None:
@@ -187,7 +205,7 @@ class Launcher:
         ending = ContainerExited(container.launch_uuid, exit_code, signum, 1 << 20)
         container.ended(ending)
         self._note("ended", ending)
-        self._auditor.container_ended(container.launch_uuid)
+        self._auditor.container_ended(self._clock.now, container.launch_uuid)
         if told:
             self._say(ending)
 
@@ -232,7 +250,7 @@ class Launcher:
         if order.gpu_ids and container.holds_memory:
             self._next(container, LOOKS_S, lambda: self._give_up(container))
             return
-        self._auditor.container_suspended(self.host, container.launch_uuid)
+        self._auditor.container_suspended(self._clock.now, self.host, container.launch_uuid)
         self._say(ContainerSuspended(container.launch_uuid))
 
     def _give_up(self, container: Container) -> None:
@@ -257,7 +275,7 @@ class Launcher:
         if is_heard or self._random.random() < DONE_ALL_THE_SAME:
             self._wake(container)
             self._note("resumed", order.launch_uuid)
-            self._auditor.container_resumed(self.host, order.launch_uuid)
+            self._auditor.container_resumed(self._clock.now, self.host, order.launch_uuid)
         if is_heard:
             self._say(ContainerResumed(order.launch_uuid))
         else:

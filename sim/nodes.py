@@ -26,7 +26,7 @@ from fairlead.common.events import Received, Send
 from fairlead.common.ids import CallId, FrameworkId, SessionId
 from fairlead.common.messages import Code
 from fairlead.common.operators import OperatorBody, OperatorCall, OperatorReply
-from fairlead.common.values import AgentInfo, HostUsage, Usage
+from fairlead.common.values import AgentInfo, HostUsage
 from fairlead.frameworks.kit.core import Driver
 from fairlead.frameworks.kit.events import Dial as DriverDial
 from fairlead.frameworks.kit.events import DriverSettings
@@ -40,7 +40,7 @@ from .network import Peer
 from .process import Process, Stage
 from .schedulers import Memory, Replayable
 
-USAGE_EVERY_S = 4.0
+USAGE_EVERY_S = 2.0
 FULL_EVERY_S, FULL_FOR_S = 40.0, 8.0
 """Every disk is full for a while now and then, so that what ended tasks left must go."""
 REMOVAL_S = 0.05
@@ -176,8 +176,7 @@ class AgentNode(Process):
     def _measure(self) -> None:
         if self.is_alive:
             self.stage.clock.after(USAGE_EVERY_S, self._measure)
-            usage = tuple((uuid, Usage(1.0, 1 << 20, 1)) for uuid in self._launcher.running())
-            self.feed(UsageMeasured(HostUsage(10.0, 1 << 30), usage))
+            self.feed(UsageMeasured(HostUsage(10.0, 1 << 30), self._launcher.usage()))
             is_full = self.stage.clock.now % FULL_EVERY_S < FULL_FOR_S
             self.feed(DiskMeasured(5 if is_full else 50, 100))
 

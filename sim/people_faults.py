@@ -11,8 +11,9 @@ from fairlead.common.operators import (
 from fairlead.frameworks.kit.events import Happened
 
 from .crowd import ROLES
+from .nodes import FrameworkNode
 from .schedulers import REPLACE, Service
-from .targets import Target, a_framework_id
+from .targets import Target, a_framework, a_framework_id
 
 
 def operator_kills(target: Target) -> bool:
@@ -66,6 +67,16 @@ def client_asks(target: Target) -> bool:
             framework.feed(Happened(REPLACE))
             return True
     return False
+
+
+def launch_killed(target: Target) -> bool:
+    """A framework changes its mind: it kills what it launches next, before that can have begun."""
+    process = a_framework(target)
+    if process is None:
+        return False
+    assert isinstance(process, FrameworkNode)
+    process.scheduler.is_fickle = True
+    return True
 
 
 def bad_call(target: Target) -> bool:

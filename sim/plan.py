@@ -11,7 +11,7 @@ from fairlead.common.values import AgentInfo, FrameworkInfo, Gpu, Reserve
 from fairlead.master.settings import MasterSettings
 
 from .bindings import own_of
-from .crowd import GIB, ROLES, Other, others, quotas, weights
+from .crowd import GIB, ROLES, Other, borrower, others, quotas, weights
 from .ganging import draw_gangs
 from .schedulers import Job
 from .show import brief
@@ -91,6 +91,7 @@ def draw(seed: int) -> Plan:
     random = Random(f"{seed}/plan")
     agents = tuple(_agent(random, number) for number in range(1, random.choice((3, 3, 4, 5))))
     gpus = max(len(info.gpus) for info in agents)
+    borrowers, limits = borrower(Random(f"{seed}/borrower"))
     silent_s = random.choice((5.0, 10.0))
     master = MasterSettings(
         silent_s=silent_s,
@@ -123,11 +124,12 @@ def draw(seed: int) -> Plan:
         else (),
         slice_s=random.choice((0.3, 0.6, 2.0)),
         gangs=draw_gangs(random, "gang") if sum(not info.gpus for info in agents) > 1 else (),
-        others=others(random, agents),
+        others=(*others(random, agents), *borrowers),
         reserved=_reserved(Random(f"{seed}/reserved"), agents),
         orders=(
             *(SetWeight(role, weight) for role, weight in weights(random).items()),
             *quotas(random),
+            *limits,
         ),
     )
 
@@ -174,7 +176,8 @@ def _training(random: Random, number: int) -> Job:
     kind = random.choice(("train", "train", "train", "train", "clinging", "work"))
     resources = Resources.of(random.choice((0.25, 0.5)), random.choice((0, 1)) * GIB, gpus=1)
     argv = (kind, f"{random.uniform(2.0, 8.0):.3f}", "0", random.choice(("0.01", "0.1", "1.0")))
-    return Job(f"net-{number}", resources, argv)
+    limit_s = random.uniform(1.0, 6.0) if random.random() < 0.15 else 0.0
+    return Job(f"net-{number}", resources, argv, limit_s=limit_s)
 
 
 def _guest(random: Random) -> Guest | None:

@@ -97,6 +97,7 @@ class Process:
 
     def begin(self, core: Core) -> None:
         self._core = core
+        self.stage.auditor.began(self.stage.clock.now, self.name)
         self._arm()
 
     def time(self) -> float:
@@ -201,6 +202,7 @@ class Process:
         self.is_alive = False
         stage = self.stage
         stage.journal.note(stage.clock.now, self.name, "dies", why)
+        stage.auditor.died(self.name)
         self._inbox.clear()
         self._outbox.die(stage.random)
         if self._timer is not None:

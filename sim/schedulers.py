@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role, TaskId
+from fairlead.common.launches import launches_in
 from fairlead.common.resources import Resources
 from fairlead.common.values import (
     Command,
@@ -16,6 +17,7 @@ from fairlead.common.values import (
     FrameworkInfo,
     Launch,
     Offer,
+    Reason,
     RoleDemand,
     RoleWish,
     TaskInfo,
@@ -56,6 +58,8 @@ class Job:
     resources: Resources
     argv: tuple[str, ...]
     kill_grace_s: float = 1.0
+    limit_s: float = 0.0
+    """It may run for so long, and is done by then, one way or the other; 0: for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ class Replayable:
         self._offers: dict[OfferId, Offer] = {}
         self._answer_at: float | None = None
         self._is_new = True
+        self.is_fickle = False
+        """What it launches next it will want to end at once."""
         memory.lives += 1
 
     # --- for the driver
@@ -237,10 +243,22 @@ class Replayable:
             if self._random.random() < self.manner.declines:
                 yield Decline((offer.offer_id,), self._random.choice((0.0, 1.0, REFUSE_S, 60.0)))
             else:
-                yield self._use(offer)
+                answer = self._use(offer)
+                yield answer
+                yield from self._regret(answer)
+
+    def _regret(self, answer: SchedulerAction) -> Iterator[Kill]:
+        """Of what it has just launched nothing can have begun."""
+        launches = list(launches_in(answer.operations)) if isinstance(answer, Accept) else []
+        if self.is_fickle and launches:
+            self.is_fickle = False
+            for launch in launches:
+                attempt = self.memory.attempts[launch.task.task_id]
+                attempt.is_killed = True
+                yield Kill(launch.task.task_id, attempt.agent_id, 0.5)
 
     def _use(self, offer: Offer) -> SchedulerAction:
-        left, launches = offer.resources, []
+        left, launches = offer.resources + offer.revocable, []
         for job in self.open_jobs():
             if (picked := left.pick(job.resources)) is not None:
                 left -= picked
@@ -256,7 +274,13 @@ class Replayable:
         uuid = LaunchUuid(f"{self.framework.name}-{task_id}")
         self.memory.attempts[task_id] = Attempt(job.name, uuid, offer.agent_id)
         info = TaskInfo(
-            task_id, job.name, Command(job.argv), resources, kill_grace_s=job.kill_grace_s
+            task_id,
+            job.name,
+            Command(job.argv),
+            resources,
+            kill_grace_s=job.kill_grace_s,
+            max_completion_s=job.limit_s,
+            revocable=bool(offer.revocable),
         )
         return Launch(info, uuid)
 
@@ -265,7 +289,7 @@ class Bag(Replayable):
     """Runs every job until it has finished once."""
 
     def ended(self, attempt: Attempt, status: TaskStatus) -> None:
-        if status.state is TaskState.FINISHED:
+        if is_over(status):
             self.memory.done[attempt.job] = None
 
     @property
@@ -331,6 +355,11 @@ class Service(Replayable):
     def is_satisfied(self) -> bool:
         living = [a for a in self.memory.attempts.values() if _lives(a)]
         return not self.open_jobs() and all(a.state is TaskState.RUNNING for a in living)
+
+
+def is_over(status: TaskStatus) -> bool:
+    """Whether the job is done with that end of an attempt."""
+    return status.state is TaskState.FINISHED or status.reason is Reason.MAX_COMPLETION_TIME
 
 
 def _lives(attempt: Attempt) -> bool:

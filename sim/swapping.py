@@ -24,7 +24,7 @@ from fairlead.common.values import (
 )
 from fairlead.frameworks.kit.scheduler import Accept, Decline, Kill, SchedulerAction
 
-from .schedulers import REFUSE_S, Attempt, Job, Memory, Replayable
+from .schedulers import REFUSE_S, Attempt, Job, Memory, Replayable, is_over
 
 USR1 = 10
 PATIENCE_S = 12.0
@@ -72,7 +72,7 @@ class Swapper(Replayable):
         return Resources(cpus=whole.cpus, gpus=whole.gpus)
 
     def ended(self, attempt: Attempt, status: TaskStatus) -> None:
-        if status.state is TaskState.FINISHED:
+        if is_over(status):
             self.memory.done[attempt.job] = None
 
     @property

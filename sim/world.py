@@ -67,6 +67,7 @@ class World:
             settings.minimum_offers,
             settings.excluded_resources,
             in_order=settings.sorter == "drf",
+            gpu_agents_for_all=settings.gpu_agents_for_all,
         )
         self.auditor = Auditor(terms)
         self.network = Network(self.clock, Random(f"{plan.seed}/network"))
@@ -218,7 +219,9 @@ class World:
         self.later(self._next_fault(), self._fault)
 
     def _next_fault(self) -> float:
-        return self.random.expovariate(1 / self.plan.fault_every_s)
+        """In bursts; without a logarithm, whose last digit is not the same on every machine."""
+        rhythm = self.random.choice((0.1, 0.3, 0.6, 1.0, 3.0))
+        return self.plan.fault_every_s * rhythm * self.random.uniform(0.5, 1.5)
 
     def _calm(self) -> None:
         """No further faults; what is still away comes back by itself."""

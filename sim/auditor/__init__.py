@@ -55,6 +55,7 @@ from fairlead.common.resources import Resources
 from fairlead.common.values import Reason, TaskState, TaskStatus
 
 from .containers import Containers
+from .ends import Ends
 from .gangs import Gangs
 from .laws import Facts, Link, Terms, ViolationError, is_master
 from .offers import Offers
@@ -74,7 +75,8 @@ class Auditor:
         self._sessions = Sessions(self._facts)
         self._statuses = Statuses(self._facts)
         self._gangs = Gangs(self._facts)
-        self._containers = Containers(self._facts, self._gangs)
+        self._ends = Ends(self._facts)
+        self._containers = Containers(self._facts, self._gangs, self._ends)
         self._reserved = Reserved()
         self._offers: dict[str, Offers] = {}
         self._subscribes: dict[int, tuple[Subscribe, float]] = {}
@@ -125,6 +127,7 @@ class Auditor:
                 self._offers[name].leapt(seconds)
         else:
             self._facts.leapt(host, seconds)
+            self._ends.leapt(host, seconds)
 
     def disk_lost(self, host: str) -> None:
         self._containers.disk_lost(host)
@@ -135,11 +138,19 @@ class Auditor:
         self._sessions.active(now, name)
         self._gangs.check(now)
 
+    def began(self, now: float, name: str) -> None:
+        self._ends.awake(now, name)
+
+    def died(self, name: str) -> None:
+        self._ends.asleep(name)
+
     def stopped(self, now: float, name: str) -> None:
         self._sessions.stopped(now, name)
+        self._ends.asleep(name)
 
     def resumed(self, now: float, name: str) -> None:
         self._sessions.resumed(now, name)
+        self._ends.awake(now, name)
 
     # --- messages
 
@@ -180,8 +191,10 @@ class Auditor:
 
     # --- side effects
 
-    def container_started(self, host: str, launch_uuid: LaunchUuid, resources: Resources) -> None:
-        self._containers.started(host, launch_uuid, resources)
+    def container_started(
+        self, now: float, host: str, launch_uuid: LaunchUuid, resources: Resources
+    ) -> None:
+        self._containers.started(now, host, launch_uuid, resources)
         self._gangs.started(launch_uuid)
 
     def container_signalled(
@@ -189,19 +202,22 @@ class Auditor:
     ) -> None:
         self._containers.signalled(now, host, launch_uuid, signum)
 
-    def container_suspended(self, host: str, launch_uuid: LaunchUuid) -> None:
+    def container_suspended(self, now: float, host: str, launch_uuid: LaunchUuid) -> None:
         """Frozen, and its devices hold nothing of it."""
         self._containers.suspended(host, launch_uuid)
+        self._ends.suspended(now, launch_uuid)
 
-    def container_resumed(self, host: str, launch_uuid: LaunchUuid) -> None:
+    def container_resumed(self, now: float, host: str, launch_uuid: LaunchUuid) -> None:
         self._containers.resumed(host, launch_uuid)
+        self._ends.resumed(now, launch_uuid)
 
     def container_updated(self, host: str, launch_uuid: LaunchUuid, cpus: int, mem: int) -> None:
         """Held to other limits."""
         self._containers.updated(host, launch_uuid, cpus, mem)
 
-    def container_ended(self, launch_uuid: LaunchUuid) -> None:
+    def container_ended(self, now: float, launch_uuid: LaunchUuid) -> None:
         self._containers.vanished(launch_uuid)
+        self._ends.ended(now, launch_uuid)
         self._gangs.ended(launch_uuid)
 
     # --- inside
@@ -313,6 +329,8 @@ class Auditor:
             self._ledger(link).updated(link, body)
         elif isinstance(body, AcceptEnded):
             self._ledger(link).accept_ended(now, link, body)
+        elif isinstance(body, AgentHeartbeat):
+            self._ledger(link).measured(link, body)
         elif isinstance(body, ReservationChanged):
             self._ledger(link).reservation_changed(link, body)
         self._sessions.heard(now, link)

@@ -9,8 +9,10 @@ from fairlead.common.messages import KillTask, MasterToAgent, RegisterAgent, Run
 from fairlead.common.resources import MILLIS, Resources, total
 from fairlead.common.values import Launch
 
+from .ends import Ends
 from .gangs import Gangs
 from .laws import Facts, Link, ViolationError
+from .parts import MOVES
 
 OBEYED_LATE_S = 2.0
 """What an agent had already decided to say when a stale order came may take so long to leave."""
@@ -26,6 +28,8 @@ class Order:
     resources: Resources
     epoch: int
     in_gang: bool
+    revocable: bool
+    limit_s: float
 
 
 @dataclass(slots=True)
@@ -47,9 +51,10 @@ class Running:
 class Containers:
     """Keeps the ledger of every host's containers."""
 
-    def __init__(self, facts: Facts, gangs: Gangs) -> None:
+    def __init__(self, facts: Facts, gangs: Gangs, ends: Ends) -> None:
         self._facts = facts
         self.gangs = gangs
+        self._ends = ends
         self._orders: dict[LaunchUuid, Order] = {}
         self._running: dict[LaunchUuid, Running] = {}
         self._started: dict[LaunchUuid, str] = {}
@@ -95,10 +100,14 @@ class Containers:
             return
         if isinstance(message.body, RunAccept):
             self.gangs.ordered(link.host, message.body)
+            for operation in message.body.operations:
+                if isinstance(operation, MOVES):
+                    self._ends.moved((message.body.framework.framework_id, operation.task_id))
             for launch in launches_in(message.body.operations):
                 self._ordered(link.host, message.epoch, message.body, launch)
         elif isinstance(message.body, KillTask):
             self._to_end[message.body.launch_uuid] = link.client
+            self._ends.told(now, message.body.launch_uuid)
 
     def _ordered(self, host: str, epoch: int, accept: RunAccept, launch: Launch) -> None:
         uuid = launch.launch_uuid
@@ -115,6 +124,8 @@ class Containers:
             info.resources,
             epoch,
             info.gang is not None,
+            info.revocable,
+            info.max_completion_s,
         )
         self._orders[uuid] = order
 
@@ -142,7 +153,7 @@ class Containers:
 
     # --- side effects
 
-    def started(self, host: str, uuid: LaunchUuid, resources: Resources) -> None:
+    def started(self, now: float, host: str, uuid: LaunchUuid, resources: Resources) -> None:
         order = self._orders.get(uuid)
         if order is None or order.host != host:
             raise ViolationError("what runs was ordered", f"{uuid} starts on {host} by nobody")
@@ -155,6 +166,8 @@ class Containers:
         self._started[uuid] = host
         self._epochs[host] = max(self._epochs.get(host, 0), order.epoch)
         self._running[uuid] = Running(order, resources)
+        name = (order.framework_id, order.task_id)
+        self._ends.started(now, host, uuid, name, order.limit_s)
         self._check_room(host)
 
     def signalled(self, now: float, host: str, uuid: LaunchUuid, signum: int) -> None:
@@ -162,9 +175,11 @@ class Containers:
         if running is None:
             return
         order = running.order
+        self._ends.signalled(uuid)
         was_asked = (order.framework_id, order.task_id) in self._killed
         is_of_broken = self.gangs.may_end(uuid)
-        if was_asked or is_of_broken or self._facts.is_over(order.framework_id, now):
+        may_end = order.revocable or self._ends.is_overdue(now, uuid)
+        if was_asked or is_of_broken or may_end or self._facts.is_over(order.framework_id, now):
             self._condemned[uuid] = None
         if uuid not in self._condemned:
             raise ViolationError(

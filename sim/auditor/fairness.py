@@ -182,7 +182,7 @@ def _may_use(  # noqa: PLR0917 - each of them decides
 
 def _has_refused(scene: Scene, framework: Framework, key: tuple[Role, AgentId]) -> bool:
     filters = framework.filters.get(key, ())
-    is_filtered = any(until > scene.now - SOON_S for _, until in filters)
+    is_filtered = any(each.until > scene.now - SOON_S for each in filters)
     return is_filtered or framework.doubtful.get(key, 0.0) > scene.now - SOON_S
 
 

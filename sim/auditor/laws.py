@@ -36,6 +36,8 @@ class Terms:
     """Resources that count in no share."""
     in_order: bool = True
     """Whether offers go by shares; not in a lottery."""
+    gpu_agents_for_all: bool = True
+    """Whether agents with GPUs are offered as any other."""
 
 
 @dataclass(slots=True)

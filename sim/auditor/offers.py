@@ -14,6 +14,7 @@ from fairlead.common.launches import launches_in
 from fairlead.common.messages import (
     Accept,
     AcceptEnded,
+    AgentHeartbeat,
     ChangeReservation,
     Decline,
     OffersMade,
@@ -31,10 +32,10 @@ from fairlead.common.messages import (
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Offer
 
-from . import fairness, limits, wishes
+from . import capabilities, fairness, limits, wishes
 from .fairness import Scene
 from .laws import Facts, Link, ViolationError
-from .parties import Agent, Framework, Owner
+from .parties import Agent, Filter, Framework, Owner
 from .parts import MOVES, Move, Part, is_followed, move_of, part_of
 from .reserved import check_offers
 
@@ -80,13 +81,15 @@ class Offers:
         agent = self._agents[agent_id] = Agent(
             replace(calls[0].agent, agent_id=agent_id), link.number
         )
-        agent.refused_by = before.refused_by if before is not None else {}
+        if before is not None:
+            agent.refused_by, agent.idle = before.refused_by, before.idle
         reservations = (each for call in calls for each in call.reservations)
         agent.reservations = {each.role: each for each in reservations}
         for call in calls:
             for task in call.tasks:
                 if not task.latest.state.is_terminal:
                     agent.used[task.launch_uuid] = task.resources
+                    agent.lend(task.launch_uuid, task.task)
                     agent.owners[task.launch_uuid] = (task.framework_id, task.role)
                     agent.names[task.framework_id, task.task.task_id] = task.launch_uuid
         for progress in (each for call in calls for each in call.accepts):
@@ -112,8 +115,14 @@ class Offers:
             agent.refused_by.clear()
         if update.latest.state.is_terminal:
             agent.used.pop(uuid, None)
+            agent.lent.pop(uuid, None)
         else:
             agent.used[uuid] = update.resources
+
+    def measured(self, link: Link, message: AgentHeartbeat) -> None:
+        agent = self._agents.get(link.agent_id)
+        if agent is not None and agent.link == link.number:
+            agent.idle = message.revocable
 
     def accept_ended(self, now: float, link: Link, message: AcceptEnded) -> None:
         """What is left over is refused, however much that is."""
@@ -170,7 +179,7 @@ class Offers:
         for offer_id in call.offer_ids:
             offer = self._take(link, offer_id)
             if offer is not None:
-                self._filter(now, offer, offer.resources, call.refuse_s)
+                self._filter(now, offer, offer.resources + offer.revocable, call.refuse_s)
 
     def gathered(self, link: Link, call_id: CallId, call: Accept) -> None:
         """Of a gang: its offers are outstanding until the master has answered."""
@@ -200,8 +209,8 @@ class Offers:
         if len(held) < len(offers) or not (held or call.task_ids):
             return
         moves = [op for op in call.operations if isinstance(op, MOVES)]
+        self._accepted.update((launch.launch_uuid, None) for launch in launches)
         if is_followed(call.operations):
-            self._accepted.update((launch.launch_uuid, None) for launch in launches)
             self._ordered += Counter(move_of(link.framework_id, move) for move in moves)
             return  # what is left over comes of what happens
         left: Resources = total(offer.resources for offer in held)
@@ -210,9 +219,8 @@ class Offers:
         for launch in launches:
             framework.launched.setdefault(held[0].role, []).append(launch.task.resources)
         for launch in launches:
-            self._accepted[launch.launch_uuid] = None
             picked = left.pick(launch.task.resources)
-            if picked is None:
+            if picked is None or launch.task.revocable:
                 return  # the master answers for it; what is left over is not known here
             left = left - picked
         self._filter(now, held[0], left, call.refuse_s)
@@ -253,6 +261,8 @@ class Offers:
             check_offers(self._server, agent, here)
             limits.check(self._facts, self._server, self._agents, offers, offer)
             wishes.check(self._facts, self._agents, self._frameworks, offers, offer)
+            framework = self._frameworks[offer.framework_id]
+            capabilities.check(self._facts, self._agents, framework, offers, offer)
 
     def rescinded(self, now: float, message: OffersRescinded) -> None:
         """Some because nobody answered: then whoever held them waits as if it had refused."""
@@ -298,6 +308,7 @@ class Offers:
                 is_later = is_followed(message.operations)
                 agent.used[uuid] = EMPTY if is_later else launch.task.resources
                 agent.owners[uuid] = owner
+                agent.lend(uuid, launch.task)
                 name = (message.framework.framework_id, launch.task.task_id)
                 agent.names[name] = uuid
         if agent is not None and is_followed(message.operations):
@@ -317,7 +328,7 @@ class Offers:
         """By the master's own clock what was to last is over so much earlier."""
         for framework in self._frameworks.values():
             for key, filters in framework.filters.items():
-                framework.filters[key] = [(refused, until - seconds) for refused, until in filters]
+                framework.filters[key] = [f._replace(until=f.until - seconds) for f in filters]
         for uuid in self._notice:
             self._notice[uuid] -= seconds
 
@@ -362,11 +373,13 @@ class Offers:
             raise ViolationError(
                 "who is suppressed is offered nothing", f"{offer.offer_id} in {offer.role}"
             )
-        for refused, until in framework.filters.get((offer.role, offer.agent_id), []):
-            if now < until - 0.001 and refused.contains(offer.resources):
+        whole = offer.resources + offer.revocable
+        for refused, until, is_of_lent in framework.filters.get((offer.role, offer.agent_id), []):
+            is_alike = bool(offer.revocable) is is_of_lent
+            if is_alike and now < until - 0.001 and refused.contains(whole):
                 raise ViolationError(
                     "filters are honoured",
-                    f"{offer.offer_id} of {offer.agent_id}: {offer.resources};"
+                    f"{offer.offer_id} of {offer.agent_id}: {whole};"
                     f" {refused} were refused until {until:.3f}",
                 )
 
@@ -408,8 +421,8 @@ class Offers:
         self._refused(offer)
         lasts = min(max(refuse_s, self._facts.terms.min_filter_s), HOUR_S)
         filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
-        filters[:] = [kept for kept in filters if kept[1] > now]
-        filters.append((refused, now + lasts))
+        filters[:] = [kept for kept in filters if kept.until > now]
+        filters.append(Filter(refused, now + lasts, bool(offer.revocable)))
 
     def _refused(self, offer: Offer) -> None:
         """It was not used, or not all of it."""

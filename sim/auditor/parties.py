@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import fullmatch
+from typing import NamedTuple
 
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role, TaskId
-from fairlead.common.resources import Resources, total
+from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import (
     AgentInfo,
@@ -17,6 +18,7 @@ from fairlead.common.values import (
     Offer,
     Reservation,
     RoleWish,
+    TaskInfo,
 )
 
 from .parts import Part
@@ -40,6 +42,15 @@ class Agent:
     reservations: dict[Role, Reservation] = field(default_factory=dict)
     changes: dict[Role, Resources] = field(default_factory=dict)
     """Ordered of what it reserves, and not answered yet."""
+    idle: Resources = EMPTY
+    """Held by tasks and not used, as it measured last."""
+    lent: dict[LaunchUuid, int] = field(default_factory=dict)
+    """Of that, thousandths of cpus to revocable tasks."""
+
+    def lend(self, uuid: LaunchUuid, info: TaskInfo) -> None:
+        """If that is what the task lives on."""
+        if info.revocable and info.limits is not None:
+            self.lent[uuid] = info.limits.cpus
 
     @property
     def has_reservations(self) -> bool:
@@ -60,6 +71,15 @@ class Agent:
 NOBODY: Owner = (FrameworkId(""), Role(""))
 
 
+class Filter(NamedTuple):
+    """Of one agent, as long as it lasts."""
+
+    refused: Resources
+    until: float
+    is_of_lent: bool
+    """Whatever is the tasks' own and what is lent are refused apart from each other."""
+
+
 @dataclass(slots=True)
 class Framework:
     """On which link it speaks, what it wants and what it does not want."""
@@ -74,7 +94,7 @@ class Framework:
     launched: dict[Role, list[Resources]] = field(default_factory=dict)
     """Since then."""
     suppressed: dict[Role, None] = field(default_factory=dict)
-    filters: dict[tuple[Role, AgentId], list[tuple[Resources, float]]] = field(default_factory=dict)
+    filters: dict[tuple[Role, AgentId], list[Filter]] = field(default_factory=dict)
     doubtful: dict[tuple[Role, AgentId], float] = field(default_factory=dict)
     """Perhaps it did not answer an offer of this agent; until when that counts as a refusal."""
     refusals: int = 0

@@ -161,7 +161,7 @@ class Court:
         self.call(Acknowledge(status.task_id, AGENT, status.update_uuid))
 
     def start(self, uuid: str, resources: Resources) -> None:
-        self.auditor.container_started("agent", LaunchUuid(uuid), resources)
+        self.auditor.container_started(self.now, "agent", LaunchUuid(uuid), resources)
 
     def signal(self, uuid: str, signum: int = 15) -> None:
         self.auditor.container_signalled(self.now, "agent", LaunchUuid(uuid), signum)
@@ -206,7 +206,7 @@ def test_an_ordinary_life_breaks_no_law(court: Court) -> None:
     court.auditor.told(court.client, running)
     court.call(Acknowledge(running.task_id, AGENT, running.update_uuid))
     court.tell_agent(AcknowledgeUpdate(FRAMEWORK, running.task_id, running.update_uuid))
-    court.auditor.container_ended(LaunchUuid("u1"))
+    court.auditor.container_ended(court.now, LaunchUuid("u1"))
     court.report(ended)
     court.tell_framework(StatusUpdated(ended))
     court.auditor.told(court.client, ended)
@@ -394,7 +394,7 @@ def test_a_launch_starts_once(court: Court) -> None:
     court.offer("o1", ONE)
     court.launch("u1", ONE, "o1")
     court.start("u1", ONE)
-    court.auditor.container_ended(LaunchUuid("u1"))
+    court.auditor.container_ended(court.now, LaunchUuid("u1"))
     with pytest.raises(ViolationError, match="one container per launch"):
         court.start("u1", ONE)
 
@@ -584,7 +584,7 @@ def test_every_end_is_told(court: Court) -> None:
     court.launch("u1", ONE, "o1")
     court.start("u1", ONE)
     court.tell_framework(StatusUpdated(status_of("u1", TaskState.RUNNING)))
-    court.auditor.container_ended(LaunchUuid("u1"))
+    court.auditor.container_ended(court.now, LaunchUuid("u1"))
     with pytest.raises(ViolationError, match="every end is told"):
         court.auditor.finish(court.now, [court.client], court.server)
 
