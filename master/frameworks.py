@@ -214,7 +214,8 @@ class Frameworks:
                 self._offers.give_back(held)
                 message = f"for {call.refuse_s:g} s"
                 self._context.log_offer(OfferEventKind.DECLINED, held.offer, message)
-                self._offers.refuse(held.offer, held.offer.resources, call.refuse_s)
+                refused = held.offer.resources + held.offer.revocable
+                self._offers.refuse(held.offer, refused, call.refuse_s)
                 self._offers.distrust(framework, held)
         if unknown:
             return Code.NOT_FOUND, "offer_ids", f"{unknown[0]} is not held; the others are declined"

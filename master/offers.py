@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fairlead.common.ids import AgentId, OfferId, Role
 from fairlead.common.messages import OffersMade, OffersRescinded
 from fairlead.common.operators import OfferEventKind
-from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.resources import Resources
 from fairlead.common.values import Demand, Offer
 
 from .allocation import lent
@@ -176,10 +176,8 @@ class Offers:
     # --- ends
 
     def refuse(self, of: Offer | RunningAccept, refused: Resources, refuse_s: float) -> None:
-        """What is refused of it is not offered again to this framework for a while."""
-        context = self._context
-        loan = of.revocable if isinstance(of, Offer) else EMPTY
-        refused += loan
+        """What is refused of it, lent or free, is not offered it again for a while."""
+        context, is_loan = self._context, isinstance(of, Offer) and bool(of.revocable)
         if not refused:
             return
         framework = context.books.frameworks[of.framework_id]
@@ -187,7 +185,7 @@ class Offers:
         agent.refused_by[of.framework_id, of.role] = None
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         until = context.now + lasts
-        pair, given = (of.role, of.agent_id), Filter(refused, until, bool(loan))
+        pair, given = (of.role, of.agent_id), Filter(refused, until, is_loan)
         known = framework.filters.get(pair, ())
         kept = [each for each in known if each.until > context.now and not _ends_in(each, given)]
         framework.filters[pair] = (*kept, given) if kept else _alone(given)
@@ -297,7 +295,7 @@ class Offers:
         self.distrust(framework, held)
         timeout_s = context.settings.offer_timeout_s
         # For as long as it was kept from others: who never answers is at most half of their time.
-        self.refuse(held.offer, held.offer.resources, timeout_s)
+        self.refuse(held.offer, held.offer.resources + held.offer.revocable, timeout_s)
         why = f"not answered within {timeout_s:g} s"
         self.rescind((held,), why, OfferEventKind.TIMED_OUT)
 

@@ -11,7 +11,7 @@ from fairlead.common.ids import AgentId
 from fairlead.common.launches import launches_in
 from fairlead.common.messages import Accept, AcceptProgress, Code, RunAccept
 from fairlead.common.operators import AgentState, OfferEventKind
-from fairlead.common.resources import EMPTY, total
+from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Reason, TaskRef, TaskState
 
 from ..context import Context
@@ -116,7 +116,8 @@ class Accepts:
                 program, launch, EMPTY if program.is_followed else launch.task.resources
             )
         if helds:
-            self._offers.refuse(helds[0].offer, program.spare, call.refuse_s)
+            left = program.spare + Resources(cpus=program.lent)
+            self._offers.refuse(helds[0].offer, left, call.refuse_s)
         self._send(program)
         if helds:
             self._believe(program, helds)

@@ -148,6 +148,20 @@ def test_m26_a_refusal_of_lent_cpus_says_nothing_of_others() -> None:
     assert [offer.resources.cpus for offer in framework.offers] == [1000]
 
 
+def test_m26_what_was_taken_of_a_loan_is_not_refused() -> None:
+    h, agent, _ = cluster()
+    framework = able(h, demand(2, cpus=1))
+    agent.beats()
+    framework.accept(framework.offers, borrower("b1"), refuse_s=1000)
+    agent.runs("b1")
+    agent.beats()
+    assert not framework.offers, "one cpu is left of what it wanted, and that it has refused"
+    agent.finishes("b1")
+    framework.wants(demand(2, cpus=1, mem="0.5GiB"))
+    agent.beats()
+    assert [offer.revocable for offer in framework.offers] == [Resources.of(cpus=2)]
+
+
 def test_m26_a_limit_of_a_role_does_not_count_what_is_lent() -> None:
     h, agent, _ = cluster()
     h.orders(SetQuota(Role("spare"), limits={"cpus": 0}))
