@@ -38,6 +38,8 @@ class Books:
     quotas: dict[Role, SetQuota] = field(default_factory=dict)
     apart: dict[FrameworkId, None] = field(default_factory=dict)
     """Frameworks that share no agent with some others."""
+    borrowers: dict[FrameworkId, None] = field(default_factory=dict)
+    """Frameworks that can bear to lose what they are lent (`lent`)."""
     revocations: dict[str, Revocation] = field(default_factory=dict)
     """What is being taken back."""
     gangs: GangIndex = field(default_factory=GangIndex)

@@ -34,6 +34,7 @@ from fairlead.common.roles import bad_role
 
 from .accepting.accepts import DONE, Accepts, Answer
 from .accepting.gang_accepts import GangAccepts
+from .allocation import lent
 from .allocation.gang_holds import end_gang_hold
 from .allocation.holds import end_waits
 from .allocation.keep_apart import offers_in_breach
@@ -174,6 +175,7 @@ class Frameworks:
         self._offers.forget_filters(framework, (role for role, _ in framework.filters))
         framework.wishes = {wish.role: wish for wish in call.wishes}
         self._keep_apart(framework)
+        lent.note_borrower(context.books, framework)
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
         framework.demands = {wanted.role: open_part(wanted) for wanted in call.demands}
         context.sessions[session] = framework
@@ -387,6 +389,7 @@ class Frameworks:
             context.books.drop_task(task)
         del context.books.frameworks[framework.framework_id]
         context.books.apart.pop(framework.framework_id, None)
+        context.books.borrowers.pop(framework.framework_id, None)
         context.books.touch_framework(framework.framework_id)
         context.books.touch_roles(framework)
         return True
