@@ -112,6 +112,8 @@ def _docstrings(kind: type) -> dict[str, str]:
                 ast.Expr(ast.Constant(str(text))),
             ):
                 said[name] = text[0].lower() + text[1:].rstrip(".")
+            case _:
+                pass
     return said
 
 

@@ -21,12 +21,12 @@ def test_the_page_has_the_pictures_of_the_code() -> None:
 
 
 def test_the_picture_of_a_task_shows_every_entry_of_the_table() -> None:
-    arrows = {}
+    arrows: dict[tuple[str, str], list[str]] = {}
     for line in pictures.task():
         origin, is_arrow, rest = line.strip().partition(" --> ")
-        target, _, seen = rest.partition(": ")
+        target, _, label = rest.partition(": ")
         if is_arrow:
-            arrows[origin, target] = seen.split(", ")
+            arrows[origin, target] = label.split(", ")
     for (state, seen), following in TABLE.items():
         own, shared = (arrows.get((a, following.name), []) for a in (state.name, "living"))
         assert seen.value in own + shared, f"{state.name}, {seen.value}"
