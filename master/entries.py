@@ -18,7 +18,7 @@ from fairlead.common.ids import (
     TaskId,
 )
 from fairlead.common.messages import Kill
-from fairlead.common.operators import AgentState
+from fairlead.common.operators import AgentState, DrainAgent
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import (
     AgentInfo,
@@ -138,6 +138,10 @@ class Agent:
     attempt: int = 0
     look_at: float = 0.0
     """When its silence is judged next."""
+    since: float = 0.0
+    """When it was given up, in wall time."""
+    drain: DrainAgent | None = None
+    """An operator's order, under which it is offered to nobody."""
     counted: Resources = EMPTY
     """Its part of the cluster's capacity."""
     used: Resources = EMPTY
@@ -163,6 +167,8 @@ class Agent:
     @property
     def free(self) -> Resources:
         """What may be offered; an agent that shrank under its tasks has less, never below none."""
+        if self.drain is not None:
+            return EMPTY
         whole, used, offered, known = self.info.resources, self.used, self.offered, self._free
         if (
             known is None
@@ -177,7 +183,17 @@ class Agent:
     @property
     def capacity(self) -> Resources:
         """What the cluster has while this agent is not given up; device names stripped."""
-        return EMPTY if self.state is AgentState.UNREACHABLE else anonymous(self.info.resources)
+        return EMPTY if self.is_given_up else anonymous(self.info.resources)
+
+    @property
+    def is_open(self) -> bool:
+        """It is there, and may be offered."""
+        return self.session is not None and self.drain is None
+
+    @property
+    def is_given_up(self) -> bool:
+        """Nothing of it is counted on."""
+        return self.state in (AgentState.UNREACHABLE, AgentState.GONE)
 
     @property
     def is_expected(self) -> bool:
