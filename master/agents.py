@@ -388,7 +388,11 @@ _LOST = {
 
 def why_gone(agent: Agent) -> str:
     """To itself: there is one way back, as another."""
-    return f"an operator marked {agent.info.name} ({agent.info.agent_id}) gone, which is for ever"
+    info = agent.info
+    return (
+        f"an operator marked {info.name} ({info.agent_id}) gone, for ever;"
+        " to use this machine again, start its agent under another name"
+    )
 
 
 def _joined(before: RegisterAgent, part: RegisterAgent) -> RegisterAgent:

@@ -14,7 +14,7 @@ from .allocation import lent
 from .allocation.allocator import Grant, allocate
 from .allocation.constraints import attributes_of
 from .allocation.demands import open_demand
-from .allocation.gang_offers import gang_grants, is_room_for_any
+from .allocation.gang_offers import InVain, gang_grants, is_room_for_any
 from .allocation.holds import served
 from .allocation.preferences import liked_first
 from .allocation.quota import to_rescind
@@ -95,10 +95,10 @@ class Offers:
         chance, standings = self._context.random, self.standings
         books.name_wanted()
         standings.renew()
-        has_gangs = bool(standings.ganging)
+        has_gangs, in_vain = bool(standings.ganging), InVain()
         if has_gangs:
-            yield from gang_grants(books, settings, now, in_turn=True)
-        fits = has_gangs and is_room_for_any(books, settings, now)
+            yield from gang_grants(books, settings, now, in_vain, in_turn=True)
+        fits = has_gangs and is_room_for_any(books, settings, now, in_vain)
         due = {**books.dirty, **books.wanted} if fits else {}
         agent_ids, left = self._take_due(), settings.max_grants
         for grants in allocate(
@@ -109,7 +109,7 @@ class Offers:
             if left <= 0:
                 break
         if has_gangs:
-            yield from gang_grants(books, settings, now, in_turn=False)
+            yield from gang_grants(books, settings, now, in_vain, in_turn=False)
         books.wanted.update(due)
 
     def _is_due(self) -> bool:

@@ -119,7 +119,8 @@ class Reserving:
         books.dirty[agent.info.agent_id] = None
         books.touch_agent(agent.info.agent_id)
         books.touch_role(role)
-        if books.quotas:  # what is reserved counts for them
+        # It counts for quotas, and agents with GPUs serve those whom it leaves no other.
+        if books.quotas or books.capacity.gpus:
             books.look_everywhere()
 
     def _reply(self, change: Change, code: Code, message: str) -> None:

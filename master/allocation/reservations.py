@@ -21,6 +21,7 @@ from ..entries import Agent, anonymous
 ByRole = dict[Role, Resources]
 Given = Mapping[AgentId, Mapping[Role, Resources]]
 """Out on other agents than the one at hand, and not in the books yet."""
+NOWHERE: Given = {}
 WHOLE = "whole devices are reserved, and no parts of them"
 
 
@@ -52,7 +53,7 @@ def reserved_part(
 
 
 def idle_reserved(
-    books: Books, role: Role, *, beside: Agent | None = None, given: Given = {}
+    books: Books, role: Role, *, beside: Agent | None = None, given: Given = NOWHERE
 ) -> Resources:
     """Reserved for a role or those below it on any agent, and used and offered by nobody of it."""
     return total(
