@@ -36,6 +36,7 @@ from fairlead.common.values import (
     Usage,
 )
 
+from .filters import Filters
 from .gang_books import OfferSet
 
 
@@ -201,20 +202,6 @@ class Agent:
         return self.state in (AgentState.DISCONNECTED, AgentState.RECOVERING)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A refusal: nothing that `refused` contains, until then."""
-
-    refused: Resources
-    until: float
-    revocable: bool = False
-    """It was what other tasks do not use."""
-
-
-Pair = tuple[Role, AgentId]
-"""Of one framework."""
-
-
 class Want(NamedTuple):
     """A kind of task that a framework wants, however many of them."""
 
@@ -259,11 +246,7 @@ class Framework:
     wishes: dict[Role, RoleWish] = field(default_factory=dict)
     demands: dict[Role, list[Demand]] = field(default_factory=dict)
     """A role that is missing here has stated nothing; an empty list wants nothing."""
-    filters: dict[Pair, tuple[Filter, ...]] = field(default_factory=dict)
-    filters_end: dict[float, dict[Pair, None]] = field(default_factory=dict)
-    """When which of them do."""
-    filters_due: dict[float, None] = field(default_factory=dict)
-    """The timers that are set for them."""
+    filters: Filters = field(default_factory=Filters)
     refusals: int = 0
     """Fitting offers refused in a row."""
     waits: dict[Want, Wait] = field(default_factory=dict)

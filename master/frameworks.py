@@ -172,7 +172,7 @@ class Frameworks:
         framework.instance_uuid = call.hello.instance_uuid
         framework.attempt = call.hello.attempt
         framework.heard = context.awake
-        self._offers.forget_filters(framework, (role for role, _ in framework.filters))
+        self._offers.forget_filters(framework, framework.filters.roles)
         framework.wishes = {wish.role: wish for wish in call.wishes}
         self._keep_apart(framework)
         lent.note_borrower(context.books, framework)

@@ -348,8 +348,7 @@ def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
 
 def _has_refused_all(run: _Run, here: _Here, candidate: Candidate) -> bool:
     """It would refuse all that is free here, and so any part of it: no rule needs to be asked."""
-    pair = (candidate.role, here.agent.info.agent_id)
-    if (filters := candidate.framework.filters.get(pair)) is None:
+    if (filters := candidate.refused.get(here.agent.info.agent_id)) is None:
         return False
     if (known := here.refused.get(id(filters))) is None:
         known = any(refuses(each, run.now, here.free) for each in filters)
