@@ -80,7 +80,7 @@ class Preferences:
             agent.info.agent_id
             for agent in to_come
             if agent.info.agent_id not in self.seen
-            and agent.session is not None
+            and agent.is_open
             and likes(framework, role, demand, agent)
             and self.could_serve(case, demand, agent)
         ]
