@@ -45,7 +45,7 @@ class Books:
     gangs: GangIndex = field(default_factory=GangIndex)
     gang_hold: GangHold | None = None
     reserving: dict[AgentId, None] = field(default_factory=dict)
-    """Agents with reservations."""
+    """Agents with reservations, ordered ones included."""
     removed: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     """Frameworks that were torn down and are refused for ever."""
     capacity: Resources = EMPTY
