@@ -100,9 +100,16 @@ class Offers:
             yield from gang_grants(books, settings, now, in_vain, in_turn=True)
         fits = has_gangs and is_room_for_any(books, settings, now, in_vain)
         due = {**books.dirty, **books.wanted} if fits else {}
-        agent_ids, left = self._take_due(), settings.max_grants
+        agent_ids, left, again = self._take_due(), settings.max_grants, dict[AgentId, None]()
         for grants in allocate(
-            books, agent_ids, settings, now, chance, standings=standings, stated_only=fits
+            books,
+            agent_ids,
+            settings,
+            now,
+            chance,
+            standings=standings,
+            again=again,
+            stated_only=fits,
         ):
             yield grants
             left -= max(1, len(grants))
@@ -110,7 +117,7 @@ class Offers:
                 break
         if has_gangs:
             yield from gang_grants(books, settings, now, in_vain, in_turn=False)
-        books.wanted.update(due)
+        books.wanted |= due | again
 
     def _is_due(self) -> bool:
         return self._context.books.is_due

@@ -284,7 +284,7 @@ def reserved_beyond(books: Books, agent: Agent, role: Role, whole: Resources) ->
 
 
 def _had(books: Books, role: Role, agent: Agent, reserved: ByRole) -> Amounts:
-    """Used, and idle in reservations, were these on that agent; what is offered can be taken back."""
+    """Used, and idle in reservations, were these on that agent; offers can be taken back."""
     offers = (held.offer for held in books.offers.values())
     offered = total(anonymous(each.resources) for each in offers if is_below(each.role, role))
     others = ((each, reserved_on(each)) for each in counted(books) if each is not agent)
