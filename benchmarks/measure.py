@@ -1,7 +1,8 @@
 """What the benchmark programs share: their options, and how a figure and its machine are said.
 
 A program beside it says `from measure import Report, repeat`; each figure is the median of its
-runs with the least and the most, one line each, or one JSON object for all with `-o json`.
+runs with the least and the most, one line each, or one JSON object for all with `-o json`. A figure
+that does not reach what was asked says so in its line, and once more at the end.
 What is measured, and how, is each program's own business.
 """
 
@@ -59,7 +60,7 @@ def repeat(measure: Callable[[], float], runs: int) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What several runs measured, and what was asked of it: `≤ 20`, or nothing."""
+    """What several runs measured, and what was asked of the median: `≤ 20`, or nothing."""
 
     name: str
     unit: str
@@ -70,12 +71,22 @@ class Figure:
     def median(self) -> float:
         return statistics.median(self.values)
 
+    @property
+    def is_missed(self) -> bool:
+        sign, _, bound = self.asked.partition(" ")
+        if not bound:
+            return False
+        asked = float(bound.replace(",", ""))
+        return self.median > asked if sign == "≤" else self.median < asked
+
     def line(self) -> str:
         said = f"{number(self.median)} {self.unit}"
         if len(self.values) > 1:
             least, most = number(min(self.values)), number(max(self.values))
             said += f" ({least} … {most}, {len(self.values)} runs)"
-        return f"{self.name:<44} {said}" + (f", asked {self.asked}" if self.asked else "")
+        verdict = ": MISSED" if self.is_missed else ""
+        asked = f", asked {self.asked}{verdict}" if self.asked else ""
+        return f"{self.name:<44} {said}{asked}"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -86,6 +97,7 @@ class Figure:
             "max": max(self.values),
             "runs": list(self.values),
             "asked": self.asked,
+            "missed": self.is_missed,
         }
 
 
@@ -119,6 +131,12 @@ class Report:
             print(f"  {text}", flush=True)
 
     def end(self) -> None:
+        missed = [figure for figure in self.figures if figure.is_missed]
+        if missed and not self.as_json:
+            asked = sum(bool(figure.asked) for figure in self.figures)
+            print(f"MISSED: {len(missed)} of {asked} figures of which something was asked")
+        for figure in missed if not self.as_json else ():
+            print(f"  {figure.line()}", flush=True)
         if self.as_json:
             figures = [figure.as_json() for figure in self.figures]
             told = {"benchmark": Path(sys.argv[0]).stem, "machine": machine(), "figures": figures}

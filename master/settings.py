@@ -8,6 +8,8 @@ from fairlead.common.resources import Resources
 class MasterSettings:
     """Defaults suit a handful of machines and grow with the number of agents."""
 
+    wall_offset_s: float = 0.0
+    """Wall time less the clock of `now`, for people."""
     heartbeat_s: float = 2.0
     max_heartbeat_s: float = 10.0
     agents_per_heartbeat_s: int = 500

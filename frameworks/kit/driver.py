@@ -35,7 +35,7 @@ from fairlead.common.session import Callbacks, Session
 
 from .core import FINAL, Driver
 from .events import Dial, DriverEvent, DriverSettings, Happened, Perform
-from .identity import ID, Disk, Identity, Known
+from .identity import ID, Disk, Identity, Known, no_store
 from .scheduler import Scheduler, Stop
 
 if TYPE_CHECKING:  # few schedulers have one
@@ -209,7 +209,8 @@ class FrameworkRunner:
 
     def _perform_all(self, actions: Sequence[object]) -> None:
         for action in actions:
-            assert not isinstance(action, Record), "this scheduler records: give it a store"
+            if isinstance(action, Record):
+                raise no_store(action)
             self._perform(action)
 
     def _perform(self, action: object) -> None:

@@ -86,6 +86,14 @@ class Identity:
         self.path.unlink(missing_ok=True)
 
 
+def no_store(record: Record) -> ConfigError:
+    """Of a scheduler that was started as one that need not remember anything."""
+    return ConfigError(
+        f"the scheduler records {record.key!r}, and has no store",
+        hint="give its FrameworkRunner one: see frameworks/commands/service.py",
+    )
+
+
 class Disk:
     """Where a driver's Records go: its id to the file, its scheduler's own to a store.
 
@@ -100,6 +108,8 @@ class Disk:
     def encode(self, record: Record) -> Change:
         if isinstance(known := record.value, Known):
             return record.key, json.dumps(asdict(known)).encode() if known else None
+        if self._store is None:
+            raise no_store(record)
         return records.encode(record)
 
     def commit(
@@ -107,7 +117,7 @@ class Disk:
     ) -> None:
         key, known = changes[0]
         if key != ID:
-            assert self._store is not None, "this scheduler records: give it a store"
+            assert self._store is not None, "encode has refused it"
             self._store.commit(changes, on_done)
             return
         assert self._identity is not None, "an id that nobody keeps"

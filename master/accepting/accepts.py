@@ -11,7 +11,7 @@ from fairlead.common.ids import AgentId
 from fairlead.common.launches import launches_in
 from fairlead.common.messages import Accept, AcceptProgress, Code, RunAccept
 from fairlead.common.operators import AgentState, OfferEventKind
-from fairlead.common.resources import EMPTY, total
+from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Reason, TaskRef, TaskState
 
 from ..context import Context
@@ -116,7 +116,8 @@ class Accepts:
                 program, launch, EMPTY if program.is_followed else launch.task.resources
             )
         if helds:
-            self._offers.refuse(helds[0].offer, program.spare, call.refuse_s)
+            left = program.spare + Resources(cpus=program.lent)
+            self._offers.refuse(helds[0].offer, left, call.refuse_s)
         self._send(program)
         if helds:
             self._believe(program, helds)
@@ -159,6 +160,10 @@ class Accepts:
         if not program.brought:
             return
         demands = framework.demands.get(program.role, [])
+        together = next((held.together for held in helds if held.together is not None), None)
+        if program.gang is not None and together is not None:
+            together.take(demands)
+            return
         for taken in program.taken:
             for index, demand in enumerate(demands):
                 if demand.gang == (program.gang is not None) and demand.each.covers(taken):

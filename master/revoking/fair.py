@@ -6,9 +6,10 @@ loss. It goes by weights and along the tree of roles, as the allocation does (`t
 amounts alone: agents, constraints and limits are looked at when somebody is to lose something.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from heapq import heapify, heappop, heapreplace
+from itertools import pairwise
 
 from fairlead.common.ids import ANY_GPU, Role
 from fairlead.common.resources import EMPTY, Resources
@@ -22,6 +23,8 @@ from .revocations import Claim
 
 Rank = tuple[tuple[int, str], ...]
 """Share ÷ weight and name, from the top of the tree down; lower comes first."""
+TOP = Role("")
+"""Above all roles."""
 FINENESS = 16
 """Bits of an equal part: a fair share is exact to so much of it,"""
 MOST_BITS = 4000
@@ -88,21 +91,52 @@ def fair_shares(books: Books, wants: Mapping[Claim, Resources]) -> dict[Claim, R
     fine = count * max(2, min(FINENESS, MOST_BITS // count))
     bits = {claim: 1 + scale.of(want) * fine // max(1, whole) for claim, want in wants.items()}
     given = dict.fromkeys(wants, 0)
-    hungry = [(standing.rank(claim), claim) for claim in wants]
-    heapify(hungry)
-    while hungry:
-        rank, claim = hungry[0]
-        if (rank_now := standing.rank(claim)) != rank:  # somebody of its role got something
-            heapreplace(hungry, (rank_now, claim))
-            continue
+    hungry = _Hungry(standing, wants)
+    while (claim := hungry.lowest()) is not None:
         bit = _bit(wants[claim], given[claim], bits[claim])
         if given[claim] == bits[claim] or not pool.contains(bit):
-            heappop(hungry)
+            hungry.leaves(claim)
             continue
         given[claim] += 1
         pool -= bit
         standing.change(claim, EMPTY, bit)
+        hungry.moved(claim)
     return {claim: standing.holds(claim) for claim in wants}
+
+
+class _Hungry:
+    """Who can still get something, below each node of the tree the lowest first: who gets a bit
+    moves with the nodes above it, and nobody else.
+    """
+
+    def __init__(self, standing: Standing, claims: Iterable[Claim]) -> None:
+        self._standing = standing
+        self._claims = {path(claim)[-1]: claim for claim in claims}
+        self._below: dict[Role, list[tuple[int, Role]]] = {}
+        steps = (step for claim in claims for step in pairwise((TOP, *path(claim))))
+        for above, node in dict.fromkeys(steps):
+            self._below.setdefault(above, []).append((standing.level(node), node))
+        for heap in self._below.values():
+            heapify(heap)
+
+    def lowest(self) -> Claim | None:
+        """Whose turn it is."""
+        node = TOP
+        while below := self._below.get(node):
+            _, node = below[0]
+        return self._claims.get(node)
+
+    def moved(self, claim: Claim) -> None:
+        """The lowest has got something."""
+        for above, node in pairwise((TOP, *path(claim))):
+            heapreplace(self._below[above], (self._standing.level(node), node))
+
+    def leaves(self, claim: Claim) -> None:
+        """The lowest gets no more, nor does a node with nobody left below it."""
+        for above in reversed((TOP, *path(claim)[:-1])):
+            heappop(self._below[above])
+            if self._below[above]:
+                return
 
 
 def _bit(whole: Resources, number: int, count: int) -> Resources:

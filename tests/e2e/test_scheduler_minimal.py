@@ -1,4 +1,4 @@
-"""The example scheduler as its author ships it: installed from its folder, run by its name."""
+"""Schedulers as authors run them: installed from a folder, by name; from a page, by module."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.command import Command, running_cluster
+from tests.support.pages import code_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples/scheduler_minimal"
 
@@ -38,13 +39,16 @@ def installed(tmp_path: Path) -> Path:
     return target
 
 
-def test_it_is_found_by_its_name_and_runs(installed: Path) -> None:
+def test_one_is_found_by_its_name_one_by_its_module_and_both_run(installed: Path) -> None:
+    (installed / "counts.py").write_text(code_of("writing-a-framework.md")[0])
     with running_cluster("--cpus", "2", "--mem", "1GiB") as fairlead:
         author = Command(fairlead.home, PYTHONPATH=os.fspath(installed))
         lines = author.ok("frameworks", "run", "minimal").splitlines()
         assert sorted(line.split()[:2] for line in lines) == [
             [f"copy-{n}", "FINISHED"] for n in (1, 2, 3, 4)
         ]
+        said = author.ok("frameworks", "run", "counts:Counts").splitlines()
+        assert sorted(said) == ["one.1 FINISHED", "three.1 FINISHED", "two.1 FINISHED"]
         assert fairlead.running() == []
         unknown = fairlead("frameworks", "run", "minimal")
         assert unknown.returncode == 66

@@ -14,7 +14,7 @@ from tests.support.fake_master import ends, make_home, served
 from tests.support.schedulers import Scripted, one_cpu
 from tests.support.sessions import TOKEN, run, until
 
-from fairlead.common.errors import UnavailableError
+from fairlead.common.errors import ConfigError, UnavailableError
 from fairlead.common.events import Record
 from fairlead.common.home import Home
 from fairlead.common.ids import FrameworkId
@@ -205,6 +205,21 @@ def test_a_record_is_durable_before_anything_behind_it_leaves(home: Home) -> Non
         run(scenario)
     assert [order for order, _ in witness.seen] == ["before", "after"]
     assert witness.seen[1] == ("after", ["key"])
+
+
+@pytest.mark.parametrize("keeps_id", [False, True])
+def test_records_without_a_store_are_refused(home: Home, *, keeps_id: bool) -> None:
+    scripted = Scripted()
+    scripted.on(str, lambda _e: [Record("key", FrameworkInfo(FrameworkId("x"), "x"))])
+    identity = Identity.of(home, "scripted") if keeps_id else None
+
+    async def scenario() -> None:
+        runner = FrameworkRunner(scripted, Whereabouts(home), identity=identity)
+        runner.feed("go")
+        with pytest.raises(ConfigError, match="the scheduler records 'key', and has no store"):
+            await ends(asyncio.create_task(runner.run()))
+
+    run(scenario)
 
 
 def test_another_thread_may_feed_it(home: Home) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from tests.support.master_harness import (
     AgentDouble,
     FrameworkDouble,
@@ -148,6 +149,20 @@ def test_m26_a_refusal_of_lent_cpus_says_nothing_of_others() -> None:
     assert [offer.resources.cpus for offer in framework.offers] == [1000]
 
 
+def test_m26_what_was_taken_of_a_loan_is_not_refused() -> None:
+    h, agent, _ = cluster()
+    framework = able(h, demand(2, cpus=1))
+    agent.beats()
+    framework.accept(framework.offers, borrower("b1"), refuse_s=1000)
+    agent.runs("b1")
+    agent.beats()
+    assert not framework.offers, "one cpu is left of what it wanted, and that it has refused"
+    agent.finishes("b1")
+    framework.wants(demand(2, cpus=1, mem="0.5GiB"))
+    agent.beats()
+    assert [offer.revocable for offer in framework.offers] == [Resources.of(cpus=2)]
+
+
 def test_m26_a_limit_of_a_role_does_not_count_what_is_lent() -> None:
     h, agent, _ = cluster()
     h.orders(SetQuota(Role("spare"), limits={"cpus": 0}))
@@ -175,6 +190,31 @@ def test_m26_who_was_lent_less_comes_first() -> None:
     h.advance(6)
     assert [offer.revocable.cpus for offer in (*two.offers, *one.offers)] == [1000]
     assert two.offers
+
+
+def test_m26_who_says_no_more_that_it_can_bear_it_is_lent_nothing() -> None:
+    h, agent, _ = cluster()
+    framework = able(h, demand(2, cpus=1))
+    framework.disconnects()
+    framework.info = replace(framework.info, capabilities=())
+    framework.connects()
+    agent.beats()
+    assert not framework.offers
+    framework.disconnects()
+    framework.info = replace(framework.info, capabilities=("revocable",))
+    framework.connects()
+    agent.beats()
+    assert framework.offers
+
+
+def test_m26_where_nothing_is_left_to_lend_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    h, agent, _ = cluster()
+    framework = able(h, demand(100, cpus=1))
+    agent.beats()
+    framework.launch(*(borrower(f"b{n}") for n in range(3)))
+    framework.wants(demand(100, cpus=1))
+    monkeypatch.setattr(lent, "open_demand", lambda *_: pytest.fail("there is nothing to lend"))
+    agent.beats()
 
 
 def test_m26_a_new_leader_knows_what_is_lent() -> None:

@@ -1,5 +1,6 @@
 """Fair shares by progressive filling over what everybody has a use for."""
 
+import pytest
 from tests.support.master_harness import MasterHarness
 
 from fairlead.common.ids import FrameworkId, Role
@@ -84,3 +85,25 @@ def test_m27_standing_counts_at_every_level() -> None:
     assert standing.level(Role("a"), loses=cpus(2)) < standing.level(Role("b"))
     assert standing.level(Role("a")) < standing.level(Role("b"), gets=cpus(1))
     assert standing.beyond(B, cpus(4)) < 0 == standing.beyond(B, cpus(3))
+
+
+def test_m27_many_in_one_role_cost_no_more_than_in_roles_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def levels(*roles: str) -> int:
+        """How often anybody is looked at."""
+        looks, level = 0, Standing.level
+
+        def counted(standing: Standing, node: Role) -> int:
+            nonlocal looks
+            looks += 1
+            return level(standing, node)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Standing, "level", counted)
+            wants = {claim(f"f-{n}", role): cpus(1) for n, role in enumerate(roles)}
+            fair_shares(cluster().master.books, wants)
+        return looks
+
+    own = levels(*(f"r{n}" for n in range(100)))
+    assert levels(*["one"] * 100) <= own
