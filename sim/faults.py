@@ -5,7 +5,7 @@ A fault that finds nothing to strike does not count, and another one is drawn.
 
 from collections.abc import Mapping
 
-from . import network_faults, people_faults, process_faults, reserving
+from . import network_faults, people_faults, process_faults, reserving, retiring
 from .targets import Fault, Target, a_framework, an_agent, the_master
 from .traps import is_program, is_step
 
@@ -51,6 +51,8 @@ KINDS: Mapping[str, tuple[int, Fault]] = {
     "operator kills": (4, people_faults.operator_kills),
     "operator weighs": (1, people_faults.operator_weighs),
     "operator reserves": (3, reserving.operator_reserves),
+    "operator drains": (2, retiring.operator_drains),
+    "operator marks gone": (2, retiring.operator_marks_gone),
     "operator ends framework": (1, people_faults.operator_ends_guest),
     "operator asks": (1, people_faults.operator_asks),
     "client asks": (2, people_faults.client_asks),

@@ -133,6 +133,8 @@ class AgentNode(Process):
         super().__init__(stage, name, host, disk, offset)
         self._launcher = launcher
         self._leader = leader
+        self.is_removed = False
+        """For ever: an operator marked it gone, and it was told so."""
         self.core = Agent.restore(
             settings, info, name, dict(disk.records), launcher.recovered(), self.time()
         )
@@ -163,7 +165,8 @@ class AgentNode(Process):
             case RemoveSandbox(key):
                 removed = SandboxRemoved(key, 1 << 20)
                 self.stage.clock.after(REMOVAL_S, lambda: self.feed(removed))
-            case Exit(message):
+            case Exit(message, code):
+                self.is_removed = code is Code.AGENT_REMOVED
                 self.die(message)
             case _:
                 super().perform(action)

@@ -11,6 +11,7 @@ from fairlead.common.operators import AgentState, OperatorBody, TeardownFramewor
 from fairlead.common.values import AgentInfo
 from fairlead.frameworks.kit.events import DriverSettings, Happened
 
+from . import reserving, retiring
 from .auditor import Auditor, Terms, ViolationError
 from .clock import Clock
 from .disk import Disk
@@ -22,7 +23,6 @@ from .network import End, Network, Peer
 from .nodes import AgentNode, FrameworkNode, MasterNode
 from .plan import Plan, draw
 from .process import CHECK_EVERY, CoreFailedError, Process, Stage
-from .reserving import clear
 from .schedulers import LEAVE
 
 REST_S = 8.0
@@ -152,8 +152,11 @@ class World:
         host = self._hosts[process.host]
         host.launcher.vanish(told=False)
         self.kill(process, "its disk is lost", away_s=2.0, silently=True)
+        self._empty(host)
+
+    def _empty(self, host: AgentHost) -> None:
         host.disk.records.clear()
-        self.auditor.disk_lost(process.host)
+        self.auditor.disk_lost(host.info.name)
 
     def _disk_of(self, process: Process) -> Disk:
         host = self._hosts.get(process.host)
@@ -239,7 +242,7 @@ class World:
 
     def _settle(self) -> None:
         limit = self.now + self.plan.settle_s
-        self._clear_reservations()
+        self._clear_orders()
         self.later(ADMINISTRATOR_S, self._end_who_left)
         settled_since = self.now
         while True:
@@ -251,11 +254,12 @@ class World:
                 return
             self.clock.run_until(self.now + 1.0)
 
-    def _clear_reservations(self) -> None:
+    def _clear_orders(self) -> None:
         """Again and again: an accept under way, or an agent that is away, may bring some more."""
         if self._master is not None and self._master.is_alive:
-            clear(self._master)
-        self.later(CLEARING_S, self._clear_reservations)
+            reserving.clear(self._master)
+            retiring.clear(self._master)
+        self.later(CLEARING_S, self._clear_orders)
 
     def _end_who_left(self) -> None:
         """Who stopped without hearing that its Teardown was taken in is ended by an operator."""
@@ -277,7 +281,7 @@ class World:
             if node is None or not node.is_alive or connected[node.name] != 1:
                 return f"{name} is not registered"
         states = [agent.state for agent in books.agents.values()]
-        if states.count(CONNECTED) + states.count(UNREACHABLE) < len(states):
+        if not {*states} <= {CONNECTED, UNREACHABLE, AgentState.GONE}:
             return "what became of an agent is still open"
         if states.count(CONNECTED) > len(self._hosts):
             return "an agent that is no more is believed to be there"
@@ -339,6 +343,8 @@ class World:
                 self.later(delay, self._start_master)
         elif isinstance(process, AgentNode):
             host = self._hosts[process.host]
+            if process.is_removed:
+                self._empty(host)  # to use the machine again, it is set up anew
             self.later(delay, lambda: self._start_agent(host))
         else:
             framework = self._frameworks[process.host]

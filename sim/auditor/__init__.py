@@ -44,7 +44,9 @@ from fairlead.common.messages import (
     Teardown,
 )
 from fairlead.common.operators import (
+    DrainAgent,
     KillAnyTask,
+    MarkAgentGone,
     OperatorBody,
     OperatorCall,
     SetQuota,
@@ -172,6 +174,9 @@ class Auditor:
             self._facts.over[call.body.framework_id] = None
         elif isinstance(call.body, SetWeight):
             self._facts.weights.setdefault(call.body.role, [1.0]).append(call.body.weight)
+        elif isinstance(call.body, DrainAgent | MarkAgentGone):
+            self._facts.retired[call.body.agent_id] = None
+            self._facts.drained.pop(call.body.agent_id, None)
         elif isinstance(call.body, SetQuota):
             self._facts.quotas.setdefault(call.body.role, [None]).append(call.body)
 
@@ -179,6 +184,8 @@ class Auditor:
         """A master has said yes to an operator."""
         if isinstance(body, SetQuota):
             self._facts.promised[body.role] = (body, name)
+        elif isinstance(body, DrainAgent) and not body.undo:
+            self._facts.drained[body.agent_id] = name
 
     def decided(self, now: float, name: str) -> None:
         """A master has said all that one step made it say."""
@@ -271,11 +278,15 @@ class Auditor:
                 self._launches[launch.launch_uuid] = (link.client, link.framework_id)
 
     def _ends_task(self, now: float, link: Link, order: KillTask) -> None:
-        """By its own decision: after notice, or because another member of its gang is lost."""
+        """By its own decision: after notice, on a drain, or as another of its gang is lost."""
+        may = {
+            Reason.REVOKED: True,
+            Reason.AGENT_DRAINING: link.agent_id in self._facts.retired,
+            Reason.GANG_BROKEN: self._containers.is_member(order.launch_uuid),
+        }
         if order.reason is Reason.REVOKED:
             self._ledger(link).check_notice(now, order.launch_uuid)
-            self._containers.kill_wanted(order.framework_id, order.task_id)
-        elif order.reason is Reason.GANG_BROKEN and self._containers.is_member(order.launch_uuid):
+        if may.get(order.reason):
             self._containers.kill_wanted(order.framework_id, order.task_id)
 
     def _said_to_agent(self, now: float, link: Link, message: MasterToAgent) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fairlead.common.ids import FrameworkId, GpuId, LaunchUuid, TaskId
+from fairlead.common.ids import AgentId, FrameworkId, GpuId, LaunchUuid, TaskId
 from fairlead.common.launches import launches_in
 from fairlead.common.messages import KillTask, MasterToAgent, RegisterAgent, RunAccept
 from fairlead.common.resources import MILLIS, Resources, total
@@ -30,6 +30,7 @@ class Order:
     in_gang: bool
     revocable: bool
     limit_s: float
+    agent_id: AgentId
 
 
 @dataclass(slots=True)
@@ -104,13 +105,13 @@ class Containers:
                 if isinstance(operation, MOVES):
                     self._ends.moved((message.body.framework.framework_id, operation.task_id))
             for launch in launches_in(message.body.operations):
-                self._ordered(link.host, message.epoch, message.body, launch)
+                self._ordered(link, message.epoch, message.body, launch)
         elif isinstance(message.body, KillTask):
             self._to_end[message.body.launch_uuid] = link.client
             self._ends.told(now, message.body.launch_uuid)
 
-    def _ordered(self, host: str, epoch: int, accept: RunAccept, launch: Launch) -> None:
-        uuid = launch.launch_uuid
+    def _ordered(self, link: Link, epoch: int, accept: RunAccept, launch: Launch) -> None:
+        uuid, host, agent_id = launch.launch_uuid, link.host, link.agent_id
         known = self._orders.get(uuid)
         if known is not None and known.host != host:
             raise ViolationError(
@@ -126,6 +127,7 @@ class Containers:
             info.gang is not None,
             info.revocable,
             info.max_completion_s,
+            agent_id,
         )
         self._orders[uuid] = order
 
@@ -178,7 +180,8 @@ class Containers:
         self._ends.signalled(uuid)
         was_asked = (order.framework_id, order.task_id) in self._killed
         is_of_broken = self.gangs.may_end(uuid)
-        may_end = order.revocable or self._ends.is_overdue(now, uuid)
+        is_removed = order.agent_id in self._facts.retired
+        may_end = order.revocable or is_removed or self._ends.is_overdue(now, uuid)
         if was_asked or is_of_broken or may_end or self._facts.is_over(order.framework_id, now):
             self._condemned[uuid] = None
         if uuid not in self._condemned:

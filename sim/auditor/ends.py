@@ -1,5 +1,5 @@
-"""Laws about ends that are due: what an agent was told to end, or what has run for as long as it may,
-it ends soon, and nothing before its time.
+"""Laws about ends that are due: what an agent was told to end, or what has run for as long as it
+may, it ends soon, and nothing before its time.
 
 An agent that was dead or stood still has all its time anew.
 """
@@ -98,8 +98,7 @@ class Ends:
         if awake <= told < now - SOON_S:
             raise ViolationError(
                 "what was told to end ends",
-                f"{uuid} on {life.host} ran until {now:.3f}, and was to be ended at"
-                f" {told:.3f}",
+                f"{uuid} on {life.host} ran until {now:.3f}, and was to be ended at {told:.3f}",
             )
         at_least_s = now - max(awake, life.begun)
         if 0 < life.limit_s < at_least_s - SOON_S and life.name not in self._moved:

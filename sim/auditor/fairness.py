@@ -146,7 +146,7 @@ def _waiting(facts: Facts, scene: Scene) -> Iterator[tuple[Owner, Framework, Dem
         for role in framework.roles:
             if role not in framework.suppressed:
                 offered = [
-                    offer.resources
+                    offer.resources + offer.revocable
                     for offer in scene.offers
                     if offer.framework_id == framework_id and offer.role == role
                 ]

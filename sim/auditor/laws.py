@@ -88,6 +88,10 @@ class Facts:
     quotas: dict[Role, list[SetQuota | None]] = field(default_factory=dict)
     promised: dict[Role, tuple[SetQuota, str]] = field(default_factory=dict)
     """The quotas that a master has said yes to, and which one."""
+    drained: dict[AgentId, str] = field(default_factory=dict)
+    """Likewise, what was ordered to be drained and not to be offered again."""
+    retired: dict[AgentId, None] = field(default_factory=dict)
+    """Whatever was once ordered to be drained, or marked gone."""
 
     def link(self, number: int) -> Link:
         return self.links.setdefault(number, Link(number))
@@ -133,6 +137,11 @@ class Facts:
 def host_of(name: str) -> str:
     """`agent-2#3` is the third process of this kind on agent-2."""
     return name.partition("#")[0]
+
+
+def reign_of(master: str) -> int:
+    """`master#3` is the third one."""
+    return int(master.partition("#")[2])
 
 
 def is_master(name: str) -> bool:

@@ -12,7 +12,7 @@ from fairlead.common.resources import NAMES, total
 from fairlead.common.roles import is_below, lineage
 from fairlead.common.values import Offer
 
-from .laws import Facts, ViolationError
+from .laws import Facts, ViolationError, reign_of
 from .parties import Agent, anonymous, held_by
 
 
@@ -32,7 +32,7 @@ def check(
     held += [(each.role, anonymous(each.resources)) for each in offers if not each.revocable]
     for node in nodes:
         quota, since = facts.promised[node]
-        if _reign(server) < _reign(since):
+        if reign_of(server) < reign_of(since):
             continue
         amounts = total(each for role, each in held if is_below(role, node)).vector
         for name, amount, more in zip(NAMES, amounts, made.resources.vector, strict=False):
@@ -42,8 +42,3 @@ def check(
                     f"{server} offers {made.offer_id} to {made.role}: {node} then has {amount} of"
                     f" {name}, and may have {quota.limits[name]}",
                 )
-
-
-def _reign(server: str) -> int:
-    """`master#3` is the third one."""
-    return int(server.partition("#")[2])

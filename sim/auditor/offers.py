@@ -34,7 +34,7 @@ from fairlead.common.values import Offer
 
 from . import capabilities, fairness, limits, wishes
 from .fairness import Scene
-from .laws import Facts, Link, ViolationError
+from .laws import Facts, Link, ViolationError, reign_of
 from .parties import Agent, Filter, Framework, Owner
 from .parts import MOVES, Move, Part, is_followed, move_of, part_of
 from .reserved import check_offers
@@ -366,6 +366,11 @@ class Offers:
         if agent is None or agent.link < 0:
             raise ViolationError(
                 "agents that are away are not offered", f"{offer.offer_id}: {offer.agent_id}"
+            )
+        drained_by = self._facts.drained.get(offer.agent_id)
+        if drained_by is not None and reign_of(self._server) >= reign_of(drained_by):
+            raise ViolationError(
+                "what is drained is not offered", f"{offer.offer_id} of {self._server}"
             )
         if offer.offer_id in self._made:
             raise ViolationError("an offer id is given once", offer.offer_id)

@@ -118,7 +118,7 @@ class Framework:
 
     def holds_fewer(self, offers: Sequence[Offer], count: int) -> bool:
         """Whether these were perhaps for fewer tasks."""
-        room = total(anonymous(offer.resources) for offer in offers)
+        room = total(anonymous(offer.resources + offer.revocable) for offer in offers)
         demands = self.demands.get(offers[0].role, ())
         return any(units(room, demand.each) < count for demand in demands)
 

@@ -111,9 +111,9 @@ class Audited:
         is_known = uuid in self._began
         if status.state is TaskState.RUNNING and not is_known:
             self._began[uuid] = None
-            self.auditor.container_started("agent", uuid, message.body.resources)
+            self.auditor.container_started(self._now, "agent", uuid, message.body.resources)
         elif status.state.is_terminal and is_known and self._began.pop(uuid, 0) is None:
-            self.auditor.container_ended(uuid)
+            self.auditor.container_ended(self._now, uuid)
 
     # --- what goes out
 
