@@ -215,6 +215,13 @@ class Books:
         self.look_everywhere()
         self.touch_framework(framework.framework_id)
 
+    def look_beyond(self) -> None:
+        """At others than the agent that changed: quotas count what is reserved or free there, and
+        agents with GPUs serve those whom it leaves no other.
+        """
+        if self.quotas or self.capacity.gpus:
+            self.look_everywhere()
+
     def look_everywhere(self) -> None:
         """Every agent with something free is looked at again: those that are not dirty are idle."""
         self.is_wanted_everywhere = bool(self.idle)

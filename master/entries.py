@@ -36,7 +36,7 @@ from fairlead.common.values import (
     Usage,
 )
 
-from .filters import Filters
+from .filters import Filters, Places, kind_of
 from .gang_books import OfferSet
 
 
@@ -141,6 +141,8 @@ class Agent:
     """When its silence is judged next."""
     since: float = 0.0
     """When it was given up, in wall time."""
+    is_unheard: bool = False
+    """Given up before it came to this master: what it ran is not known."""
     drain: DrainAgent | None = None
     """An operator's order, under which it is offered to nobody."""
     counted: Resources = EMPTY
@@ -164,6 +166,15 @@ class Agent:
     """Who has refused of what is free here, since anything was used here or given up."""
     _free: tuple[Resources, Resources, Resources, Resources] | None = None
     """What is free, behind what that was counted from."""
+    _places: tuple[AgentInfo, Places] | None = None
+
+    @property
+    def places(self) -> Places:
+        """Where it may be refused."""
+        known = self._places
+        if known is None or known[0] is not self.info:
+            known = self._places = self.info, (self.info.agent_id, kind_of(self.info))
+        return known[1]
 
     @property
     def free(self) -> Resources:

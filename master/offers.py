@@ -21,7 +21,7 @@ from .allocation.reservations import reserved_part
 from .allocation.standings import Standings
 from .context import Context
 from .entries import Agent, Framework, HeldOffer, RunningAccept
-from .filters import Filter
+from .filters import Filter, Place
 from .gang_books import OfferSet
 from .revoking import revocations
 
@@ -182,8 +182,17 @@ class Offers:
 
     # --- ends
 
-    def refuse(self, of: Offer | RunningAccept, refused: Resources, refuse_s: float) -> None:
-        """What is refused of it, lent or free, is not offered it again for a while."""
+    def refuse(
+        self,
+        of: Offer | RunningAccept,
+        refused: Resources,
+        refuse_s: float,
+        *,
+        is_alike: bool = False,
+    ) -> None:
+        """What is refused of it, lent or free, is not offered it again for a while; with `is_alike`
+        of no such agent.
+        """
         context, is_loan = self._context, isinstance(of, Offer) and bool(of.revocable)
         if not refused:
             return
@@ -192,7 +201,10 @@ class Offers:
         agent.refused_by[of.framework_id, of.role] = None
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         given = Filter(refused, context.now + lasts, is_loan)
-        framework.filters.add(of.role, of.agent_id, given, context.now)
+        if is_alike:
+            framework.filters.add_alike(of.role, agent.places, given, context.now)
+        else:
+            framework.filters.add(of.role, of.agent_id, given, context.now)
         self._look_again(framework)
 
     def _look_again(self, framework: Framework) -> None:
@@ -263,19 +275,22 @@ class Offers:
             self._context.log_offer(OfferEventKind.VOID, held.offer, "its session has ended")
 
     def forget_filters(self, framework: Framework, roles: Iterable[Role]) -> None:
-        for role, agent_id in framework.filters.forget(roles):
-            self._stand_anew(framework, role, agent_id)
+        for role in roles:
+            for place in tuple(framework.filters.of(role)):
+                self._forget(framework, role, place)
 
     def forget_refusals_of(self, agent_id: AgentId) -> None:
         """The agent is another than the one that was refused."""
         for framework in self._context.books.frameworks.values():
             for role in framework.info.roles:
-                framework.filters.forget_on(role, agent_id)
-                self._stand_anew(framework, role, agent_id)
+                self._forget(framework, role, agent_id)
 
-    def _stand_anew(self, framework: Framework, role: Role, agent_id: AgentId) -> None:
-        """It comes behind nobody for what it has refused there."""
-        if (agent := self._context.books.agents.get(agent_id)) is not None:
+    def _forget(self, framework: Framework, role: Role, place: Place) -> None:
+        """With a refusal goes that it comes behind all others for it."""
+        framework.filters.forget_on(role, place)
+        agents = self._context.books.agents
+        known = agents.get(AgentId(place))
+        for agent in agents.values() if known is None else (known,):
             agent.refused_by.pop((framework.framework_id, role), None)
 
     # --- timers
@@ -301,9 +316,11 @@ class Offers:
         now, books = self._context.now, self._context.books
         filters = framework.filters
         filters.timers = {when: None for when in filters.timers if when > now}
-        for _, agent_id in filters.ended(now):
-            if agent_id in books.agents:
-                books.dirty[agent_id] = None
+        for _, place in filters.ended(now):
+            if place in books.agents:
+                books.dirty[AgentId(place)] = None
+            else:  # a whole kind
+                books.want(framework)
         self._look_again(framework)
 
 

@@ -125,9 +125,7 @@ class Reserving:
         books.dirty[agent.info.agent_id] = None
         books.touch_agent(agent.info.agent_id)
         books.touch_role(role)
-        # It counts for quotas, and agents with GPUs serve those whom it leaves no other.
-        if books.quotas or books.capacity.gpus:
-            books.look_everywhere()
+        books.look_beyond()
 
     def _reply(self, change: Change, code: Code, message: str) -> None:
         if change.session is None:

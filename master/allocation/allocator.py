@@ -351,12 +351,15 @@ def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
 
 def _has_refused_all(run: _Run, here: _Here, candidate: Candidate) -> bool:
     """It would refuse all that is free here, and so any part of it: no rule needs to be asked."""
-    if (filters := candidate.refused.get(here.agent.info.agent_id)) is None:
-        return False
-    if (known := here.refused.get(id(filters))) is None:
-        known = any(refuses(each, run.now, here.free) for each in filters)
-        here.refused[id(filters)] = known
-    return known
+    for place in here.agent.places if candidate.refused else ():
+        if (filters := candidate.refused.get(place)) is None:
+            continue
+        if (known := here.refused.get(id(filters))) is None:
+            known = any(refuses(each, run.now, here.free) for each in filters)
+            here.refused[id(filters)] = known
+        if known:
+            return True
+    return False
 
 
 def _case_of(run: _Run, here: _Here, candidate: Candidate) -> Case | None:

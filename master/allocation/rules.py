@@ -122,7 +122,7 @@ def _minimum(case: Case, offered: Resources) -> bool:
 
 def _filter(case: Case, offered: Resources) -> bool:
     """Not what it has just refused."""
-    filters = case.framework.filters.on(case.role, case.agent.info.agent_id)
+    filters = case.framework.filters.on(case.role, case.agent.places)
     return not any(refuses(each, case.now, offered, revocable=case.revocable) for each in filters)
 
 

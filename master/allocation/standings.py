@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import AgentId, FrameworkId, Role
+from fairlead.common.ids import FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 from fairlead.common.values import Demand
@@ -59,8 +59,8 @@ class Candidate:
     """Beside the other frameworks of its role."""
     order: int = -1
     """In which it stands; -1: in none."""
-    refused: Mapping[AgentId, tuple[Filter, ...]] = field(init=False)
-    """Its filters, by agents."""
+    refused: Mapping[str, tuple[Filter, ...]] = field(init=False)
+    """Its filters, by places."""
     # --- on the agent at hand
     has_refused: bool = False
     """Of what is free there."""

@@ -160,5 +160,5 @@ def _most(free: Resources, wants: Wants | None, verdicts: Verdicts) -> Resources
 
 
 def _expiry(case: Case, offered: Resources) -> float:
-    filters = case.framework.filters.on(case.role, case.agent.info.agent_id)
+    filters = case.framework.filters.on(case.role, case.agent.places)
     return max(f.until for f in filters if f.refused.covers(offered))

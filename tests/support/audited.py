@@ -36,6 +36,8 @@ class Audited:
         self.auditor = Auditor(terms)
         self.heard = 0
         """Messages, in either direction."""
+        self.is_broken = False
+        """A law was, or the master: whoever serves it is told by what."""
         self._now = 0.0
         self._open: dict[SessionId, str] = {}
         """Who is at the other end."""
@@ -53,14 +55,18 @@ class Audited:
         return getattr(self.core, name)
 
     def step(self, event: object, now: float) -> list[object]:
-        self._now = now
-        self.auditor.acts(now, MASTER)
-        self._before(event)
-        actions = self.core.step(event, now)  # type: ignore[arg-type]
-        for action in actions:
-            self._after(action)
-        self.auditor.decided(now, MASTER)
-        self.core.check()
+        self._now, is_right = now, False
+        try:
+            self.auditor.acts(now, MASTER)
+            self._before(event)
+            actions = self.core.step(event, now)  # type: ignore[arg-type]
+            for action in actions:
+                self._after(action)
+            self.auditor.decided(now, MASTER)
+            self.core.check()
+            is_right = True
+        finally:
+            self.is_broken |= not is_right
         return list(actions)
 
     def restless(self) -> str:
@@ -89,6 +95,8 @@ class Audited:
                 self._pass(self._open[session], MASTER, session, message)
             case SessionClosed(session):
                 self._close(session)
+            case _:
+                pass
 
     def _named(self, session: SessionId, message: AgentMessage | FrameworkMessage) -> None:
         """By the first that it says."""
@@ -126,6 +134,8 @@ class Audited:
                 self._pass(MASTER, self._open[session], session, message)
             case CloseSession(session):
                 self._close(session)
+            case _:
+                pass
 
     def _pass(self, sender: str, receiver: str, session: SessionId, message: object) -> None:
         self.heard += 1
