@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+from . import scenes
 from .plan import draw
 from .process import CHECK_EVERY
 from .shrink import live, shrink
@@ -14,12 +15,17 @@ from .tally import Tally
 from .world import Report, simulate
 
 PROGRESS_EVERY = 100
+DIGEST_SEEDS = range(11, 21)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     if options.shrink is not None:
         return _shrink(options.shrink)
+    if options.digests or options.scenes:
+        for line in _digests() if options.digests else scenes.lines():
+            print(line, flush=True)
+        return 0
     tally = Tally()
     try:
         _live(options, tally)
@@ -75,6 +81,16 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="SEED",
         help="make this failing life smaller while the same check fails, and print the smallest",
     )
+    which.add_argument(
+        "--digests",
+        action="store_true",
+        help="of ten lives; tests/simulation/digests.txt is what they were last",
+    )
+    which.add_argument(
+        "--scenes",
+        action="store_true",
+        help="how long somebody waits where other masters would let it wait for ever",
+    )
     parser.add_argument(
         "--cpu-minutes",
         type=float,
@@ -109,6 +125,11 @@ def _seeds(options: argparse.Namespace) -> Iterator[int]:
         yield from range(options.seeds[0], options.seeds[1] + 1)
     else:
         yield from count(options.until_told)
+
+
+def _digests() -> Iterator[str]:
+    for seed in DIGEST_SEEDS:
+        yield f"{seed} {simulate(seed).digest}"
 
 
 def _shrink(seed: int) -> int:

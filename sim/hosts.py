@@ -84,9 +84,10 @@ def framework_hosts(plan: Plan) -> list[FrameworkHost]:
     def come(memory: Memory, other: Other) -> Replayable:
         info = framework_info(other.name, FOR_EVER_S, other.wish.role)
         info = replace(info, capabilities=("revocable",) if other.borrows else ())
-        bag = Bag(info, other.jobs, memory, dice(memory, other.name))
-        bag.wishes, bag.manner = (other.wish,), other.manner
-        return bag
+        kind = Ganging if other.works_in_gangs else Bag
+        scheduler = kind(info, other.jobs, memory, dice(memory, other.name))
+        scheduler.wishes, scheduler.manner = (other.wish,), other.manner
+        return scheduler
 
     hosts = [FrameworkHost("batch", run), FrameworkHost("service", up)]
     hosts += [FrameworkHost(other.name, partial(come, other=other)) for other in plan.others]

@@ -139,14 +139,6 @@ class TrainingWorld(World):
         assert node is not None
         return {view.job_id: view for view in node.trainer.views(node.time())}
 
-    def begin(self) -> None:
-        """Everybody is there at once, and nothing goes wrong."""
-        self._start_master()
-        for machine in self._hosts.values():
-            self._start_agent(machine)
-        for host in self._frameworks.values():
-            self._start_framework(host)
-
     # --- how its parts are made
 
     def _host(self, info: AgentInfo) -> AgentHost:

@@ -1,7 +1,7 @@
 """One simulated cluster: built from a seed, troubled for a while, then left alone and judged."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -23,7 +23,7 @@ from .network import End, Network, Peer
 from .nodes import AgentNode, FrameworkNode, MasterNode
 from .plan import Plan, draw
 from .process import CHECK_EVERY, CoreFailedError, Process, Stage
-from .schedulers import LEAVE
+from .schedulers import LEAVE, Memory
 
 REST_S = 8.0
 """All is settled once it has been for so long: longer than the longest that is under way."""
@@ -194,6 +194,21 @@ class World:
         self.trouble()
         self._settle()
         self._judge()
+
+    def begin(self, late: Sequence[str] = (), late_s: float = 0.0) -> None:
+        """Everybody is there at once, some frameworks later, and nothing goes wrong."""
+        self._start_master()
+        for machine in self._hosts.values():
+            self._start_agent(machine)
+        for host in self._frameworks.values():
+            if host.name in late:
+                self.later(late_s, lambda host=host: self._start_framework(host))  # type: ignore[misc]
+            else:
+                self._start_framework(host)
+
+    def memories(self, frameworks: Sequence[str]) -> list[Memory]:
+        """Of each, what it knows of its own work."""
+        return [self._frameworks[name].memory for name in frameworks]
 
     def trouble(self) -> None:
         """All begin, and things go wrong for as long as the plan says."""
