@@ -166,7 +166,7 @@ def _may_use(  # noqa: PLR0917 - each of them decides
     return (
         not agent.has_reservations
         and owner not in agent.refused_by
-        and not _has_refused(scene, framework, (role, agent.info.agent_id))
+        and not _has_refused(scene, framework, role, agent)
         and admits(wished, agent.info)
         and admits(demand.constraints, agent.info)
         and all(_is_liked(each.preferred, agent) for each in (wished, demand.constraints))
@@ -180,10 +180,10 @@ def _may_use(  # noqa: PLR0917 - each of them decides
     )
 
 
-def _has_refused(scene: Scene, framework: Framework, key: tuple[Role, AgentId]) -> bool:
-    filters = framework.filters.get(key, ())
-    is_filtered = any(each.until > scene.now - SOON_S for each in filters)
-    return is_filtered or framework.doubtful.get(key, 0.0) > scene.now - SOON_S
+def _has_refused(scene: Scene, framework: Framework, role: Role, agent: Agent) -> bool:
+    doubt = framework.doubtful.get((role, agent.info.agent_id), 0.0)
+    since = scene.now - SOON_S
+    return doubt > since or framework.refused.may_last(role, agent.info, since)
 
 
 def _likes(framework: Framework, role: Role, agent: Agent) -> bool:

@@ -35,7 +35,7 @@ from fairlead.common.values import Offer
 from . import capabilities, fairness, limits, wishes
 from .fairness import Scene
 from .laws import Facts, Link, ViolationError, reign_of
-from .parties import Agent, Filter, Framework, Owner
+from .parties import Agent, Framework, Owner
 from .parts import MOVES, Move, Part, is_followed, move_of, part_of
 from .reserved import check_offers
 
@@ -179,7 +179,8 @@ class Offers:
         for offer_id in call.offer_ids:
             offer = self._take(link, offer_id)
             if offer is not None:
-                self._filter(now, offer, offer.resources + offer.revocable, call.refuse_s)
+                whole = offer.resources + offer.revocable
+                self._filter(now, offer, whole, call.refuse_s, is_alike=call.alike)
 
     def gathered(self, link: Link, call_id: CallId, call: Accept) -> None:
         """Of a gang: its offers are outstanding until the master has answered."""
@@ -231,8 +232,7 @@ class Offers:
             roles = call.roles or framework.roles
             for role in roles:
                 framework.suppressed.pop(role, None)
-            for key in [key for key in framework.filters if key[0] in roles]:
-                del framework.filters[key]
+            framework.refused.clear(roles)
 
     def demanded(self, link: Link, call: SetDemand) -> None:
         framework = self._frameworks.get(link.framework_id)
@@ -327,8 +327,7 @@ class Offers:
     def leapt(self, seconds: float) -> None:
         """By the master's own clock what was to last is over so much earlier."""
         for framework in self._frameworks.values():
-            for key, filters in framework.filters.items():
-                framework.filters[key] = [f._replace(until=f.until - seconds) for f in filters]
+            framework.refused.leapt(seconds)
         for uuid in self._notice:
             self._notice[uuid] -= seconds
 
@@ -378,15 +377,7 @@ class Offers:
             raise ViolationError(
                 "who is suppressed is offered nothing", f"{offer.offer_id} in {offer.role}"
             )
-        whole = offer.resources + offer.revocable
-        for refused, until, is_of_lent in framework.filters.get((offer.role, offer.agent_id), []):
-            is_alike = bool(offer.revocable) is is_of_lent
-            if is_alike and now < until - 0.001 and refused.contains(whole):
-                raise ViolationError(
-                    "filters are honoured",
-                    f"{offer.offer_id} of {offer.agent_id}: {whole};"
-                    f" {refused} were refused until {until:.3f}",
-                )
+        framework.refused.check(now, offer, agent.info)
 
     def _check_moves(self, framework_id: FrameworkId, moves: list[Move]) -> None:
         for move in moves:
@@ -419,15 +410,22 @@ class Offers:
             return None
         return self._outstanding.pop(offer_id)
 
-    def _filter(self, now: float, offer: Offer, refused: Resources, refuse_s: float) -> None:
+    def _filter(
+        self,
+        now: float,
+        offer: Offer,
+        refused: Resources,
+        refuse_s: float,
+        *,
+        is_alike: bool = False,
+    ) -> None:
         framework = self._frameworks.get(offer.framework_id)
         if framework is None or refused == EMPTY:
             return
         self._refused(offer)
-        lasts = min(max(refuse_s, self._facts.terms.min_filter_s), HOUR_S)
-        filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
-        filters[:] = [kept for kept in filters if kept.until > now]
-        filters.append(Filter(refused, now + lasts, bool(offer.revocable)))
+        lasts_s = min(max(refuse_s, self._facts.terms.min_filter_s), HOUR_S)
+        info = self._agents[offer.agent_id].info
+        framework.refused.add(now, offer, info, refused, lasts_s, is_alike=is_alike)
 
     def _refused(self, offer: Offer) -> None:
         """It was not used, or not all of it."""

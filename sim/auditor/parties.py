@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import fullmatch
-from typing import NamedTuple
 
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role, TaskId
 from fairlead.common.resources import EMPTY, Resources, total
@@ -22,6 +21,7 @@ from fairlead.common.values import (
 )
 
 from .parts import Part
+from .refusals import Refusals
 
 Owner = tuple[FrameworkId, Role]
 
@@ -71,15 +71,6 @@ class Agent:
 NOBODY: Owner = (FrameworkId(""), Role(""))
 
 
-class Filter(NamedTuple):
-    """Of one agent, as long as it lasts."""
-
-    refused: Resources
-    until: float
-    is_of_lent: bool
-    """Whatever is the tasks' own and what is lent are refused apart from each other."""
-
-
 @dataclass(slots=True)
 class Framework:
     """On which link it speaks, what it wants and what it does not want."""
@@ -94,7 +85,7 @@ class Framework:
     launched: dict[Role, list[Resources]] = field(default_factory=dict)
     """Since then."""
     suppressed: dict[Role, None] = field(default_factory=dict)
-    filters: dict[tuple[Role, AgentId], list[Filter]] = field(default_factory=dict)
+    refused: Refusals = field(default_factory=Refusals)
     doubtful: dict[tuple[Role, AgentId], float] = field(default_factory=dict)
     """Perhaps it did not answer an offer of this agent; until when that counts as a refusal."""
     refusals: int = 0

@@ -1,6 +1,7 @@
 """The examples with numbers in docs/allocation.md and docs/offers.md: the master says the same."""
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -143,6 +144,21 @@ def test_guarantees(free: int) -> None:
         asks.wants(demand(MANY))
         h.tick()
         assert cpus_of(asks) == [may_have[alone]], alone
+
+
+@pytest.mark.parametrize(("free", "offered"), table_of(OFFERS, "| free there by then |"))
+def test_what_a_refusal_covers(free: str, offered: str) -> None:
+    h = MasterHarness()
+    agent, framework = h.agent(cpus=4, mem="8GiB"), h.framework()
+    framework.decline(*framework.offers, refuse_s=60)
+    agent.disconnects()
+    cpus, mem = (int(number) for number in re.findall(r"\d+", free))
+    agent.info = replace(agent.info, resources=Resources.of(cpus=cpus, mem=mem * GIB))
+    agent.connects()
+    h.advance(20)
+    assert bool(framework.offers) is (offered == "yes")
+    h.advance(41)
+    assert len(framework.seen_offers) > 1
 
 
 def test_what_is_reserved_and_held_below() -> None:
