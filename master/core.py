@@ -220,8 +220,11 @@ class Master:
         if isinstance(event, Tick):
             self._holds.look()
             self._gang_holds.look()
-        if isinstance(event, Tick) or self._offers.is_overdue():
-            self._offers.allocate()
+        settings = context.settings
+        if isinstance(event, Tick):
+            self._offers.allocate(settings.max_grants)
+        elif self._offers.is_overdue():
+            self._offers.allocate(settings.max_grants_in_flood)
         self._revoking.watch()
         touched = self._touched_last = context.books.take_touched()
         if touched or is_order:

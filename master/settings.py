@@ -49,6 +49,10 @@ class MasterSettings:
     """
     max_delay_s: float = 0.05
     """Under a flood of messages an allocation waits no longer than this for a quiet moment."""
+    max_grants_in_flood: int = 25
+    """Then: each grant brings a dozen messages, and more of them than the master can take would
+    make everybody wait.
+    """
     ended_tasks_kept: int = 1000
     """Per framework."""
     ended_frameworks_kept: int = 200
