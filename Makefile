@@ -65,8 +65,9 @@ protos: venv ## regenerate the code committed beside protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -Ifairlead/protos=protos \
 	  --grpc_python_out=src $$(grep -l '^service ' protos/*.proto)
 
-docs: venv ## the tables of docs/cli.md, out of the code
+docs: venv ## the tables of docs/cli.md and the pictures of docs/lives.md, out of the code
 	$(BIN)/python -m fairlead.cli.outcomes docs/cli.md
+	$(BIN)/python -m tests.drawings
 
 sim: venv ## one simulated cluster life; SEED=n chooses it
 	$(BIN)/python -m fairlead.sim --seed $(SEED)

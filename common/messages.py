@@ -123,10 +123,11 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """Not these, nor less of them, for `refuse_s`."""
+    """Not these, nor less of them, for `refuse_s`; with `alike` on no agent of the same kind."""
 
     offer_ids: tuple[OfferId, ...]
     refuse_s: float = 5.0
+    alike: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class AgentState(Enum):
     DISCONNECTED = 2
     RECOVERING = 3
     UNREACHABLE = 4
+    GONE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class AgentView:
     tasks: int = 0
     unacknowledged: int = 0
     reservations: tuple[Reservation, ...] = ()
+    is_draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,32 @@ class SetReservation:
 
 
 @dataclass(frozen=True, slots=True)
+class DrainAgent:
+    """Nothing more of it is offered and its tasks are ended, each with its own grace if none is
+    given; `undo` has it offered again.
+    """
+
+    agent_id: AgentId
+    grace_s: float | None = None
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MarkAgentGone:
+    """It never comes back, and would be refused."""
+
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentVerdict:
+    """In the registry: since when an agent is unreachable, or gone; for people."""
+
+    agent_id: AgentId
+    wall_time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class KillAnyTask:
     """An operator ends a task of whichever framework."""
 
@@ -214,6 +242,8 @@ OperatorBody = (
     SetWeight
     | SetQuota
     | SetReservation
+    | DrainAgent
+    | MarkAgentGone
     | KillAnyTask
     | TeardownFramework
     | ExplainFramework
@@ -249,16 +279,23 @@ class OffersQuery:
 
 
 class OfferEventKind(Enum):
-    """What may become of an offer."""
+    """What may become of an offer: it is made, and ends once, in one of the other ways."""
 
     UNSPECIFIED = 0
     MADE = 1
+    """Its resources are held for a framework."""
     ACCEPTED = 2
+    """Its resources belong to an accept."""
     DECLINED = 3
+    """Its framework does not want it, for a while."""
     REFUSED = 4
+    """The accept that named it was refused whole."""
     RESCINDED = 5
+    """The master withdraws it, with its agent or its gang, for a limit or a lender."""
     TIMED_OUT = 6
+    """Nobody answered in time."""
     VOID = 7
+    """The session of its framework has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class Reason(Enum):
     TASK_SUSPENDED = 23
     TASK_RESUMED = 24
     DISK_FULL = 25
+    AGENT_DRAINING = 26
 
 
 class Comparison(Enum):
@@ -404,10 +405,11 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class RoleDemand:
-    """The whole demand of a framework in one role."""
+    """The whole demand of a framework in one role; or that it states none any more."""
 
     role: Role
     demands: tuple[Demand, ...]
+    unstated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from fairlead.common.messages import (
     ShutdownFramework,
     TaskUpdated,
 )
-from fairlead.common.operators import AgentState
+from fairlead.common.operators import AgentState, AgentVerdict
 from fairlead.common.resources import EMPTY
 from fairlead.common.values import AgentInfo, FrameworkInfo, Reason, TaskState
 
@@ -33,7 +33,7 @@ from .entries import Agent, Framework, RunningAccept
 from .frameworks import Frameworks
 from .offers import Offers
 from .reserving import Reserving
-from .tasks import Tasks
+from .tasks import GONE, Tasks
 
 
 class Agents:
@@ -118,6 +118,8 @@ class Agents:
         known = context.books.agents.get(call.agent.agent_id)
         if known is None:
             return None
+        if known.state is AgentState.GONE:
+            return Code.AGENT_REMOVED, why_gone(known)
         if known.instance_uuid != call.hello.instance_uuid:
             if known.session is not None:
                 return Code.DUPLICATE_AGENT, "another instance of this agent is alive"
@@ -151,6 +153,7 @@ class Agents:
         context.to_agent(agent, body)
         books.count(agent)
         self._take_in(agent, call)
+        self._tasks.end_drained(agent)
         agent.look_at = context.now + interval
         context.timers.at(agent.look_at, "agent", agent_id)
         books.dirty[agent_id] = None
@@ -168,6 +171,7 @@ class Agents:
             self._context.record(f"agent/{info.agent_id}", _lasting(info))
             if attributes_of(agent.info) != attributes_of(info):
                 self._offers.forget_refusals_of(info.agent_id)
+                books.look_beyond()
         agent.info = info
         return agent
 
@@ -324,7 +328,7 @@ class Agents:
         context, settings = self._context, self._context.settings
         if context.now < agent.look_at:
             return  # looked at meanwhile, for another reason
-        if agent.state is AgentState.UNREACHABLE:
+        if agent.is_given_up:
             return
         interval = self.heartbeat_s()
         silent_s = max(settings.silent_s, 2.5 * interval)
@@ -340,26 +344,54 @@ class Agents:
             self.closed(agent)
             return
         else:
-            self._give_up(agent)
+            message = f"its agent {agent.info.agent_id} has been silent for too long"
+            self.give_up(agent, AgentState.UNREACHABLE, message)
             return
         agent.look_at = context.now + left
         context.timers.at(agent.look_at, "agent", agent.info.agent_id)
 
-    def _give_up(self, agent: Agent) -> None:
-        """UNREACHABLE: what it holds is not counted on; its tasks may return with it."""
-        context = self._context
-        agent.state = AgentState.UNREACHABLE
+    def mark_gone(self, agent: Agent) -> None:
+        """An operator's word, for ever: its reservations and what was ordered of it are no more."""
+        context, agent_id = self._context, agent.info.agent_id
+        for order in ("unreachable", "drain"):
+            context.record(f"{order}/{agent_id}", None)
+        self._instances.pop(agent.instance_uuid, None)
+        agent.drain = None
+        self.give_up(agent, AgentState.GONE, GONE)
+        self._reserving.brought(agent, ())
+
+    def give_up(self, agent: Agent, state: AgentState, message: str) -> None:
+        """What it holds is not counted on. If it is only UNREACHABLE, its tasks may return."""
+        context, agent_id = self._context, agent.info.agent_id
+        agent.since = context.wall_time
+        context.record(f"{state.name.lower()}/{agent_id}", AgentVerdict(agent_id, agent.since))
+        if agent.session is not None:
+            self._dismiss(agent, Code.AGENT_REMOVED, why_gone(agent))
+        agent.state = state
         self._forget_uses(agent)
-        message = f"its agent {agent.info.agent_id} has been silent for too long"
         for task in tuple(agent.tasks.values()):
             if not task.is_terminal:
-                self._tasks.decide(task, TaskState.UNREACHABLE, Reason.AGENT_UNREACHABLE, message)
+                self._tasks.decide(task, *_LOST[state], message)
             elif not task.is_end_said:
                 self._tasks.tell_end(task)
-        context.record(f"unreachable/{agent.info.agent_id}", _lasting(agent.info))
         context.books.count(agent)
-        context.books.touch_agent(agent.info.agent_id)
+        context.books.touch_agent(agent_id)
         self._tasks.answer_questions(agent)
+
+
+_LOST = {
+    AgentState.UNREACHABLE: (TaskState.UNREACHABLE, Reason.AGENT_UNREACHABLE),
+    AgentState.GONE: (TaskState.GONE_BY_OPERATOR, Reason.AGENT_GONE),
+}
+
+
+def why_gone(agent: Agent) -> str:
+    """To itself: there is one way back, as another."""
+    info = agent.info
+    return (
+        f"an operator marked {info.name} ({info.agent_id}) gone, for ever;"
+        " to use this machine again, start its agent under another name"
+    )
 
 
 def _joined(before: RegisterAgent, part: RegisterAgent) -> RegisterAgent:

@@ -38,12 +38,14 @@ class Books:
     quotas: dict[Role, SetQuota] = field(default_factory=dict)
     apart: dict[FrameworkId, None] = field(default_factory=dict)
     """Frameworks that share no agent with some others."""
+    borrowers: dict[FrameworkId, None] = field(default_factory=dict)
+    """Frameworks that can bear to lose what they are lent (`lent`)."""
     revocations: dict[str, Revocation] = field(default_factory=dict)
     """What is being taken back."""
     gangs: GangIndex = field(default_factory=GangIndex)
     gang_hold: GangHold | None = None
     reserving: dict[AgentId, None] = field(default_factory=dict)
-    """Agents with reservations."""
+    """Agents with reservations, ordered ones included."""
     removed: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     """Frameworks that were torn down and are refused for ever."""
     capacity: Resources = EMPTY
@@ -212,6 +214,13 @@ class Books:
         """This framework may want more."""
         self.look_everywhere()
         self.touch_framework(framework.framework_id)
+
+    def look_beyond(self) -> None:
+        """At others than the agent that changed: quotas count what is reserved or free there, and
+        agents with GPUs serve those whom it leaves no other.
+        """
+        if self.quotas or self.capacity.gpus:
+            self.look_everywhere()
 
     def look_everywhere(self) -> None:
         """Every agent with something free is looked at again: those that are not dirty are idle."""

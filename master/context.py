@@ -80,6 +80,11 @@ class Context:
         """Time that passed while we were awake: what silence is measured by."""
         return self.now - self.stalled_s
 
+    @property
+    def wall_time(self) -> float:
+        """For people, who ask since when."""
+        return self.now + self.settings.wall_offset_s
+
     def left(self, deadline: float) -> float:
         """How long until `awake` reaches a deadline; 0: it has."""
         left = deadline - self.awake

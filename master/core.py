@@ -13,7 +13,14 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.events import CloseSession, Received, SessionClosed, SessionOpened, Tick
 from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, SessionId
 from fairlead.common.messages import AgentMessage, Code, FrameworkMessage
-from fairlead.common.operators import AgentState, OperatorCall, SetQuota, SetWeight
+from fairlead.common.operators import (
+    AgentState,
+    AgentVerdict,
+    DrainAgent,
+    OperatorCall,
+    SetQuota,
+    SetWeight,
+)
 from fairlead.common.values import AgentInfo, FrameworkInfo
 
 from . import proof
@@ -23,6 +30,7 @@ from .accepting.gangs import Gangs
 from .agents import Agents
 from .allocation.gang_holds import GangHolds
 from .allocation.holds import Holds
+from .allocation.looks import Looks
 from .books import Books
 from .context import Context
 from .entries import Agent, Framework
@@ -31,6 +39,7 @@ from .offer_log import OfferLog
 from .offers import Offers
 from .operators import Operators
 from .reserving import Reserving
+from .retiring import Retiring
 from .revoking.notices import Revoking
 from .settings import MasterSettings
 from .tasks import Tasks
@@ -40,12 +49,22 @@ if TYPE_CHECKING:
 
 RECORDS: Mapping[str, type] = {
     "agent": AgentInfo,
-    "unreachable": AgentInfo,
+    "unreachable": AgentVerdict,
+    "gone": AgentVerdict,
+    "drain": DrainAgent,
     "weight": SetWeight,
     "quota": SetQuota,
     "removed": FrameworkInfo,
 }
 """The durable promises, by the first part of their keys."""
+_VERDICTS = {"unreachable": AgentState.UNREACHABLE, "gone": AgentState.GONE}
+
+
+_PLACES = {kind: place for place, kind in enumerate(RECORDS)}
+
+
+def _place(key: str) -> tuple[int, int, str]:
+    return _PLACES[key.partition("/")[0]], len(key), key
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +89,8 @@ class Master:
         self._context = Context(settings, epoch, cluster_id, random)
         self._context.books.excluded = settings.excluded_resources
         self._offers = Offers(self._context)
-        self._holds = Holds(self._context)
-        self._gang_holds = GangHolds(self._context)
+        holds, gang_holds = Holds(self._context), GangHolds(self._context)
+        self._looks = Looks(self._context, holds.look, gang_holds.look)
         self._tasks = Tasks(self._context)
         accepts = Accepts(self._context, self._offers, self._tasks)
         self._gangs = Gangs(self._context, self._tasks)
@@ -88,7 +107,10 @@ class Master:
             self._frameworks,
             reserving=reserving,
         )
-        self._operators = Operators(self._context, self._tasks, self._frameworks, reserving)
+        retiring = Retiring(self._context, self._offers, self._tasks, self._agents)
+        self._operators = Operators(
+            self._context, self._tasks, self._frameworks, reserving, retiring
+        )
         self._revoking = Revoking(self._context, self._tasks)
         self._last_step: float | None = None
         self._touched: dict[str, None] = {}
@@ -134,12 +156,15 @@ class Master:
         master = cls(settings, epoch, cluster_id, random)
         context, books = master._context, master._context.books
         context.now = context.began = master._last_step = now
-        # By length first: an agent comes before its verdict, f-1-2 before f-1-10.
-        for key, value in sorted(records.items(), key=lambda item: (len(item[0]), item[0])):
+        # An agent comes before its verdict, and f-1-2 before f-1-10.
+        for key, value in sorted(records.items(), key=lambda item: _place(item[0])):
             kind = key.partition("/")[0]
             assert isinstance(value, RECORDS[kind]), key
-            if kind == "unreachable":
-                books.agents[AgentId(key.partition("/")[2])].state = AgentState.UNREACHABLE
+            if isinstance(value, AgentVerdict):
+                given_up = books.agents[value.agent_id]
+                given_up.state, given_up.since = _VERDICTS[kind], value.wall_time
+            elif isinstance(value, DrainAgent):
+                books.agents[value.agent_id].drain = value
             elif isinstance(value, AgentInfo):
                 agent = Agent(value, AgentState.RECOVERING, context.awake)
                 books.agents[value.agent_id] = agent
@@ -218,13 +243,10 @@ class Master:
         self._gangs.look()
         self._offers.rescind_broken()
         if isinstance(event, Tick):
-            self._holds.look()
-            self._gang_holds.look()
-        settings = context.settings
-        if isinstance(event, Tick):
-            self._offers.allocate(settings.max_grants)
+            self._looks.go_on()
+            self._offers.allocate(context.settings.max_grants)
         elif self._offers.is_overdue():
-            self._offers.allocate(settings.max_grants_in_flood)
+            self._offers.allocate(context.settings.max_grants_in_flood)
         self._revoking.watch()
         touched = self._touched_last = context.books.take_touched()
         if touched or is_order:
@@ -236,6 +258,8 @@ class Master:
         """When a Tick will have something to do: at once, if something is to be offered."""
         books = self._context.books
         deadlines = [self._offers.next_allocation(), self._context.timers.next()]
+        if self._looks.is_under_way:
+            deadlines.append(self._context.now)
         if self._last_step is not None and (books.agents or books.frameworks):
             # So that a longer gap can only be our own stall.
             deadlines.append(self._last_step + self._context.settings.stall_s / 2)

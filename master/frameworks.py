@@ -34,6 +34,7 @@ from fairlead.common.roles import bad_role
 
 from .accepting.accepts import DONE, Accepts, Answer
 from .accepting.gang_accepts import GangAccepts
+from .allocation import lent
 from .allocation.gang_holds import end_gang_hold
 from .allocation.holds import end_waits
 from .allocation.keep_apart import offers_in_breach
@@ -171,9 +172,10 @@ class Frameworks:
         framework.instance_uuid = call.hello.instance_uuid
         framework.attempt = call.hello.attempt
         framework.heard = context.awake
-        self._offers.forget_filters(framework, (role for role, _ in framework.filters))
+        self._offers.forget_filters(framework, framework.filters.roles)
         framework.wishes = {wish.role: wish for wish in call.wishes}
         self._keep_apart(framework)
+        lent.note_borrower(context.books, framework)
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
         framework.demands = {wanted.role: open_part(wanted) for wanted in call.demands}
         context.sessions[session] = framework
@@ -212,10 +214,10 @@ class Frameworks:
         for offer_id in dict.fromkeys(call.offer_ids):
             if (held := framework.offers.get(offer_id)) is not None:
                 self._offers.give_back(held)
-                message = f"for {call.refuse_s:g} s"
+                message = f"for {call.refuse_s:g} s{', like all such agents' * call.alike}"
                 self._context.log_offer(OfferEventKind.DECLINED, held.offer, message)
                 refused = held.offer.resources + held.offer.revocable
-                self._offers.refuse(held.offer, refused, call.refuse_s)
+                self._offers.refuse(held.offer, refused, call.refuse_s, is_alike=call.alike)
                 self._offers.distrust(framework, held)
         if unknown:
             return Code.NOT_FOUND, "offer_ids", f"{unknown[0]} is not held; the others are declined"
@@ -396,6 +398,7 @@ class Frameworks:
             context.books.drop_task(task)
         del context.books.frameworks[framework.framework_id]
         context.books.apart.pop(framework.framework_id, None)
+        context.books.borrowers.pop(framework.framework_id, None)
         context.books.touch_framework(framework.framework_id)
         context.books.touch_roles(framework)
         return True

@@ -3,7 +3,7 @@
 For `gangs`, which judges them, and for `offers`. A group of launches is a gang of one agent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,21 @@ class OfferSet:
     demand: Demand
     is_distrusted: bool = False
     """It was not used, which counts once."""
+    is_taken: bool = False
+    """By the first of its accepts, which come all at once."""
+
+    def serves(self, demands: Sequence[Demand]) -> Demand | None:
+        """Which of these; one of its kind, if its own is stated otherwise by now."""
+        if self.demand in demands:
+            return self.demand
+        gangs = (demand for demand in demands if demand.gang)
+        return next((gang for gang in gangs if gang.each == self.demand.each), None)
+
+    def take(self, demands: list[Demand]) -> None:
+        """What it serves is wanted no more."""
+        if not self.is_taken and (served := self.serves(demands)) is not None:
+            demands.remove(served)
+        self.is_taken = True
 
 
 @dataclass(slots=True)

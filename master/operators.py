@@ -8,9 +8,11 @@ from fairlead.common.events import Send
 from fairlead.common.ids import CallId, SessionId
 from fairlead.common.messages import CallResult, Code, Kill
 from fairlead.common.operators import (
+    DrainAgent,
     ExplainFramework,
     ExplainTask,
     KillAnyTask,
+    MarkAgentGone,
     OperatorCall,
     OperatorReply,
     SetQuota,
@@ -27,6 +29,7 @@ from .explaining.explain import Explanation, explain_framework
 from .explaining.explain_task import explain_task
 from .frameworks import Frameworks
 from .reserving import Reserving
+from .retiring import Retiring
 from .tasks import Tasks
 
 NOTHING: Explanation = ((), {})
@@ -36,7 +39,12 @@ class Operators:
     """One short handler per order."""
 
     def __init__(
-        self, context: Context, tasks: Tasks, frameworks: Frameworks, reserving: Reserving
+        self,
+        context: Context,
+        tasks: Tasks,
+        frameworks: Frameworks,
+        reserving: Reserving,
+        retiring: Retiring,
     ) -> None:
         self._context = context
         self._tasks = tasks
@@ -47,6 +55,8 @@ class Operators:
             SetWeight: self._set_weight,
             SetQuota: self._set_quota,
             SetReservation: lambda call: reserving.order(*self._asker, call),
+            DrainAgent: retiring.drain,
+            MarkAgentGone: retiring.mark_gone,
             KillAnyTask: self._kill,
             TeardownFramework: self._teardown,
         }

@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import signal
+from dataclasses import replace
 from random import Random
 
 from fairlead.common import clock, records
@@ -198,6 +199,7 @@ def _take_over(home: Home, settings: MasterSettings) -> tuple[Store, Master]:
     try:
         kept = records.decode(store.load(), RECORDS, str(home.registry))
         epoch, now = store.begin_epoch(), clock.monotonic()
+        settings = replace(settings, wall_offset_s=clock.wall() - now)
         random = Random(f"{store.cluster_id}/{epoch}")
         return store, Master.restore(settings, epoch, store.cluster_id, kept, now, random)
     except BaseException:

@@ -8,6 +8,8 @@ from fairlead.common.resources import Resources
 class MasterSettings:
     """Defaults suit a handful of machines and grow with the number of agents."""
 
+    wall_offset_s: float = 0.0
+    """Wall time less the clock of `now`, for people."""
     heartbeat_s: float = 2.0
     max_heartbeat_s: float = 10.0
     agents_per_heartbeat_s: int = 500
@@ -50,9 +52,7 @@ class MasterSettings:
     max_delay_s: float = 0.05
     """Under a flood of messages an allocation waits no longer than this for a quiet moment."""
     max_grants_in_flood: int = 25
-    """Then: each grant brings a dozen messages, and more of them than the master can take would
-    make everybody wait.
-    """
+    """Then, in one step: what is offered is answered, by more messages than the master can take."""
     ended_tasks_kept: int = 1000
     """Per framework."""
     ended_frameworks_kept: int = 200

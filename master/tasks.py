@@ -32,10 +32,12 @@ from .accepting.program import Program
 from .context import Context
 from .entries import Agent, Framework, Task
 
+UNREACHABLE = AgentState.UNREACHABLE
 NO_UUID = UpdateUuid("")
+"""Of statuses that need no acknowledgement."""
 MOST_GRACE_S = 300.0
 """For an end that the master orders itself, whatever the task asks for."""
-"""Of statuses that need no acknowledgement."""
+GONE = "an operator marked its agent gone"
 
 
 class Tasks:
@@ -63,6 +65,7 @@ class Tasks:
             Source.MASTER,
             reason,
             message,
+            wall_time=self._context.wall_time,
         )
 
     def tell(
@@ -83,6 +86,7 @@ class Tasks:
             update_uuid=NO_UUID,
             exit_code=None,
             signal=None,
+            wall_time=self._context.wall_time,
         )
         self._context.books.hold(task, EMPTY)
         self._context.books.touch_task(task)
@@ -263,11 +267,19 @@ class Tasks:
         self.send_kill(task)
         return Code.OK, ""
 
-    def end(self, task: Task, reason: Reason, message: str) -> None:
+    def end_drained(self, agent: Agent) -> None:
+        """An operator wants it empty; nothing to do if nobody does."""
+        if agent.drain is not None:
+            for task in tuple(agent.tasks.values()):
+                message = "an operator drains its agent"
+                self.end(task, Reason.AGENT_DRAINING, message, agent.drain.grace_s)
+
+    def end(self, task: Task, reason: Reason, message: str, grace_s: float | None = None) -> None:
         """The master's own order, with the grace that the task itself asks for, within bounds: it
         may not keep for a year what is to be somebody else's.
         """
-        grace_s = min(task.launch.task.kill_grace_s, MOST_GRACE_S)
+        if grace_s is None:
+            grace_s = min(task.launch.task.kill_grace_s, MOST_GRACE_S)
         if not task.is_terminal and (task.kill_grace_s is None or grace_s < task.kill_grace_s):
             task.kill_grace_s = grace_s
             task.kill_reason, task.kill_message = reason, message
@@ -300,7 +312,8 @@ class Tasks:
         """Whether an agent may still come that brings what we do not know."""
         agents = self._context.books.agents
         if agent_id:
-            return agent_id in agents and agents[agent_id].session is None
+            agent = agents.get(agent_id)
+            return agent is not None and (agent.is_expected or agent.state is UNREACHABLE)
         return any(agent.is_expected for agent in agents.values())
 
     # --- asked for
@@ -312,26 +325,33 @@ class Tasks:
                     self.tell_latest(framework, task)
             return
         for ref in refs:
-            known = framework.tasks.get(ref.task_id)
-            if known is not None and ref.launch_uuid in ("", known.launch.launch_uuid):
-                self.tell_latest(framework, known)
-            else:
-                self._answer(framework, ref)
+            self._answer(framework, ref)
 
-    def _answer(self, framework: Framework, ref: TaskRef) -> None:
+    def _answer(self, framework: Framework, ref: TaskRef, *, is_asked: bool = True) -> None:
+        known = framework.tasks.get(ref.task_id)
+        if known is not None and ref.launch_uuid in ("", known.launch.launch_uuid):
+            framework.questions.pop(ref, None)
+            self.tell_latest(framework, known)
+            return
         state, reason, message = self._fate(framework, ref)
         if state is TaskState.RECOVERING:
             framework.questions[ref] = None
-        self.tell(framework, ref, state, reason, message)
+            if not is_asked:
+                return  # it has heard that
+        else:
+            framework.questions.pop(ref, None)
+        agent = self._context.books.agents.get(ref.agent_id)
+        status = self.status(framework.framework_id, ref, state, reason, message)
+        if agent is not None and agent.is_given_up:
+            status = replace(status, wall_time=agent.since)
+        self._context.to_framework(framework, StatusUpdated(status))
 
     def answer_questions(self, agent: Agent) -> None:
         """What was asked, or ordered, while this agent was expected back is settled now."""
         for framework in self._context.books.frameworks.values():
             due = [r for r in framework.questions if r.agent_id in ("", agent.info.agent_id)]
             for ref in due:
-                del framework.questions[ref]
-            if due:
-                self.reconcile(framework, tuple(due))
+                self._answer(framework, ref, is_asked=False)
             for kill in tuple(framework.early_kills.values()):
                 if not self._may_return(kill.agent_id):
                     del framework.early_kills[kill.task_id]
@@ -363,8 +383,10 @@ class Tasks:
             return TaskState.UNKNOWN, Reason.RECONCILIATION, "no such task is known"
         if agent.is_expected:
             return TaskState.RECOVERING, Reason.RECONCILIATION, "its agent is expected back"
-        if agent.state is AgentState.UNREACHABLE:
+        if agent.state is UNREACHABLE:
             return TaskState.UNREACHABLE, Reason.AGENT_UNREACHABLE, "its agent is unreachable"
+        if agent.state is AgentState.GONE:
+            return TaskState.GONE_BY_OPERATOR, Reason.AGENT_GONE, GONE
         if ref.launch_uuid:
             return _never_seen(is_killed=ref.task_id in framework.early_kills)
         return TaskState.GONE, Reason.RECONCILIATION, "its agent does not know it"

@@ -54,6 +54,7 @@ def _agent(books: Books, name: str) -> AgentView | None:
         living,
         agent.unacknowledged,
         tuple(agent.reservations.values()),
+        agent.drain is not None,
     )
 
 

@@ -95,12 +95,14 @@ class Demand(_message.Message):
     def __init__(self, each: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., count: _Optional[int] = ..., constraints: _Optional[_Union[Constraints, _Mapping]] = ..., gang: _Optional[bool] = ...) -> None: ...
 
 class RoleDemand(_message.Message):
-    __slots__ = ("role", "demands")
+    __slots__ = ("role", "demands", "unstated")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     DEMANDS_FIELD_NUMBER: _ClassVar[int]
+    UNSTATED_FIELD_NUMBER: _ClassVar[int]
     role: str
     demands: _containers.RepeatedCompositeFieldContainer[Demand]
-    def __init__(self, role: _Optional[str] = ..., demands: _Optional[_Iterable[_Union[Demand, _Mapping]]] = ...) -> None: ...
+    unstated: bool
+    def __init__(self, role: _Optional[str] = ..., demands: _Optional[_Iterable[_Union[Demand, _Mapping]]] = ..., unstated: _Optional[bool] = ...) -> None: ...
 
 class RoleWish(_message.Message):
     __slots__ = ("role", "suppressed", "constraints", "minimum_offers", "keep_apart")
@@ -178,12 +180,14 @@ class Accept(_message.Message):
     def __init__(self, offer_ids: _Optional[_Iterable[str]] = ..., task_ids: _Optional[_Iterable[str]] = ..., operations: _Optional[_Iterable[_Union[_tasks_pb2.Operation, _Mapping]]] = ..., refuse_s: _Optional[float] = ..., gang: _Optional[_Union[_tasks_pb2.Gang, _Mapping]] = ...) -> None: ...
 
 class Decline(_message.Message):
-    __slots__ = ("offer_ids", "refuse_s")
+    __slots__ = ("offer_ids", "refuse_s", "alike")
     OFFER_IDS_FIELD_NUMBER: _ClassVar[int]
     REFUSE_S_FIELD_NUMBER: _ClassVar[int]
+    ALIKE_FIELD_NUMBER: _ClassVar[int]
     offer_ids: _containers.RepeatedScalarFieldContainer[str]
     refuse_s: float
-    def __init__(self, offer_ids: _Optional[_Iterable[str]] = ..., refuse_s: _Optional[float] = ...) -> None: ...
+    alike: bool
+    def __init__(self, offer_ids: _Optional[_Iterable[str]] = ..., refuse_s: _Optional[float] = ..., alike: _Optional[bool] = ...) -> None: ...
 
 class Revive(_message.Message):
     __slots__ = ("roles",)

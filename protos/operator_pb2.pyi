@@ -19,6 +19,7 @@ class AgentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AGENT_STATE_DISCONNECTED: _ClassVar[AgentState]
     AGENT_STATE_RECOVERING: _ClassVar[AgentState]
     AGENT_STATE_UNREACHABLE: _ClassVar[AgentState]
+    AGENT_STATE_GONE: _ClassVar[AgentState]
 
 class OfferEventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +36,7 @@ AGENT_STATE_CONNECTED: AgentState
 AGENT_STATE_DISCONNECTED: AgentState
 AGENT_STATE_RECOVERING: AgentState
 AGENT_STATE_UNREACHABLE: AgentState
+AGENT_STATE_GONE: AgentState
 OFFER_EVENT_KIND_UNSPECIFIED: OfferEventKind
 OFFER_EVENT_KIND_MADE: OfferEventKind
 OFFER_EVENT_KIND_ACCEPTED: OfferEventKind
@@ -45,7 +47,7 @@ OFFER_EVENT_KIND_TIMED_OUT: OfferEventKind
 OFFER_EVENT_KIND_VOID: OfferEventKind
 
 class AgentView(_message.Message):
-    __slots__ = ("agent", "state", "used", "offered", "usage", "tasks", "unacknowledged", "reservations")
+    __slots__ = ("agent", "state", "used", "offered", "usage", "tasks", "unacknowledged", "reservations", "is_draining")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +56,7 @@ class AgentView(_message.Message):
     TASKS_FIELD_NUMBER: _ClassVar[int]
     UNACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     RESERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    IS_DRAINING_FIELD_NUMBER: _ClassVar[int]
     agent: _agent_pb2.AgentInfo
     state: AgentState
     used: _resources_pb2.Resources
@@ -62,7 +65,8 @@ class AgentView(_message.Message):
     tasks: int
     unacknowledged: int
     reservations: _containers.RepeatedCompositeFieldContainer[_tasks_pb2.Reservation]
-    def __init__(self, agent: _Optional[_Union[_agent_pb2.AgentInfo, _Mapping]] = ..., state: _Optional[_Union[AgentState, str]] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.HostUsage, _Mapping]] = ..., tasks: _Optional[int] = ..., unacknowledged: _Optional[int] = ..., reservations: _Optional[_Iterable[_Union[_tasks_pb2.Reservation, _Mapping]]] = ...) -> None: ...
+    is_draining: bool
+    def __init__(self, agent: _Optional[_Union[_agent_pb2.AgentInfo, _Mapping]] = ..., state: _Optional[_Union[AgentState, str]] = ..., used: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., offered: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., usage: _Optional[_Union[_resources_pb2.HostUsage, _Mapping]] = ..., tasks: _Optional[int] = ..., unacknowledged: _Optional[int] = ..., reservations: _Optional[_Iterable[_Union[_tasks_pb2.Reservation, _Mapping]]] = ..., is_draining: _Optional[bool] = ...) -> None: ...
 
 class FrameworkView(_message.Message):
     __slots__ = ("framework", "is_connected", "is_ended", "used", "offered", "tasks", "dominant_share", "demands", "dominant_resource")
@@ -233,6 +237,30 @@ class SetReservation(_message.Message):
     resources: _resources_pb2.Resources
     def __init__(self, agent_id: _Optional[str] = ..., role: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ...) -> None: ...
 
+class DrainAgent(_message.Message):
+    __slots__ = ("agent_id", "grace_s", "undo")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    GRACE_S_FIELD_NUMBER: _ClassVar[int]
+    UNDO_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    grace_s: float
+    undo: bool
+    def __init__(self, agent_id: _Optional[str] = ..., grace_s: _Optional[float] = ..., undo: _Optional[bool] = ...) -> None: ...
+
+class MarkAgentGone(_message.Message):
+    __slots__ = ("agent_id",)
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    def __init__(self, agent_id: _Optional[str] = ...) -> None: ...
+
+class AgentVerdict(_message.Message):
+    __slots__ = ("agent_id", "wall_time")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    WALL_TIME_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    wall_time: float
+    def __init__(self, agent_id: _Optional[str] = ..., wall_time: _Optional[float] = ...) -> None: ...
+
 class KillAnyTask(_message.Message):
     __slots__ = ("framework_id", "task_id", "grace_s")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -264,7 +292,7 @@ class ExplainTask(_message.Message):
     def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ...) -> None: ...
 
 class OperatorCall(_message.Message):
-    __slots__ = ("call_id", "set_weight", "kill_any_task", "teardown_framework", "explain_framework", "set_quota", "set_reservation", "explain_task")
+    __slots__ = ("call_id", "set_weight", "kill_any_task", "teardown_framework", "explain_framework", "set_quota", "set_reservation", "explain_task", "drain_agent", "mark_agent_gone")
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     SET_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     KILL_ANY_TASK_FIELD_NUMBER: _ClassVar[int]
@@ -273,6 +301,8 @@ class OperatorCall(_message.Message):
     SET_QUOTA_FIELD_NUMBER: _ClassVar[int]
     SET_RESERVATION_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_TASK_FIELD_NUMBER: _ClassVar[int]
+    DRAIN_AGENT_FIELD_NUMBER: _ClassVar[int]
+    MARK_AGENT_GONE_FIELD_NUMBER: _ClassVar[int]
     call_id: str
     set_weight: SetWeight
     kill_any_task: KillAnyTask
@@ -281,7 +311,9 @@ class OperatorCall(_message.Message):
     set_quota: SetQuota
     set_reservation: SetReservation
     explain_task: ExplainTask
-    def __init__(self, call_id: _Optional[str] = ..., set_weight: _Optional[_Union[SetWeight, _Mapping]] = ..., kill_any_task: _Optional[_Union[KillAnyTask, _Mapping]] = ..., teardown_framework: _Optional[_Union[TeardownFramework, _Mapping]] = ..., explain_framework: _Optional[_Union[ExplainFramework, _Mapping]] = ..., set_quota: _Optional[_Union[SetQuota, _Mapping]] = ..., set_reservation: _Optional[_Union[SetReservation, _Mapping]] = ..., explain_task: _Optional[_Union[ExplainTask, _Mapping]] = ...) -> None: ...
+    drain_agent: DrainAgent
+    mark_agent_gone: MarkAgentGone
+    def __init__(self, call_id: _Optional[str] = ..., set_weight: _Optional[_Union[SetWeight, _Mapping]] = ..., kill_any_task: _Optional[_Union[KillAnyTask, _Mapping]] = ..., teardown_framework: _Optional[_Union[TeardownFramework, _Mapping]] = ..., explain_framework: _Optional[_Union[ExplainFramework, _Mapping]] = ..., set_quota: _Optional[_Union[SetQuota, _Mapping]] = ..., set_reservation: _Optional[_Union[SetReservation, _Mapping]] = ..., explain_task: _Optional[_Union[ExplainTask, _Mapping]] = ..., drain_agent: _Optional[_Union[DrainAgent, _Mapping]] = ..., mark_agent_gone: _Optional[_Union[MarkAgentGone, _Mapping]] = ...) -> None: ...
 
 class OperatorReply(_message.Message):
     __slots__ = ("result", "version", "lines", "agents")

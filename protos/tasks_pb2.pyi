@@ -64,6 +64,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_TASK_SUSPENDED: _ClassVar[Reason]
     REASON_TASK_RESUMED: _ClassVar[Reason]
     REASON_DISK_FULL: _ClassVar[Reason]
+    REASON_AGENT_DRAINING: _ClassVar[Reason]
 TASK_STATE_UNSPECIFIED: TaskState
 TASK_STATE_STAGING: TaskState
 TASK_STATE_STARTING: TaskState
@@ -112,6 +113,7 @@ REASON_LAUNCH_UNKNOWN: Reason
 REASON_TASK_SUSPENDED: Reason
 REASON_TASK_RESUMED: Reason
 REASON_DISK_FULL: Reason
+REASON_AGENT_DRAINING: Reason
 
 class Command(_message.Message):
     __slots__ = ("argv", "env")

@@ -160,6 +160,10 @@ class Accepts:
         if not program.brought:
             return
         demands = framework.demands.get(program.role, [])
+        together = next((held.together for held in helds if held.together is not None), None)
+        if program.gang is not None and together is not None:
+            together.take(demands)
+            return
         for taken in program.taken:
             for index, demand in enumerate(demands):
                 if demand.gang == (program.gang is not None) and demand.each.covers(taken):

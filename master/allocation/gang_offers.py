@@ -13,7 +13,7 @@ from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
 from ..books import Books
-from ..entries import Agent, Framework, anonymous
+from ..entries import Agent, Framework
 from ..gang_books import OfferSet
 from ..settings import MasterSettings
 from .allocator import Grant
@@ -25,15 +25,16 @@ from .tree import Place, Tree
 
 Rank = tuple[bool, bool, Place]
 Waiting = tuple[Framework, Role, Demand]
+InVain = dict[tuple[FrameworkId, Role, Demand], None]
+"""Gangs for which an allocation has found no room: while it runs nothing becomes free."""
 
 
 def gang_grants(
-    books: Books, settings: MasterSettings, now: float, *, in_turn: bool
+    books: Books, settings: MasterSettings, now: float, in_vain: InVain, *, in_turn: bool
 ) -> Iterator[list[Grant]]:
     """Gang after gang, each as the books are then; `in_turn`: only as long as it is the turn of
     one that is believed.
     """
-    in_vain: dict[tuple[FrameworkId, Role, Demand], None] = {}
     while True:
         tree = Tree(books)
         gangs = [
@@ -46,14 +47,21 @@ def gang_grants(
         rank, framework, role, demand = min(gangs, key=lambda each: each[0])
         if in_turn and any(other < rank for other in _others(books, settings, tree)):
             return
-        in_vain[framework.framework_id, role, demand] = None
         if grants := place(books, settings, now, framework, role, demand):
             yield grants
+        else:
+            in_vain[framework.framework_id, role, demand] = None
 
 
-def is_room_for_any(books: Books, settings: MasterSettings, now: float) -> bool:
+def is_room_for_any(books: Books, settings: MasterSettings, now: float, in_vain: InVain) -> bool:
     """Whether a gang that waits for its turn could be served now."""
-    return any(place(books, settings, now, *gang) for gang in waiting(books, settings))
+    for framework, role, demand in waiting(books, settings):
+        key = (framework.framework_id, role, demand)
+        if key not in in_vain:
+            if place(books, settings, now, framework, role, demand):
+                return True
+            in_vain[key] = None
+    return False
 
 
 def place(  # noqa: PLR0917 - what a Case is made of, and the demand
@@ -66,10 +74,10 @@ def place(  # noqa: PLR0917 - what a Case is made of, and the demand
 ) -> list[Grant]:
     """Room for all of a gang, on as few agents as can be, those that it prefers first; or none."""
     outlook = Outlook.of(books) if books.quotas else None
+    memo: dict[object, bool] = {}
 
-    def most(agent: Agent, count: int, taken: Resources) -> tuple[Case, int, Resources]:
-        pending = {role: taken} if taken else {}
-        case = Case(books, settings, now, framework, role, agent, pending, outlook=outlook)
+    def most(agent: Agent, count: int) -> tuple[Case, int, Resources]:
+        case = Case(books, settings, now, framework, role, agent, memo=memo, outlook=outlook)
         allowed = part(case, agent.free) if suits(case, demand) else EMPTY
         return case, *fitting(allowed, demand.each, count)
 
@@ -77,19 +85,21 @@ def place(  # noqa: PLR0917 - what a Case is made of, and the demand
     for agent in books.agents.values():
         is_ours = books.kept_for(agent.info.agent_id) in (None, framework.framework_id)
         if agent.session is not None and agent.free and is_ours:
-            _, count, _ = most(agent, demand.count, EMPTY)
+            _, count, _ = most(agent, demand.count)
             if count:
                 rooms.append((not likes(framework, role, demand, agent), -count, agent))
     if -sum(count for _, count, _ in rooms) < demand.count:
         return []
     rooms.sort(key=lambda room: room[:2])
     together, grants = OfferSet(demand), list[Grant]()
-    left, taken = demand.count, EMPTY
+    left = demand.count
     for _, _, agent in rooms:
-        case, count, units = most(agent, left, taken)
+        case, count, units = most(agent, left)
         if count and passes(case, units):
             grants.append(Grant(agent, framework, role, units, True, count, together))
-            left, taken = left - count, taken + anonymous(units)
+            left -= count
+            if outlook is not None:
+                outlook.place(agent, role, units)
         if not left:
             return grants
     return []
@@ -106,8 +116,7 @@ def open_gangs(framework: Framework, role: Role) -> Sequence[Demand]:
         if held.together is not None and held.offer.role == role
     }
     for together in outstanding:
-        served = next((gang for gang in gangs if gang.each == together.demand.each), None)
-        if served is not None:
+        if (served := together.serves(gangs)) is not None:
             gangs.remove(served)
     return gangs
 

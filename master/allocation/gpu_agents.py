@@ -14,6 +14,7 @@ from fairlead.common.values import Constraints, Demand
 
 from ..entries import Framework
 from .constraints import admits
+from .reservations import could_be_had
 
 if TYPE_CHECKING:
     from .rules import Case
@@ -52,13 +53,15 @@ def _another_could_serve(case: "Case", demand: Demand) -> bool:
     """An agent without GPUs, if it was empty."""
     wish = case.framework.wishes.get(case.role)
     wished = wish.constraints if wish is not None else Constraints()
-    key = (wished, demand.each, demand.constraints)
+    role = case.role
+    key = (wished, demand.each, demand.constraints, role if case.books.reserving else None)
     if (known := case.memo.get(key)) is None:
         known = case.memo[key] = any(
-            agent.counted.covers(demand.each)
+            (there := could_be_had(agent, role))
+            and there.covers(demand.each)
             and admits(wished, agent.info)
             and admits(demand.constraints, agent.info)
             for agent in case.books.agents.values()
-            if agent.counted and not agent.counted.gpus
+            if not agent.counted.gpus and agent.drain is None
         )
     return known

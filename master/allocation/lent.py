@@ -18,10 +18,17 @@ from ..settings import MasterSettings
 from .allocator import Grant
 from .demands import fitting, open_demand
 from .rules import Case, part, passes, suits
-from .tree import Tree
 
 CAPABILITY = "revocable"
 """Of a framework that may be offered it."""
+
+
+def note_borrower(books: Books, framework: Framework) -> None:
+    """Whether it is one, by what it said when it subscribed."""
+    if CAPABILITY in framework.info.capabilities:
+        books.borrowers[framework.framework_id] = None
+    else:
+        books.borrowers.pop(framework.framework_id, None)
 
 
 def cpus_lent(agent: Agent) -> int:
@@ -50,18 +57,19 @@ def trouble_of(info: TaskInfo) -> str:
 
 
 def grants(books: Books, settings: MasterSettings, now: float, agent: Agent) -> Iterator[Grant]:
-    """Units of stated demand, first for whoever has been lent least; each is booked before the
-    next is asked for.
+    """Units of stated demand, first for whoever has been lent least, then who has the lowest share;
+    each is booked before the next is asked for.
     """
-    tree = Tree(books)
+    if not _left(agent):
+        return
+    borrowers = (books.frameworks[framework_id] for framework_id in books.borrowers)
     able = [
-        (_lent_to(framework), tree.place(framework, role, EMPTY), framework, role)
-        for framework in books.frameworks.values()
+        (_lent_to(framework), books.scale.of(framework.held.get(role, EMPTY)), framework, role)
+        for framework in borrowers
         if framework.is_present
-        if CAPABILITY in framework.info.capabilities
         if framework.refusals < settings.fair_refusals
         for role in framework.info.roles
-        if role in framework.demands and role not in framework.suppressed
+        if framework.demands.get(role) and role not in framework.suppressed
     ]
     for _, _, framework, role in sorted(able, key=lambda each: each[:2]):
         case = Case(books, settings, now, framework, role, agent, revocable=True)
@@ -75,14 +83,19 @@ def _units(case: Case) -> tuple[int, Resources]:
     """What it wants and could have there, beside what nobody else may have."""
     agent, given, number = case.agent, EMPTY, 0
     own = part(case, Resources(mem=agent.free.mem, disk=agent.free.disk))
-    cpus = min(agent.revocable.cpus, agent.info.resources.cpus) - cpus_lent(agent)
-    room = replace(own, cpus=max(0, cpus), gpus=(), ports=())
+    room = replace(own, cpus=_left(agent), gpus=(), ports=())
     for demand in open_demand(case.books, case.framework, case.role):
         is_plain = demand.each.mem and not demand.gang
         if is_plain and demand.each.cpus and suits(case, demand):
             count, units = fitting(room, demand.each, demand.count)
             room, given, number = room - units, given + units, number + count
     return number, given
+
+
+def _left(agent: Agent) -> int:
+    """Thousandths of cpus that are idle there, and not lent."""
+    idle = min(agent.revocable.cpus, agent.info.resources.cpus)
+    return max(0, idle - cpus_lent(agent))
 
 
 def _lent_to(framework: Framework) -> int:

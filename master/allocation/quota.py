@@ -22,14 +22,27 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import GpuId, Role
+from fairlead.common.ids import AgentId, GpuId, Role
 from fairlead.common.operators import AgentState, SetQuota
 from fairlead.common.resources import EMPTY, MILLIS, NAMES, Resources, said, total
 from fairlead.common.roles import bad_role, is_below, lineage
 
 from ..books import Books
 from ..entries import Agent, HeldOffer, anonymous
-from .reservations import idle_on, idle_reserved, kept_free, reserved_part
+from .reservations import (
+    NOWHERE,
+    ByRole,
+    Given,
+    added,
+    counted,
+    idle_on,
+    idle_reserved,
+    kept_free,
+    reserved_on,
+    reserved_part,
+    settle,
+    used_on,
+)
 
 if TYPE_CHECKING:
     from .rules import Case
@@ -50,6 +63,8 @@ class Outlook:
     free: Amounts
     unheard: Amounts
     """What may be in use where this master has not heard of yet."""
+    placed: dict[AgentId, ByRole] = field(default_factory=dict)
+    """Of a gang, by now: that is not in the books before all of it has a place."""
     _needs: "dict[object, _Needs]" = field(default_factory=dict)
     """As they were found last, by what they depend on."""
 
@@ -66,6 +81,11 @@ class Outlook:
         self.free = _less(self.free, resources.vector)
         self._needs.clear()
 
+    def place(self, agent: Agent, role: Role, resources: Resources) -> None:
+        """That much of it goes to one of a gang, if all of them find room."""
+        self.booked(resources)
+        added(self.placed.setdefault(agent.info.agent_id, {}), [(role, resources)])
+
     def needs(
         self, books: Books, pending: Mapping[Role, Resources], agent: Agent | None = None
     ) -> "_Needs":
@@ -75,7 +95,7 @@ class Outlook:
         if key not in self._needs:
             if len(self._needs) > 1:  # with and without the agent
                 self._needs.clear()
-            self._needs[key] = _Needs(books, pending, agent)
+            self._needs[key] = _Needs(books, pending, agent, self.placed)
         return self._needs[key]
 
 
@@ -92,8 +112,9 @@ def within_limits(case: "Case", free: Resources) -> Resources:
         quota = books.quotas.get(above)
         if quota is not None and quota.limits:
             outlook = case.outlook or Outlook.of(books)
-            held = _plus(_held(books, case.pending, above), outlook.unheard)
-            held = _plus(held, _bound(case, above))
+            held = _held(books, (case.pending, *outlook.placed.values()), above)
+            held = _plus(held, outlook.unheard)
+            held = _plus(held, _bound(case, above, outlook))
             room = _tighter(room, left_of(quota.limits, held))
     return _cut(case, free, room)
 
@@ -107,9 +128,8 @@ def beside_guarantees(case: "Case", free: Resources) -> Resources:
     needs = outlook.needs(case.books, case.pending, case.agent)
     others, own = needs.beside(case.role), needs.own(case.role)
     given = _sum(resources.vector for resources in case.pending.values())
-    loose = _less(
-        outlook.free, _plus(given, kept_free(case.books, case.agent, case.pending).vector)
-    )
+    kept = kept_free(case.books, case.agent, case.pending, outlook.placed)
+    loose = _less(outlook.free, _plus(given, kept.vector))
     reserved = reserved_part(case.agent, case.role, free, case.pending).vector
     spare = (
         max(mine, all_free - theirs) + for_it if theirs else None
@@ -118,13 +138,13 @@ def beside_guarantees(case: "Case", free: Resources) -> Resources:
     return _cut(case, free, tuple(spare))
 
 
-def _bound(case: "Case", above: Role) -> Amounts:
+def _bound(case: "Case", above: Role, outlook: Outlook) -> Amounts:
     """Reserved for `above` or below it, idle, and not for this role here: nothing that it is given
     here makes that less.
     """
     if not case.books.reserving:
         return NOTHING
-    elsewhere = idle_reserved(case.books, above, beside=case.agent)
+    elsewhere = idle_reserved(case.books, above, beside=case.agent, given=outlook.placed)
     here = total(
         anonymous(kept)
         for owner, kept in idle_on(case.agent, case.pending).items()
@@ -152,7 +172,11 @@ class _Needs:
     """What is guaranteed and not had yet, along the tree of roles."""
 
     def __init__(
-        self, books: Books, pending: Mapping[Role, Resources], agent: Agent | None = None
+        self,
+        books: Books,
+        pending: Mapping[Role, Resources],
+        agent: Agent | None = None,
+        placed: Given = NOWHERE,
     ) -> None:
         """What is pending is to be had on that agent. Whoever has a reservation has it already."""
         idle = idle_on(agent, pending) if agent is not None and books.reserving else {}
@@ -161,10 +185,10 @@ class _Needs:
         guaranteed = (role for role, quota in books.quotas.items() if quota.guarantees)
         nodes = dict.fromkeys(node for role in guaranteed for node in lineage(role))
         for node in sorted(nodes, key=lambda role: -role.count("/")):
-            held = _held(books, pending, node)
+            held = _held(books, (pending, *placed.values()), node)
             if books.reserving:
                 here = (kept.vector for owner, kept in idle.items() if is_below(owner, node))
-                elsewhere = idle_reserved(books, node, beside=agent)
+                elsewhere = idle_reserved(books, node, beside=agent, given=placed)
                 held = _sum((held, elsewhere.vector, *here))
             quota = books.quotas.get(node)
             own = _less(amounts(quota.guarantees), held) if quota is not None else NOTHING
@@ -194,21 +218,22 @@ def _parent(role: Role) -> Role:
     return Role(role.rpartition("/")[0])
 
 
-def _held(books: Books, pending: Mapping[Role, Resources], role: Role) -> Amounts:
-    here = (given.vector for below, given in pending.items() if is_below(below, role))
-    return _sum((books.held.get(role, EMPTY).vector, *here))
+def _held(books: Books, given: Iterable[Mapping[Role, Resources]], role: Role) -> Amounts:
+    """By it and those below it, what is given out and not in the books yet included."""
+    more = (part.vector for each in given for of, part in each.items() if is_below(of, role))
+    return _sum((books.held.get(role, EMPTY).vector, *more))
 
 
 # --- limits that were passed
 
 
 def beyond(books: Books, role: Role) -> Amounts:
-    """What it holds above its limits: one was lowered, or an agent came back with more."""
+    """What it has above its limits: one was lowered, or an agent came back with more."""
     quota = books.quotas.get(role)
-    held = books.held.get(role, EMPTY).vector
     if quota is None or not quota.limits:
         return NOTHING
     limits = (quota.limits.get(name) for name in NAMES)
+    held = _plus(books.held.get(role, EMPTY).vector, idle_reserved(books, role).vector)
     return tuple(
         max(0, amount - limit) if limit is not None else 0
         for amount, limit in zip(held, limits, strict=False)
@@ -217,17 +242,59 @@ def beyond(books: Books, role: Role) -> Amounts:
 
 def to_rescind(books: Books, role: Role) -> list[HeldOffer]:
     """The youngest of its offers that together are what it holds too much, as far as offers go."""
-    excess, chosen = beyond(books, role), []
+    excess, chosen = beyond(books, role), list[HeldOffer]()
     for held in reversed(books.offers.values()):
         if not any(excess):
             break
-        vector = held.offer.resources.vector
-        if is_below(held.offer.role, role) and any(
-            much and amount for much, amount in zip(excess, vector, strict=False)
-        ):
+        freed = _freed(books, role, held, chosen) if is_below(held.offer.role, role) else NOTHING
+        if any(much and amount for much, amount in zip(excess, freed, strict=False)):
             chosen.append(held)
-            excess = _less(excess, vector)
+            excess = _less(excess, freed)
     return chosen
+
+
+def _freed(books: Books, role: Role, held: HeldOffer, before: Sequence[HeldOffer]) -> Amounts:
+    """By giving it back behind those: what is reserved for the role stays its own."""
+    offer, agent = held.offer, books.agents[held.offer.agent_id]
+    own = reserved_on(agent)
+    if not any(is_below(owner, role) for owner in own):
+        return offer.resources.vector
+    left = [each for each in agent.offers.values() if each not in (held, *before)]
+    offered = added({}, ((each.offer.role, each.offer.resources) for each in left))
+    after = settle(own, added(used_on(agent), offered.items()))[0]
+    ahead = settle(own, added(used_on(agent), (*offered.items(), (offer.role, offer.resources))))[0]
+    more = [kept.without(ahead[owner]) for owner, kept in after.items() if is_below(owner, role)]
+    return _less(offer.resources.vector, total(map(anonymous, more)).vector)
+
+
+def reserved_beyond(books: Books, agent: Agent, role: Role, whole: Resources) -> str:
+    """Which limit speaks against this reservation there, with numbers; empty: none does."""
+    own = reserved_on(agent)
+    known = own.get(role, EMPTY)
+    for above in lineage(role):
+        if (quota := books.quotas.get(above)) is None:
+            continue
+        was = _had(books, above, agent, own)
+        will_be = _had(books, above, agent, {**own, role: known + whole.without(known)})
+        for name, before, after in zip(NAMES, was, will_be, strict=True):
+            if after > max(before, quota.limits.get(name, after)):
+                limit = said(name, quota.limits[name])
+                return f"the limit of {above} is {limit}, and it would have {said(name, after)}"
+    return ""
+
+
+def _had(books: Books, role: Role, agent: Agent, reserved: ByRole) -> Amounts:
+    """Used, and idle in reservations, were these on that agent; offers can be taken back."""
+    offers = (held.offer for held in books.offers.values())
+    offered = total(anonymous(each.resources) for each in offers if is_below(each.role, role))
+    others = ((each, reserved_on(each)) for each in counted(books) if each is not agent)
+    idle = total(
+        anonymous(kept)
+        for where, own in ((agent, reserved), *others)
+        for owner, kept in settle(own, used_on(where))[0].items()
+        if is_below(owner, role)
+    )
+    return _plus(books.held.get(role, EMPTY).without(offered).vector, idle.vector)
 
 
 # --- a quota before it is believed

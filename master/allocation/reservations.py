@@ -10,8 +10,7 @@ may have 8 - 3 - 1 = 4, and `ml` or `ml/vision` 5. With 6 held by `ml` nothing i
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from fairlead.common.ids import Role
-from fairlead.common.operators import AgentState
+from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.roles import is_below, lineage
 
@@ -20,6 +19,9 @@ from ..descriptions import MAX_RESERVATIONS
 from ..entries import Agent, anonymous
 
 ByRole = dict[Role, Resources]
+Given = Mapping[AgentId, Mapping[Role, Resources]]
+"""Out on other agents than the one at hand, and not in the books yet."""
+NOWHERE: Given = {}
 WHOLE = "whole devices are reserved, and no parts of them"
 
 
@@ -29,6 +31,12 @@ def kept_from(agent: Agent, role: Role, pending: Mapping[Role, Resources] = {}) 
         return EMPTY
     idle = idle_on(agent, pending)
     return total(kept for owner, kept in idle.items() if not is_below(role, owner))
+
+
+def could_be_had(agent: Agent, role: Role) -> Resources:
+    """Were the agent empty; of one that was given up, nothing."""
+    others = (kept for owner, kept in reserved_on(agent).items() if not is_below(role, owner))
+    return agent.counted.without(total(map(anonymous, others)))
 
 
 def reserved_part(
@@ -44,25 +52,29 @@ def reserved_part(
     return common(resources, total(idle.get(owner, EMPTY) for owner in lineage(role)))
 
 
-def idle_reserved(books: Books, role: Role, *, beside: Agent | None = None) -> Resources:
+def idle_reserved(
+    books: Books, role: Role, *, beside: Agent | None = None, given: Given = NOWHERE
+) -> Resources:
     """Reserved for a role or those below it on any agent, and used and offered by nobody of it."""
     return total(
         anonymous(kept)
-        for agent in _counted(books)
+        for agent in counted(books)
         if agent is not beside
-        for owner, kept in idle_on(agent).items()
+        for owner, kept in idle_on(agent, given.get(agent.info.agent_id, {})).items()
         if is_below(owner, role)
     )
 
 
-def kept_free(books: Books, here: Agent, pending: Mapping[Role, Resources]) -> Resources:
+def kept_free(
+    books: Books, here: Agent, pending: Mapping[Role, Resources], given: Given
+) -> Resources:
     """What is free on all agents, and in reservations."""
     kept = EMPTY
-    for agent in _counted(books):
+    for agent in counted(books):
         if agent.session is not None:
-            given = pending if agent is here else {}
-            free = anonymous(agent.free).without(total(given.values()))
-            kept += common(free, anonymous(total(idle_on(agent, given).values())))
+            gone = pending if agent is here else given.get(agent.info.agent_id, {})
+            free = anonymous(agent.free.without(total(gone.values())))
+            kept += common(free, anonymous(total(idle_on(agent, gone).values())))
     return kept
 
 
@@ -70,15 +82,16 @@ def reserved_for(books: Books, role: Role) -> Resources:
     """For it and those below it on all agents, in use or not."""
     return total(
         anonymous(known.whole)
-        for agent in _counted(books)
+        for agent in counted(books)
         for known in agent.reservations.values()
         if is_below(known.role, role)
     )
 
 
-def _counted(books: Books) -> Iterator[Agent]:
+def counted(books: Books) -> Iterator[Agent]:
+    """Agents with reservations, but for those that were given up."""
     agents = (books.agents[agent_id] for agent_id in books.reserving)
-    return (agent for agent in agents if agent.state is not AgentState.UNREACHABLE)
+    return (agent for agent in agents if not agent.is_given_up)
 
 
 def encroached(agent: Agent) -> Resources:

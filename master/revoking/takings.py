@@ -71,7 +71,7 @@ class _Plan:
         self._takeable = {
             agent.info.agent_id: takeable(agent)
             for agent in world.books.agents.values()
-            if agent.session is not None
+            if agent.is_open
         }
         self._there: dict[AgentId, Resources] = {}
         """What could be taken, all of it."""

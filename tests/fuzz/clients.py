@@ -35,11 +35,13 @@ from fairlead.common.messages import (
 from fairlead.common.operators import (
     CommandSubmitted,
     CommandWithdrawn,
+    DrainAgent,
     ExplainFramework,
     ExplainTask,
     KillAnyTask,
     LogChunk,
     LogQuery,
+    MarkAgentGone,
     OfferEvent,
     OfferEventKind,
     OfferEvents,
@@ -82,6 +84,8 @@ class OperatorWorld(MasterWorld):
                 self.my_agent.id, Role("dl"), Resources.of(cpus=1, gpus=1)
             ),
             "kill_any_task": KillAnyTask(mine, TaskId("t1"), 1.0),
+            "drain_agent": DrainAgent(self.my_agent.id, 1.0),
+            "mark_agent_gone": MarkAgentGone(self.my_agent.id),
             "teardown_framework": TeardownFramework(mine),
             "explain_framework": ExplainFramework(mine),
             "explain_task": ExplainTask(TaskId("t1"), mine),

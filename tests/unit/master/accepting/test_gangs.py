@@ -1,11 +1,15 @@
 """Groups on one agent (M8) and gangs over several (M9): whole or not at all, from offer to end."""
 
+from collections import Counter
+from typing import Any
+
 import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import LaunchUuid, OfferId, Role, TaskId
 from fairlead.common.messages import Accept, Code, KillTask, RunAccept
-from fairlead.common.resources import EMPTY
+from fairlead.common.operators import SetQuota, SetReservation
+from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (
     Gang,
     Launch,
@@ -17,6 +21,8 @@ from fairlead.common.values import (
     TaskInfo,
     TaskState,
 )
+from fairlead.master.allocation import gang_offers
+from fairlead.master.allocation.gang_offers import place
 
 FOUR = tuple(task(f"t{n}") for n in range(1, 5))
 
@@ -219,6 +225,83 @@ def test_m9_two_gangs_of_one_framework_are_two() -> None:
         h.agent(cpus=2)
     f = h.framework(demands=[demand(3, gang=True), demand(3, gang=True)])
     assert f.offered.cpus == 6000
+
+
+def test_m9_gangs_of_like_members_are_told_apart_by_their_offers() -> None:
+    """The smaller one is offered, and taken; the larger one is still wanted."""
+    h = MasterHarness()
+    for _ in range(2):
+        h.agent(cpus=1)
+    larger, smaller = demand(3, gang=True), demand(2, gang=True)
+    f = h.framework(demands=[larger, smaller])
+    assert f.offered.cpus == 2000
+    for _ in range(3):
+        h.agent(cpus=1)
+    h.tick()
+    assert f.offered.cpus == 5000
+    both = sorted(f.offers, key=lambda offer: offer.agent_id)
+    f.takes_gang("g", *FOUR[:2], offers=both[:2])
+    assert h.framework_books(f).demands[Role("dl")] == [larger]
+    f.takes_gang("h", *(task(f"u{n}") for n in range(3)), offers=both[2:])
+    assert h.framework_books(f).demands[Role("dl")] == []
+
+
+def test_m9_of_two_gangs_that_are_alike_one_is_taken_at_a_time() -> None:
+    h = MasterHarness()
+    for _ in range(2):
+        h.agent(cpus=1)
+    gang = demand(2, gang=True)
+    f = h.framework(demands=[gang, gang])
+    f.takes_gang("g", *FOUR[:2])
+    assert h.framework_books(f).demands[Role("dl")] == [gang]
+
+
+def test_m9_a_gang_fills_its_own_reservations_up_to_the_limit_beside_a_guarantee() -> None:
+    """What the first of it takes of a reservation is idle no more when the second is placed."""
+    h = MasterHarness()
+    for _ in range(2):
+        agent = h.agent(cpus=4)
+        h.orders(SetReservation(agent.id, Role("ml"), Resources.of(cpus=4)))
+    h.agent(cpus=2)
+    h.orders(SetQuota(Role("ml"), limits={"cpus": 8000}))
+    h.orders(SetQuota(Role("web"), {"cpus": 2000}))
+    f = h.framework(role="ml", demands=[demand(2, cpus=4, gang=True)])
+    assert f.offered.cpus == 8000
+
+
+def test_m9_a_gang_passes_no_limit_and_takes_no_guarantee_with_its_parts_together() -> None:
+    h = MasterHarness()
+    for _ in range(3):
+        h.agent(cpus=2)
+    h.orders(SetQuota(Role("ml"), limits={"cpus": 4000}))
+    f = h.framework(role="ml", demands=[demand(3, cpus=2, gang=True)])
+    assert not f.offers
+    h.orders(SetQuota(Role("ml")))
+    assert f.offered.cpus == 6000
+    f.decline()
+    h.orders(SetQuota(Role("web"), {"cpus": 1000}))
+    h.advance(10)
+    assert not f.offers
+
+
+def test_m9_an_allocation_looks_once_for_room_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    h = MasterHarness()
+    for _ in range(2):
+        h.agent(cpus=1)
+    h.framework(demands=[demand(3, gang=True)])
+    h.framework(role="other")
+    looks = Counter[int]()
+
+    def counted(*asked: Any) -> Any:
+        looks[asked[5].count] += 1
+        return place(*asked)
+
+    monkeypatch.setattr(gang_offers, "place", counted)
+    h.master.books.look_everywhere()
+    h.tick()
+    assert looks == {3: 1}
 
 
 def test_m9_a_gang_and_single_tasks_are_wanted_side_by_side() -> None:

@@ -1,11 +1,14 @@
 """M22: scarce resources: left out of shares; agents with GPUs are kept for who uses GPUs."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.master_harness import MasterHarness, demand, task
+from tests.support.master_peers import GIB
 
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code
-from fairlead.common.operators import SetReservation
+from fairlead.common.operators import DrainAgent, SetReservation
 from fairlead.common.resources import Resources
 from fairlead.common.values import AllOf, Comparison, Constraints, Demand, Predicate, RoleWish
 from fairlead.master.settings import MasterSettings
@@ -131,3 +134,44 @@ def test_m22_a_reservation_is_offered_to_its_role_on_an_agent_with_gpus_too() ->
     f = h.framework(role="web/shop", demands=[demand(9)])
     assert gpus.id in [offer.agent_id for offer in f.offers]
     assert len(h.framework(role="other", demands=[demand(9)]).offers) == 0
+
+
+def test_m22_who_may_not_use_what_is_reserved_elsewhere_is_served_on_a_gpu_agent() -> None:
+    """As soon as it is; and no longer than that."""
+    h = MasterHarness()
+    plain, gpus = h.agent(), h.agent(gpus=1)
+    f = h.framework(role="web", demands=[demand(1, cpus=2)])
+    assert [offer.agent_id for offer in f.offers] == [plain.id]
+    h.orders(SetReservation(plain.id, Role("ml"), Resources.of(cpus=4, mem=8 * GIB)))
+    assert [offer.agent_id for offer in f.offers] == [gpus.id]
+    assert [offer.agent_id for offer in h.framework(role="any").offers] == [gpus.id]
+    f.decline(refuse_s=0)
+    h.orders(SetReservation(plain.id, Role("ml"), Resources()))
+    h.advance(2)
+    assert [offer.agent_id for offer in f.offers] == [plain.id]
+
+
+def test_m22_an_agent_that_is_another_by_now_leaves_its_tasks_to_gpu_agents() -> None:
+    h = MasterHarness()
+    ssds = {"disk": "ssd"}
+    plain, gpus = h.agent(attributes=ssds), h.agent(gpus=1, attributes=ssds)
+    h.framework(role="b", demands=[demand(4)]).launch(*(task(f"t{n}") for n in range(4)))
+    ssd = Constraints((AllOf((Predicate("disk", Comparison.EQUALS, ("ssd",)),)),))
+    f = h.framework(role="web", demands=[Demand(Resources.of(cpus=2), 1, ssd)])
+    assert not f.offers
+    plain.disconnects()
+    plain.info = replace(plain.info, attributes={"disk": "hdd"})
+    plain.connects()
+    h.tick()
+    assert [offer.agent_id for offer in f.offers] == [gpus.id]
+
+
+def test_m22_what_an_agent_that_is_drained_would_have_served_is_served_on_a_gpu_agent() -> None:
+    h = MasterHarness()
+    plain, gpus = h.agent(), h.agent(gpus=1)
+    f = h.framework(demands=[demand(4)])
+    f.launch(*(task(f"t{n}") for n in range(4)))
+    f.wants(demand(1))
+    assert not f.offers
+    h.orders(DrainAgent(plain.id))
+    assert [offer.agent_id for offer in f.offers] == [gpus.id]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from tests.support.master_harness import (
     AgentDouble,
     FrameworkDouble,
@@ -189,6 +190,31 @@ def test_m26_who_was_lent_less_comes_first() -> None:
     h.advance(6)
     assert [offer.revocable.cpus for offer in (*two.offers, *one.offers)] == [1000]
     assert two.offers
+
+
+def test_m26_who_says_no_more_that_it_can_bear_it_is_lent_nothing() -> None:
+    h, agent, _ = cluster()
+    framework = able(h, demand(2, cpus=1))
+    framework.disconnects()
+    framework.info = replace(framework.info, capabilities=())
+    framework.connects()
+    agent.beats()
+    assert not framework.offers
+    framework.disconnects()
+    framework.info = replace(framework.info, capabilities=("revocable",))
+    framework.connects()
+    agent.beats()
+    assert framework.offers
+
+
+def test_m26_where_nothing_is_left_to_lend_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    h, agent, _ = cluster()
+    framework = able(h, demand(100, cpus=1))
+    agent.beats()
+    framework.launch(*(borrower(f"b{n}") for n in range(3)))
+    framework.wants(demand(100, cpus=1))
+    monkeypatch.setattr(lent, "open_demand", lambda *_: pytest.fail("there is nothing to lend"))
+    agent.beats()
 
 
 def test_m26_a_new_leader_knows_what_is_lent() -> None:
