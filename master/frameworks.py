@@ -177,7 +177,8 @@ class Frameworks:
         self._keep_apart(framework)
         lent.note_borrower(context.books, framework)
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
-        framework.demands = {wanted.role: open_part(wanted) for wanted in call.demands}
+        stated = (wanted for wanted in call.demands if not wanted.unstated)
+        framework.demands = {wanted.role: open_part(wanted) for wanted in stated}
         context.sessions[session] = framework
         context.books.touch_roles(framework)
         if framework.away_since is not None:
@@ -247,6 +248,9 @@ class Frameworks:
             return trouble
         grows = False
         for wanted in call.demands:
+            if wanted.unstated:  # whatever there is may be offered to it now
+                grows = framework.demands.pop(wanted.role, None) is not None or grows
+                continue
             before, after = framework.demands.get(wanted.role), open_part(wanted)
             still_open = self._offers.looked_for(framework, wanted.role)
             grows = grows or is_more(before, after, still_open)
@@ -376,7 +380,8 @@ class Frameworks:
             oldest = next(iter(self._context.books.removed))
             del self._context.books.removed[oldest]
             self._context.record(f"removed/{oldest}", None)
-        ended = [f for f in self._context.books.frameworks.values() if f.is_ended]
+        known = self._context.books.frameworks
+        ended = [known[each] for each in self._context.books.removed if each in known]
         for framework in ended[: max(0, len(ended) - kept)]:
             self._forget(framework)
 

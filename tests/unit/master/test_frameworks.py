@@ -437,6 +437,14 @@ def test_finished_frameworks_that_agents_bring_back_are_forgotten_too() -> None:
     assert f.id not in h.master.books.frameworks
 
 
+def test_of_finished_frameworks_those_that_ended_first_are_forgotten_first() -> None:
+    h = MasterHarness(MasterSettings(ended_frameworks_kept=2))
+    first, second, third = (h.framework() for _ in range(3))
+    for f in (third, second, first):
+        f.call(Teardown())
+    assert list(h.master.books.frameworks) == [first.id, second.id]
+
+
 def test_only_so_many_finished_frameworks_are_kept() -> None:
     h = MasterHarness(MasterSettings(ended_frameworks_kept=2))
     frameworks = [h.framework() for _ in range(25)]
