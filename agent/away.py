@@ -63,12 +63,14 @@ class Absences:
             framework_id, f"its framework was away for longer than its limit of {limit_s:g} s"
         )
 
-    def shut_down(self, framework_id: FrameworkId, message: str) -> None:
+    def shut_down(
+        self, framework_id: FrameworkId, message: str, reason: Reason = Reason.FRAMEWORK_REMOVED
+    ) -> None:
         """End all its tasks, soon: its own patience counts no more."""
         self._accepts.abandon(framework_id)
         for task in self._context.living(framework_id):
             grace_s = min(task.info.kill_grace_s, self._context.settings.shutdown_grace_s)
-            self._life.kill(task, grace_s, Reason.FRAMEWORK_REMOVED, message)
+            self._life.kill(task, grace_s, reason, message)
 
     def report(self) -> tuple[FrameworkAway, ...]:
         """For the master that registers us."""

@@ -128,6 +128,7 @@ class Agent:
         self._accepts.look()
         while self._gangs.look():
             self._accepts.look()
+        self._link.leave()
         actions, context.actions = context.actions, []
         return actions
 

@@ -23,7 +23,7 @@ from fairlead.common.messages import (
     TaskUsage,
     ToAgentBody,
 )
-from fairlead.common.values import HostUsage
+from fairlead.common.values import HostUsage, Reason
 
 from .accepts import Accepts
 from .away import Absences
@@ -65,6 +65,9 @@ class Link:
         self._attempt = 0
         self._failures = 0
         self._closed: SessionId | None = None
+        self._exit: Exit | None = None
+        """There is no way to go on."""
+        self._has_left = False
         self._heartbeats = 0
         self._host = HostUsage()
         context.timers.set("dial", "", context.now)
@@ -196,8 +199,25 @@ class Link:
         self._exit_if_final(goodbye.code, goodbye.message)
 
     def _exit_if_final(self, code: Code, message: str) -> None:
-        if code in _FOR_GOOD:
-            self._context.do(Exit(f"{_FOR_GOOD[code]}: {message}", code))
+        """Its tasks outlive this process, but not this agent: whoever removed it has given them
+        up, and others may run in their place.
+        """
+        if code not in _FOR_GOOD:
+            return
+        self._exit = Exit(f"{_FOR_GOOD[code]}: {message}", code)
+        self._context.timers.cancel("dial")
+        if code is Code.AGENT_REMOVED:
+            for framework_id in self._context.frameworks:
+                why = "its agent was removed"
+                self._absences.shut_down(framework_id, why, Reason.AGENT_GONE)
+
+    def leave(self) -> None:
+        """Once nothing runs that must not be left behind."""
+        if self._exit is None or self._has_left:
+            return
+        if self._exit.code is not Code.AGENT_REMOVED or not self._context.living():
+            self._context.do(self._exit)
+            self._has_left = True
 
     def _registered(self, answer: AgentRegistered) -> None:
         context = self._context
@@ -272,4 +292,5 @@ class Link:
         assert not context.is_registered or context.session is not None, "registered with nobody"
         if context.session is None:
             waits = context.timers.get("dial") is not None
-            assert waits or self._is_dialing, "no session, and none will be opened"
+            will_be = waits or self._is_dialing or self._exit is not None
+            assert will_be, "no session, and none will be opened"

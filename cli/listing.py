@@ -126,23 +126,6 @@ def _print_status(cluster: Any) -> None:
 
 
 @click.group()
-def agents() -> None:
-    """The machines: what they have, what is used."""
-
-
-@agents.command("list")
-@output_option
-@watch_option
-@cluster_options
-@click.pass_context
-def list_agents(ctx: click.Context, output: str, watch: bool) -> None:
-    """All agents that the master knows."""
-    from . import views
-
-    show(ctx, output, watch, views.agents, table_of("AGENTS", "no agents"))
-
-
-@click.group()
 def offers() -> None:
     """Resources that are held out to frameworks."""
 

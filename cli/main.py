@@ -23,7 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a command as a task; its output, its exit code."),
     "tasks": ("listing", "list, show, logs, kill: what runs and what ran."),
     "jobs": ("jobs", "submit, list, why, …: training jobs that share GPUs."),
-    "agents": ("listing", "list: the machines and what they have."),
+    "agents": ("agents", "list, drain, gone: the machines, and taking one away."),
     "frameworks": ("listing", "list, run: who runs tasks, and running one."),
     "offers": ("listing", "list, log: resources held out, and what becomes of them."),
     "explain": ("explain", "Why a framework gets nothing, or a task does not run."),

@@ -9,10 +9,10 @@ MOST_NAMED = 5
 
 
 def find_agent(state: StateReply, name: str) -> AgentView:
-    """The one agent of that id or name; of several one name, the one that is there."""
+    """The one agent of that id or name; of several of one name, the one that is there."""
     found = [view for view in state.agents if name in (view.agent.agent_id, view.agent.name)]
-    here = [view for view in found if view.state is AgentState.CONNECTED]
-    found = here if len(found) > 1 and here else found
+    for is_better in (_is_lasting, _is_here):
+        found = list(filter(is_better, found)) or found
     if not found:
         raise NotFoundError(f"there is no agent {name!r}", hint="see all: fairlead agents list")
     if len(found) > 1:
@@ -21,6 +21,14 @@ def find_agent(state: StateReply, name: str) -> AgentView:
             f"{name!r} is the name of {len(found)} agents", hint=f"write one of {ids}"
         )
     return found[0]
+
+
+def _is_lasting(view: AgentView) -> bool:
+    return view.state is not AgentState.GONE
+
+
+def _is_here(view: AgentView) -> bool:
+    return view.state is AgentState.CONNECTED
 
 
 def find_task(state: StateReply, name: str) -> TaskView:

@@ -143,6 +143,13 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome("tasks", "no task of that name", "there is no task '…'", Exit.NOT_FOUND),
     Outcome("tasks", "a name that fits several", "'…' may be any of … tasks: …", Exit.CONFIG),
     Outcome("tasks kill", "it has ended already", "", Exit.OK),
+    Outcome("agents drain, gone", "no agent of that name", "there is no agent '…'", Exit.NOT_FOUND),
+    Outcome(
+        "agents gone",
+        "it is connected and not drained, without `--force`",
+        "… is connected, and would end its …",
+        Exit.CONFIG,
+    ),
     Outcome("reservations set", "no agent of that name", "there is no agent '…'", Exit.NOT_FOUND),
     Outcome(
         "reservations set",

@@ -167,8 +167,11 @@ def check_size(resources: Resources, agents: Sequence[AgentView], what: str = "t
 def tell_of_those_away(resources: Resources, agents: Sequence[AgentView]) -> None:
     """It may wait for ever for an agent that was there once."""
     able = [view for view in agents if view.agent.resources.contains(resources)]
-    if able and all(view.state is not AgentState.CONNECTED for view in able):
-        away = ", ".join(f"{view.agent.name} is {view.state.name}" for view in able)
+    if able and all(view.state is not AgentState.CONNECTED or view.is_draining for view in able):
+        away = ", ".join(
+            f"{view.agent.name} is {'being drained' if view.is_draining else view.state.name}"
+            for view in able
+        )
         sys.stderr.write(f"fairlead: who has {resources} at all is away: {away}\n")
 
 

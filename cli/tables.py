@@ -26,6 +26,8 @@ STYLES = {
     "UNREACHABLE": "red",
     "DISCONNECTED": "yellow",
     "RECOVERING": "yellow",
+    "DRAINING": "yellow",
+    "DRAINED": "cyan",
     "KILLED": "yellow",
     "KILLING": "yellow",
     "STAGING": "cyan",

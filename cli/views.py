@@ -8,7 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fairlead.common.operators import AgentView, FrameworkView, RoleView, StateReply, TaskView
+from fairlead.common.operators import (
+    AgentState,
+    AgentView,
+    FrameworkView,
+    RoleView,
+    StateReply,
+    TaskView,
+)
 from fairlead.common.resources import MILLIS, Resources
 from fairlead.common.values import HostUsage, Offer, TaskState, Usage
 
@@ -25,9 +32,10 @@ def quantities(resources: Resources) -> Plain:
     }
 
 
-def agents(state: StateReply) -> list[Plain]:
-    """Every agent that the master knows, by name."""
-    return [_agent(view) for view in sorted(state.agents, key=_agent_order)]
+def agents(state: StateReply, *, gone: bool) -> list[Plain]:
+    """Every agent that the master knows, by name; or without those that never come back."""
+    shown = [view for view in state.agents if gone or view.state is not AgentState.GONE]
+    return [_agent(view) for view in sorted(shown, key=_agent_order)]
 
 
 def frameworks(state: StateReply, *, ended: bool) -> list[Plain]:
@@ -60,7 +68,7 @@ def cluster(state: StateReply, address: str) -> Plain:
         "cluster_id": state.cluster_id,
         "epoch": state.epoch,
         "version": state.version,
-        "agents": agents(state),
+        "agents": agents(state, gone=False),
         "frameworks": frameworks(state, ended=False),
         "tasks": {kind.name: counts[kind] for kind in TaskState if counts[kind]},
     }
@@ -161,7 +169,7 @@ def _agent(view: AgentView) -> Plain:
         "agent_id": info.agent_id,
         "name": info.name,
         "hostname": info.hostname,
-        "state": view.state.name,
+        "state": _agent_state(view),
         "address": info.address,
         **quantities(info.resources),
         "used": quantities(view.used),
@@ -179,6 +187,13 @@ def _agent(view: AgentView) -> Plain:
             for gpu in info.gpus
         ],
     }
+
+
+def _agent_state(view: AgentView) -> str:
+    """A drained one is one that may be taken away; whether it is there, is the question before."""
+    if view.state is not AgentState.CONNECTED or not view.is_draining:
+        return view.state.name
+    return "DRAINING" if view.tasks or view.unacknowledged else "DRAINED"
 
 
 def _framework(view: FrameworkView) -> Plain:

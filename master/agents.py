@@ -171,8 +171,7 @@ class Agents:
             self._context.record(f"agent/{info.agent_id}", _lasting(info))
             if attributes_of(agent.info) != attributes_of(info):
                 self._offers.forget_refusals_of(info.agent_id)
-                if books.capacity.gpus:  # agents with some serve those who may be here no more
-                    books.look_everywhere()
+                books.look_beyond()
         agent.info = info
         return agent
 

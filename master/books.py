@@ -45,7 +45,7 @@ class Books:
     gangs: GangIndex = field(default_factory=GangIndex)
     gang_hold: GangHold | None = None
     reserving: dict[AgentId, None] = field(default_factory=dict)
-    """Agents with reservations."""
+    """Agents with reservations, ordered ones included."""
     removed: dict[FrameworkId, FrameworkInfo] = field(default_factory=dict)
     """Frameworks that were torn down and are refused for ever."""
     capacity: Resources = EMPTY
@@ -214,6 +214,13 @@ class Books:
         """This framework may want more."""
         self.look_everywhere()
         self.touch_framework(framework.framework_id)
+
+    def look_beyond(self) -> None:
+        """At others than the agent that changed: quotas count what is reserved or free there, and
+        agents with GPUs serve those whom it leaves no other.
+        """
+        if self.quotas or self.capacity.gpus:
+            self.look_everywhere()
 
     def look_everywhere(self) -> None:
         """Every agent with something free is looked at again: those that are not dirty are idle."""

@@ -36,6 +36,7 @@ from fairlead.common.values import (
     Usage,
 )
 
+from .filters import Filters, Places, kind_of
 from .gang_books import OfferSet
 
 
@@ -140,6 +141,8 @@ class Agent:
     """When its silence is judged next."""
     since: float = 0.0
     """When it was given up, in wall time."""
+    is_unheard: bool = False
+    """Given up before it came to this master: what it ran is not known."""
     drain: DrainAgent | None = None
     """An operator's order, under which it is offered to nobody."""
     counted: Resources = EMPTY
@@ -163,6 +166,15 @@ class Agent:
     """Who has refused of what is free here, since anything was used here or given up."""
     _free: tuple[Resources, Resources, Resources, Resources] | None = None
     """What is free, behind what that was counted from."""
+    _places: tuple[AgentInfo, Places] | None = None
+
+    @property
+    def places(self) -> Places:
+        """Where it may be refused."""
+        known = self._places
+        if known is None or known[0] is not self.info:
+            known = self._places = self.info, (self.info.agent_id, kind_of(self.info))
+        return known[1]
 
     @property
     def free(self) -> Resources:
@@ -199,20 +211,6 @@ class Agent:
     def is_expected(self) -> bool:
         """Away, but believed to come back."""
         return self.state in (AgentState.DISCONNECTED, AgentState.RECOVERING)
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A refusal: nothing that `refused` contains, until then."""
-
-    refused: Resources
-    until: float
-    revocable: bool = False
-    """It was what other tasks do not use."""
-
-
-Pair = tuple[Role, AgentId]
-"""Of one framework."""
 
 
 class Want(NamedTuple):
@@ -259,11 +257,7 @@ class Framework:
     wishes: dict[Role, RoleWish] = field(default_factory=dict)
     demands: dict[Role, list[Demand]] = field(default_factory=dict)
     """A role that is missing here has stated nothing; an empty list wants nothing."""
-    filters: dict[Pair, tuple[Filter, ...]] = field(default_factory=dict)
-    filters_end: dict[float, dict[Pair, None]] = field(default_factory=dict)
-    """When which of them do."""
-    filters_due: dict[float, None] = field(default_factory=dict)
-    """The timers that are set for them."""
+    filters: Filters = field(default_factory=Filters)
     refusals: int = 0
     """Fitting offers refused in a row."""
     waits: dict[Want, Wait] = field(default_factory=dict)

@@ -172,7 +172,7 @@ class Frameworks:
         framework.instance_uuid = call.hello.instance_uuid
         framework.attempt = call.hello.attempt
         framework.heard = context.awake
-        self._offers.forget_filters(framework, (role for role, _ in framework.filters))
+        self._offers.forget_filters(framework, framework.filters.roles)
         framework.wishes = {wish.role: wish for wish in call.wishes}
         self._keep_apart(framework)
         lent.note_borrower(context.books, framework)
@@ -214,10 +214,10 @@ class Frameworks:
         for offer_id in dict.fromkeys(call.offer_ids):
             if (held := framework.offers.get(offer_id)) is not None:
                 self._offers.give_back(held)
-                message = f"for {call.refuse_s:g} s"
+                message = f"for {call.refuse_s:g} s{', like all such agents' * call.alike}"
                 self._context.log_offer(OfferEventKind.DECLINED, held.offer, message)
                 refused = held.offer.resources + held.offer.revocable
-                self._offers.refuse(held.offer, refused, call.refuse_s)
+                self._offers.refuse(held.offer, refused, call.refuse_s, is_alike=call.alike)
                 self._offers.distrust(framework, held)
         if unknown:
             return Code.NOT_FOUND, "offer_ids", f"{unknown[0]} is not held; the others are declined"

@@ -1,7 +1,6 @@
 """The life of an offer: made by the allocation, ended by its framework, by time or by loss."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fairlead.common.ids import AgentId, OfferId, Role
@@ -21,7 +20,8 @@ from .allocation.quota import to_rescind
 from .allocation.reservations import reserved_part
 from .allocation.standings import Standings
 from .context import Context
-from .entries import Agent, Filter, Framework, HeldOffer, Pair, RunningAccept
+from .entries import Agent, Framework, HeldOffer, RunningAccept
+from .filters import Filter, Place
 from .gang_books import OfferSet
 from .revoking import revocations
 
@@ -100,9 +100,16 @@ class Offers:
             yield from gang_grants(books, settings, now, in_vain, in_turn=True)
         fits = has_gangs and is_room_for_any(books, settings, now, in_vain)
         due = {**books.dirty, **books.wanted} if fits else {}
-        agent_ids, left = self._take_due(), settings.max_grants
+        agent_ids, left, again = self._take_due(), settings.max_grants, dict[AgentId, None]()
         for grants in allocate(
-            books, agent_ids, settings, now, chance, standings=standings, stated_only=fits
+            books,
+            agent_ids,
+            settings,
+            now,
+            chance,
+            standings=standings,
+            again=again,
+            stated_only=fits,
         ):
             yield grants
             left -= max(1, len(grants))
@@ -110,7 +117,7 @@ class Offers:
                 break
         if has_gangs:
             yield from gang_grants(books, settings, now, in_vain, in_turn=False)
-        books.wanted.update(due)
+        books.wanted |= due | again
 
     def _is_due(self) -> bool:
         return self._context.books.is_due
@@ -167,7 +174,7 @@ class Offers:
         is_picky = (
             bool(self._context.settings.minimum_offers)
             or bool(wish and wish.minimum_offers)
-            or any(refused == role for refused, _ in framework.filters)
+            or bool(framework.filters.of(role))
         )
         if is_picky or role not in framework.demands:
             return ()
@@ -175,8 +182,17 @@ class Offers:
 
     # --- ends
 
-    def refuse(self, of: Offer | RunningAccept, refused: Resources, refuse_s: float) -> None:
-        """What is refused of it, lent or free, is not offered it again for a while."""
+    def refuse(
+        self,
+        of: Offer | RunningAccept,
+        refused: Resources,
+        refuse_s: float,
+        *,
+        is_alike: bool = False,
+    ) -> None:
+        """What is refused of it, lent or free, is not offered it again for a while; with `is_alike`
+        of no such agent.
+        """
         context, is_loan = self._context, isinstance(of, Offer) and bool(of.revocable)
         if not refused:
             return
@@ -184,23 +200,18 @@ class Offers:
         agent = context.books.agents[of.agent_id]
         agent.refused_by[of.framework_id, of.role] = None
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
-        until = context.now + lasts
-        pair, given = (of.role, of.agent_id), Filter(refused, until, is_loan)
-        known = framework.filters.get(pair, ())
-        kept = [each for each in known if each.until > context.now and not _ends_in(each, given)]
-        framework.filters[pair] = (*kept, given) if kept else _alone(given)
-        for each in known:
-            if each not in kept:
-                _forget_end(framework, each.until, pair)
-        for each in (*kept, given):
-            framework.filters_end.setdefault(each.until, {})[pair] = None
+        given = Filter(refused, context.now + lasts, is_loan)
+        if is_alike:
+            framework.filters.add_alike(of.role, agent.places, given, context.now)
+        else:
+            framework.filters.add(of.role, of.agent_id, given, context.now)
         self._look_again(framework)
 
     def _look_again(self, framework: Framework) -> None:
         """When the first of them expires, or before: an earlier look sets the next timer."""
-        first = min(framework.filters_end, default=None)
-        if first is not None and all(when > first for when in framework.filters_due):
-            framework.filters_due[first] = None
+        first, timers = framework.filters.first_end(), framework.filters.timers
+        if first is not None and all(when > first for when in timers):
+            timers[first] = None
             self._context.timers.at(first, "filter", framework.framework_id)
 
     def give_back(self, held: HeldOffer) -> None:
@@ -264,21 +275,22 @@ class Offers:
             self._context.log_offer(OfferEventKind.VOID, held.offer, "its session has ended")
 
     def forget_filters(self, framework: Framework, roles: Iterable[Role]) -> None:
-        wanted = dict.fromkeys(roles)
-        for pair in [pair for pair in framework.filters if pair[0] in wanted]:
-            self._forget_pair(framework, pair)
+        for role in roles:
+            for place in tuple(framework.filters.of(role)):
+                self._forget(framework, role, place)
 
     def forget_refusals_of(self, agent_id: AgentId) -> None:
         """The agent is another than the one that was refused."""
         for framework in self._context.books.frameworks.values():
             for role in framework.info.roles:
-                self._forget_pair(framework, (role, agent_id))
+                self._forget(framework, role, agent_id)
 
-    def _forget_pair(self, framework: Framework, pair: tuple[Role, AgentId]) -> None:
-        role, agent_id = pair
-        for known in framework.filters.pop(pair, ()):
-            _forget_end(framework, known.until, pair)
-        if (agent := self._context.books.agents.get(agent_id)) is not None:
+    def _forget(self, framework: Framework, role: Role, place: Place) -> None:
+        """With a refusal goes that it comes behind all others for it."""
+        framework.filters.forget_on(role, place)
+        agents = self._context.books.agents
+        known = agents.get(AgentId(place))
+        for agent in agents.values() if known is None else (known,):
             agent.refused_by.pop((framework.framework_id, role), None)
 
     # --- timers
@@ -302,34 +314,14 @@ class Offers:
     def filters_due(self, framework: Framework) -> None:
         """Refusals have expired: their agents are looked at again."""
         now, books = self._context.now, self._context.books
-        framework.filters_due = {when: None for when in framework.filters_due if when > now}
-        for end in [end for end in framework.filters_end if end <= now]:
-            for pair in framework.filters_end.pop(end):
-                left = [each for each in framework.filters.pop(pair, ()) if each.until > now]
-                if left:
-                    framework.filters[pair] = tuple(left)
-                if pair[1] in books.agents:
-                    books.dirty[pair[1]] = None
+        filters = framework.filters
+        filters.timers = {when: None for when in filters.timers if when > now}
+        for _, place in filters.ended(now):
+            if place in books.agents:
+                books.dirty[AgentId(place)] = None
+            else:  # a whole kind
+                books.want(framework)
         self._look_again(framework)
-
-
-def _ends_in(known: Filter, given: Filter) -> bool:
-    """It refuses nothing for longer than this one does."""
-    is_alike = known.revocable is given.revocable
-    return is_alike and known.until <= given.until and given.refused.covers(known.refused)
-
-
-def _forget_end(framework: Framework, until: float, pair: Pair) -> None:
-    pairs = framework.filters_end.get(until, {})
-    pairs.pop(pair, None)
-    if not pairs:
-        framework.filters_end.pop(until, None)
-
-
-@lru_cache(maxsize=64)
-def _alone(refused: Filter) -> tuple[Filter, ...]:
-    """Those who decline many agents at once, for long, have one between them."""
-    return (refused,)
 
 
 def shuffled(agent_ids: list[AgentId], random: "Random") -> Iterable[AgentId]:

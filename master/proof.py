@@ -118,7 +118,8 @@ def _check_agent(books: Books, agent: Agent, sessions: Sessions) -> None:
         assert free.contains(offered), f"{agent_id} is promised twice"
         wrong = encroached(agent)
         assert not wrong, f"{agent_id}: {wrong} is reserved, and offered to others"
-    assert bool(agent.reservations) == (agent_id in books.reserving), agent_id
+    is_reserving = bool(agent.reservations or agent.changes)
+    assert is_reserving == (agent_id in books.reserving), agent_id
     assert agent.session is not None or not agent.changes, agent_id
 
 

@@ -15,6 +15,7 @@ from fairlead.common.resources import EMPTY, MILLIS, Resources, total
 from fairlead.common.roles import bad_role, is_below
 from fairlead.common.values import Reservation
 
+from .allocation.quota import reserved_beyond
 from .allocation.reservations import WHOLE, encroached, reserved_on, settle, too_many, used_on
 from .context import Context
 from .entries import Agent, Change
@@ -48,10 +49,13 @@ class Reserving:
         if whole is None or not room.contains(whole):
             there = f"{agent.info.name} has {room} that {call.role} could have"
             return Code.REFUSED, "resources", f"{there}, not {call.resources}"
+        if trouble := reserved_beyond(self._context.books, agent, call.role, whole):
+            return Code.REFUSED, "resources", trouble
         order_id = self._context.new_id("r")
         due = self._context.now + ANSWER_S
         self._context.timers.at(due, "change", call.agent_id, call.role, order_id)
         agent.changes[call.role] = Change(order_id, whole, session, call_id)
+        self._index(agent)
         self._context.to_agent(
             agent, ChangeReservation(order_id, call.role, whole.without(known.fixed))
         )
@@ -87,6 +91,7 @@ class Reserving:
         change = agent.changes.get(role)
         if change is not None and change.order_id == message.order_id:
             del agent.changes[role]
+            self._index(agent)
             code = Code.REFUSED if message.message else Code.OK
             self._reply(change, code, message.message)
         self._touch(agent, role)
@@ -100,6 +105,7 @@ class Reserving:
             self._reply(change, Code.REFUSED, f"{name} was lost before it answered")
             self._touch(agent, role)
         agent.changes.clear()
+        self._index(agent)
 
     def _believe(self, agent: Agent, reservation: Reservation) -> None:
         if reservation.whole:
@@ -109,7 +115,7 @@ class Reserving:
 
     def _index(self, agent: Agent) -> None:
         reserving, agent_id = self._context.books.reserving, agent.info.agent_id
-        if agent.reservations:
+        if agent.reservations or agent.changes:
             reserving[agent_id] = None
         else:
             reserving.pop(agent_id, None)
@@ -119,9 +125,7 @@ class Reserving:
         books.dirty[agent.info.agent_id] = None
         books.touch_agent(agent.info.agent_id)
         books.touch_role(role)
-        # It counts for quotas, and agents with GPUs serve those whom it leaves no other.
-        if books.quotas or books.capacity.gpus:
-            books.look_everywhere()
+        books.look_beyond()
 
     def _reply(self, change: Change, code: Code, message: str) -> None:
         if change.session is None:

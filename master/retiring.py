@@ -39,8 +39,7 @@ class Retiring:
             self._tasks.end_drained(agent)
         books.dirty[agent_id] = None
         books.touch_agent(agent_id)
-        if books.quotas:  # what is free there counts for them
-            books.look_everywhere()
+        books.look_beyond()
         return DONE
 
     def mark_gone(self, call: MarkAgentGone) -> Answer:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from fairlead.common.operators import AgentView
+from fairlead.common.operators import AgentState, AgentView
 from fairlead.common.resources import MILLIS, Resources, counted, format_bytes
 
 
@@ -11,7 +11,8 @@ def why_never_fits(resources: Resources, agents: Sequence[AgentView]) -> str | N
 
     With no agent at all nothing is said: there may be one in a moment.
     """
-    wholes = [view.agent.resources for view in agents]
+    lasting = (view for view in agents if view.state is not AgentState.GONE)
+    wholes = [view.agent.resources for view in lasting]
     if not wholes or any(whole.contains(resources) for whole in wholes):
         return None
     for amount, asked, show in _QUANTITIES:

@@ -267,9 +267,9 @@ def resize(task_id: str, resources: Resources) -> Resize:
     return Resize(TaskId(task_id), resources)
 
 
-def decline(offers: Sequence[Offer], refuse_s: float = 5.0) -> Decline:
+def decline(offers: Sequence[Offer], refuse_s: float = 5.0, *, alike: bool = False) -> Decline:
     """Not these, nor less of them, for a while."""
-    return Decline(tuple(offer.offer_id for offer in offers), refuse_s)
+    return Decline(tuple(offer.offer_id for offer in offers), refuse_s, alike)
 
 
 def wanting(

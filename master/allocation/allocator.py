@@ -81,6 +81,7 @@ class _Run:
     lottery: Lottery
     outlook: Outlook | None
     """None: there are no quotas."""
+    again: dict[AgentId, None]
     stated_only: bool
     sees_all: bool
     """Everybody is looked at on each agent, since somebody may come before whoever stands lower."""
@@ -95,7 +96,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.tree = self.standings.tree
         has_some = bool(self.standings.preferring)
-        self.preferences = Preferences(self.books, could_serve) if has_some else None
+        self.preferences = Preferences(self.books, could_serve, self.again) if has_some else None
 
     def takes_part(self, candidate: Candidate) -> bool:
         return candidate.wants is not None or not self.stated_only
@@ -137,12 +138,14 @@ def allocate(
     random: "Random",
     *,
     standings: Standings | None = None,
+    again: dict[AgentId, None],
     stated_only: bool = False,
 ) -> Iterator[list[Grant]]:
     """The grants of one agent after another; the caller books each list before the next.
 
-    With `stated_only` nobody takes part who stated no demand. Without `standings`, which know who
-    stands where since the last allocation, everybody is put in order first.
+    Agents where somebody waits for a better one to come are noted in `again`, to be looked at in
+    the next allocation. With `stated_only` nobody takes part who stated no demand. Without
+    `standings`, which know who stands where since the last one, everybody is put in order first.
     """
     standings = standings or Standings(books, settings)
     standings.renew()
@@ -153,7 +156,7 @@ def allocate(
         or any(quota.guarantees for quota in books.quotas.values())
     )
     lottery = Lottery(books, random)
-    run = _Run(books, settings, now, standings, lottery, outlook, stated_only, sees_all)
+    run = _Run(books, settings, now, standings, lottery, outlook, again, stated_only, sees_all)
     for agent_id in agent_ids:
         if run.preferences is not None:
             run.preferences.seen[agent_id] = None
@@ -348,13 +351,15 @@ def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
 
 def _has_refused_all(run: _Run, here: _Here, candidate: Candidate) -> bool:
     """It would refuse all that is free here, and so any part of it: no rule needs to be asked."""
-    pair = (candidate.role, here.agent.info.agent_id)
-    if (filters := candidate.framework.filters.get(pair)) is None:
-        return False
-    if (known := here.refused.get(id(filters))) is None:
-        known = any(refuses(each, run.now, here.free) for each in filters)
-        here.refused[id(filters)] = known
-    return known
+    for place in here.agent.places if candidate.refused else ():
+        if (filters := candidate.refused.get(place)) is None:
+            continue
+        if (known := here.refused.get(id(filters))) is None:
+            known = any(refuses(each, run.now, here.free) for each in filters)
+            here.refused[id(filters)] = known
+        if known:
+            return True
+    return False
 
 
 def _case_of(run: _Run, here: _Here, candidate: Candidate) -> Case | None:

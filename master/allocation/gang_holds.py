@@ -7,6 +7,8 @@ one that waits longest: two that each held a part would wait for each other. Aft
 as long it is the next one's turn, and for the same gang that of other agents.
 """
 
+from collections.abc import Generator, Iterator
+
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
@@ -18,7 +20,7 @@ from ..entries import Framework
 from ..gang_books import GangHold
 from .demands import fitting
 from .gang_offers import waiting
-from .holds import LOOKS
+from .quota import Outlook
 from .rules import Case, part, suits
 
 PATIENCE = 4
@@ -37,15 +39,11 @@ class GangHolds:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._look_at = 0.0
         self._waits: dict[Key, _Wait] = {}
 
-    def look(self) -> None:
-        """Now and then."""
-        context, after_s = self._context, self._context.settings.hold_after_s
-        if not after_s or context.now < self._look_at:
-            return
-        self._look_at = context.now + after_s / LOOKS
+    def look(self) -> Iterator[None]:
+        """At all gangs that wait; after each agent there may be a pause."""
+        context = self._context
         gangs = {
             (framework.framework_id, role, demand): framework
             for framework, role, demand in waiting(context.books, context.settings)
@@ -53,42 +51,48 @@ class GangHolds:
         self._waits = {key: self._waits.get(key) or _Wait(context.now) for key in gangs}
         self._end_hold(gangs)
         if context.books.gang_hold is None and gangs:
-            self._begin_hold(gangs)
+            yield from self._begin_hold(gangs)
 
     def _end_hold(self, gangs: dict[Key, Framework]) -> None:
-        """It was offered, is wanted no more, or had its time."""
+        """It was offered, is wanted no more, had its time, or an agent of it offers nothing."""
         books, now = self._context.books, self._context.now
         if (hold := books.gang_hold) is None:
             return
         key = (hold.framework_id, hold.role, hold.demand)
-        if key in gangs and now < hold.until:
+        is_whole = all(books.agents[agent_id].is_open for agent_id in hold.agents)
+        if key in gangs and is_whole and now < hold.until:
             return
-        if key in gangs:
+        if key in gangs and is_whole:
             self._waits[key] = _Wait(now, self._waits[key].tries + 1)
         release(books, hold)
 
-    def _begin_hold(self, gangs: dict[Key, Framework]) -> None:
+    def _begin_hold(self, gangs: dict[Key, Framework]) -> Iterator[None]:
         context, after_s = self._context, self._context.settings.hold_after_s
         for key in sorted(gangs, key=lambda each: self._waits[each].since):
             wait = self._waits[key]
             if wait.since > context.now - after_s:
                 return
-            if agents := self._choose(gangs[key], key[1], key[2], wait.tries):
+            agents = yield from self._choose(gangs[key], key[1], key[2], wait.tries)
+            if not agents:
+                wait.since = context.now  # with as many as there are it has no room
+            elif gangs[key].is_present:
                 until = context.now + PATIENCE * after_s
                 context.books.gang_hold = GangHold(*key, agents, until)
                 return
 
     def _choose(
         self, framework: Framework, role: Role, demand: Demand, tries: int
-    ) -> dict[AgentId, None]:
+    ) -> Generator[None, None, dict[AgentId, None]]:
         """Agents that would have room for all of it, were they empty; none if they have not."""
-        context, rooms = self._context, []
-        for agent_id, agent in context.books.agents.items():
-            if agent.session is None or agent_id in context.books.holds:
+        books, settings, rooms = self._context.books, self._context.settings, []
+        outlook, memo = Outlook.of(books) if books.quotas else None, dict[object, bool]()
+        for agent_id, agent in tuple(books.agents.items()):
+            yield
+            if not agent.is_open or agent_id in books.holds:
                 continue
-            case = Case(context.books, context.settings, context.now, framework, role, agent)
-            could = _count(case, demand, agent.info.resources)
-            if could:
+            who, now = (framework, role, agent), self._context.now
+            case = Case(books, settings, now, *who, memo=memo, outlook=outlook)
+            if could := _count(case, demand, agent.info.resources):
                 rooms.append((could - _count(case, demand, agent.free), -could, agent_id))
         rooms.sort()
         start = tries % len(rooms) if rooms else 0

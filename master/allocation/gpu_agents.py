@@ -62,6 +62,6 @@ def _another_could_serve(case: "Case", demand: Demand) -> bool:
             and admits(wished, agent.info)
             and admits(demand.constraints, agent.info)
             for agent in case.books.agents.values()
-            if not agent.counted.gpus
+            if not agent.counted.gpus and agent.drain is None
         )
     return known

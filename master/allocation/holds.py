@@ -5,25 +5,29 @@ beside what others have there, is given an agent that could serve it. What becom
 kept from whoever comes behind it in the allocator's order, until it fits. Who is further below its
 share is served as ever: so a hold changes when a framework gets its share, and not how much it is.
 
-A framework has one hold at a time in each role. If nothing more becomes free there within another
-`hold_after_s`, the hold moves on, in turn to each agent that could serve it, the fullest last.
+A framework has one hold at a time in each role, and of several that wait the one that waits longest
+chooses first. If nothing more becomes free there within another `hold_after_s`, the hold moves on,
+in turn to each agent that could serve it, the fullest last.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import field
 from typing import NamedTuple
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import Resources
 
 from ..books import Books
 from ..context import Context
-from ..entries import Framework, Wait, Want, anonymous
+from ..entries import Agent, Framework, Wait, Want, anonymous
 from .bits import could_hold
 from .demands import open_demand
+from .quota import Outlook
 from .rules import Case, part
 
-LOOKS = 8
-"""Within the time that a demand waits."""
+ENOUGH = 100
+"""Agents that could serve a demand: it gets the best of so many, those that come next."""
 
 
 class Room(NamedTuple):
@@ -35,22 +39,53 @@ class Room(NamedTuple):
     agent_id: AgentId
 
 
+class _Due(NamedTuple):
+    """It has waited for long enough."""
+
+    framework: Framework
+    want: Want
+    wait: Wait
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What one look goes by, as it was when it began: the allocation asks all of it again."""
+
+    agents: Sequence[Agent]
+    outlook: Outlook | None
+    memo: dict[object, bool] = field(default_factory=dict)
+
+
 class Holds:
     """Who waits for how long, and what is kept for whom."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._look_at = 0.0
+        self._next = 0
+        """The place of the agent with which the next search begins."""
 
-    def look(self) -> None:
-        """Now and then."""
-        context, after_s = self._context, self._context.settings.hold_after_s
-        if after_s and context.now >= self._look_at:
-            self._look_at = context.now + after_s / LOOKS
-            for framework in context.books.frameworks.values():
-                self._look_at_waits(framework)
+    def look(self) -> Iterator[None]:
+        """At all who wait; after each framework and each agent there may be a pause."""
+        books, due = self._context.books, list[_Due]()
+        for framework in tuple(books.frameworks.values()):
+            due += self._due(framework)
+            yield
+        if not due:
+            return
+        outlook = Outlook.of(books) if books.quotas else None
+        sight = _Sight(tuple(books.agents.values()), outlook)
+        due.sort(key=lambda each: each.wait.since)
+        for each in due:
+            self._judge(sight, each)
+            yield
+        for each in due:
+            if each.wait.hold is None and _still_waits(each):
+                yield from self._choose(sight, each)
 
-    def _look_at_waits(self, framework: Framework) -> None:
+    def _due(self, framework: Framework) -> Iterator[_Due]:
+        """What of it has waited for long, or is held for in vain for as long, or where nothing is
+        offered any more.
+        """
         context, waits = self._context, framework.waits
         wanted = dict.fromkeys(self._wanted(framework))
         for want in [want for want in waits if want not in wanted]:
@@ -60,11 +95,13 @@ class Holds:
         ripe = context.now - context.settings.hold_after_s
         for role in framework.info.roles:
             own = [want for want in waits if want.role == role]
-            holding = [want for want in own if waits[want].hold is not None]
-            if due := [want for want in holding or own if waits[want].since <= ripe]:
+            holding = {want: at for want in own if (at := waits[want].hold) is not None}
+            lost = [want for want, at in holding.items() if not context.books.agents[at].is_open]
+            due = lost or [want for want in holding or own if waits[want].since <= ripe]
+            if due:
                 # What is smaller than the largest may be served beside it.
                 largest = max(due, key=lambda want: context.books.scale.of(want.each))
-                self._hold(framework, largest, waits[largest])
+                yield _Due(framework, largest, waits[largest])
 
     def _wanted(self, framework: Framework) -> Iterator[Want]:
         """What it waits for, if it is to be believed."""
@@ -77,34 +114,63 @@ class Holds:
                     if not demand.gang:
                         yield Want(role, demand.each, demand.constraints)
 
-    def _hold(self, framework: Framework, want: Want, wait: Wait) -> None:
-        """Choose an agent, or stay where more has become free."""
-        books, now = self._context.books, self._context.now
-        rooms = list(self._rooms(framework, want, wait))
-        here = next((room for room in rooms if room.agent_id == wait.hold), None)
-        if here is not None and here.missing < wait.missing:
-            wait.since, wait.missing = now, here.missing
+    def _judge(self, sight: _Sight, due: _Due) -> None:
+        """Stay where more has become free; else what is kept is for all again."""
+        books, wait = self._context.books, due.wait
+        if wait.hold is None:
             return
-        release(books, wait)
-        if not rooms or any(not room.missing for room in rooms):
-            return  # where it fits now it is offered, as soon as its turn comes
-        best = min(rooms)
-        if best.was_tried:
-            wait.tried.clear()
-        wait.hold, wait.since, wait.missing = best.agent_id, now, best.missing
-        wait.tried[best.agent_id] = None
-        books.holds[best.agent_id] = (framework.framework_id, want)
+        room = self._room(sight, due, books.agents[wait.hold])
+        if room is not None and room.missing < wait.missing:
+            wait.since, wait.missing = self._context.now, room.missing
+        else:
+            release(books, wait)
 
-    def _rooms(self, framework: Framework, want: Want, wait: Wait) -> Iterator[Room]:
-        context = self._context
-        for agent_id, agent in context.books.agents.items():
-            is_kept = agent_id in context.books.holds and agent_id != wait.hold
-            if agent.session is None or is_kept:
-                continue
-            case = Case(context.books, context.settings, context.now, framework, want.role, agent)
-            if could_hold(case, want.one):
-                missing = _missing(context.books, part(case, agent.free), want.each)
-                yield Room(agent_id in wait.tried, missing, agent_id)
+    def _choose(self, sight: _Sight, due: _Due) -> Iterator[None]:
+        """The agent where least is missing."""
+        books, now, wait = self._context.books, self._context.now, due.wait
+        rooms, is_any_kept = list[Room](), False
+        for agent in self._in_turn(sight.agents):
+            yield
+            if books.kept_for(agent.info.agent_id) is not None:
+                is_any_kept = True
+            elif room := self._room(sight, due, agent):
+                rooms.append(room)
+                if len(rooms) >= ENOUGH + len(wait.tried):
+                    break
+        if not _still_waits(due) or any(not room.missing for room in rooms):
+            return  # where it fits now it is offered, as soon as its turn comes
+        if rooms:
+            best = min(rooms)
+            if best.was_tried:
+                wait.tried.clear()
+            wait.hold, wait.since, wait.missing = best.agent_id, now, best.missing
+            wait.tried[best.agent_id] = None
+            books.holds[best.agent_id] = (due.framework.framework_id, due.want)
+        elif not is_any_kept:
+            wait.since = now  # nobody could serve it
+
+    def _in_turn(self, agents: Sequence[Agent]) -> Iterator[Agent]:
+        """Whoever searches next begins where this one found enough."""
+        for _ in agents:
+            agent = agents[self._next % len(agents)]
+            self._next = (self._next + 1) % len(agents)
+            yield agent
+
+    def _room(self, sight: _Sight, due: _Due, agent: Agent) -> Room | None:
+        if not agent.is_open or not agent.info.resources.contains(due.want.each):
+            return None
+        context, agent_id = self._context, agent.info.agent_id
+        who = (due.framework, due.want.role, agent)
+        view = (context.books, context.settings, context.now)
+        case = Case(*view, *who, memo=sight.memo, outlook=sight.outlook)
+        if not could_hold(case, due.want.one):
+            return None
+        missing = _missing(context.books, part(case, agent.free), due.want.each)
+        return Room(agent_id in due.wait.tried, missing, agent_id)
+
+
+def _still_waits(due: _Due) -> bool:
+    return due.framework.waits.get(due.want) is due.wait
 
 
 def _missing(books: Books, free: Resources, each: Resources) -> int:

@@ -54,6 +54,8 @@ class Preferences:
     books: Books
     could_serve: Callable[["Case", Demand | None, Agent], bool]
     """Whether it might get something there."""
+    again: dict[AgentId, None]
+    """Agents at which somebody waited."""
     seen: dict[AgentId, None] = field(default_factory=dict)
     _better: dict[Key, list[AgentId]] = field(default_factory=dict)
 
@@ -70,7 +72,7 @@ class Preferences:
         while better and better[-1] in self.seen:
             better.pop()
         if better:
-            self.books.wanted[case.agent.info.agent_id] = None
+            self.again[case.agent.info.agent_id] = None
         return bool(better)
 
     def _find_better(self, case: "Case", demand: Demand | None) -> list[AgentId]:
@@ -80,7 +82,7 @@ class Preferences:
             agent.info.agent_id
             for agent in to_come
             if agent.info.agent_id not in self.seen
-            and agent.session is not None
+            and agent.is_open
             and likes(framework, role, demand, agent)
             and self.could_serve(case, demand, agent)
         ]

@@ -34,10 +34,14 @@ from .reservations import (
     ByRole,
     Given,
     added,
+    counted,
     idle_on,
     idle_reserved,
     kept_free,
+    reserved_on,
     reserved_part,
+    settle,
+    used_on,
 )
 
 if TYPE_CHECKING:
@@ -229,12 +233,12 @@ def _held(books: Books, given: Iterable[Mapping[Role, Resources]], role: Role) -
 
 
 def beyond(books: Books, role: Role) -> Amounts:
-    """What it holds above its limits: one was lowered, or an agent came back with more."""
+    """What it has above its limits: one was lowered, or an agent came back with more."""
     quota = books.quotas.get(role)
-    held = books.held.get(role, EMPTY).vector
     if quota is None or not quota.limits:
         return NOTHING
     limits = (quota.limits.get(name) for name in NAMES)
+    held = _plus(books.held.get(role, EMPTY).vector, idle_reserved(books, role).vector)
     return tuple(
         max(0, amount - limit) if limit is not None else 0
         for amount, limit in zip(held, limits, strict=False)
@@ -243,17 +247,59 @@ def beyond(books: Books, role: Role) -> Amounts:
 
 def to_rescind(books: Books, role: Role) -> list[HeldOffer]:
     """The youngest of its offers that together are what it holds too much, as far as offers go."""
-    excess, chosen = beyond(books, role), []
+    excess, chosen = beyond(books, role), list[HeldOffer]()
     for held in reversed(books.offers.values()):
         if not any(excess):
             break
-        vector = held.offer.resources.vector
-        if is_below(held.offer.role, role) and any(
-            much and amount for much, amount in zip(excess, vector, strict=False)
-        ):
+        freed = _freed(books, role, held, chosen) if is_below(held.offer.role, role) else NOTHING
+        if any(much and amount for much, amount in zip(excess, freed, strict=False)):
             chosen.append(held)
-            excess = _less(excess, vector)
+            excess = _less(excess, freed)
     return chosen
+
+
+def _freed(books: Books, role: Role, held: HeldOffer, before: Sequence[HeldOffer]) -> Amounts:
+    """By giving it back behind those: what is reserved for the role stays its own."""
+    offer, agent = held.offer, books.agents[held.offer.agent_id]
+    own = reserved_on(agent)
+    if not any(is_below(owner, role) for owner in own):
+        return offer.resources.vector
+    left = [each for each in agent.offers.values() if each not in (held, *before)]
+    offered = added({}, ((each.offer.role, each.offer.resources) for each in left))
+    after = settle(own, added(used_on(agent), offered.items()))[0]
+    ahead = settle(own, added(used_on(agent), (*offered.items(), (offer.role, offer.resources))))[0]
+    more = [kept.without(ahead[owner]) for owner, kept in after.items() if is_below(owner, role)]
+    return _less(offer.resources.vector, total(map(anonymous, more)).vector)
+
+
+def reserved_beyond(books: Books, agent: Agent, role: Role, whole: Resources) -> str:
+    """Which limit speaks against this reservation there, with numbers; empty: none does."""
+    own = reserved_on(agent)
+    known = own.get(role, EMPTY)
+    for above in lineage(role):
+        if (quota := books.quotas.get(above)) is None:
+            continue
+        was = _had(books, above, agent, own)
+        will_be = _had(books, above, agent, {**own, role: known + whole.without(known)})
+        for name, before, after in zip(NAMES, was, will_be, strict=True):
+            if after > max(before, quota.limits.get(name, after)):
+                limit = said(name, quota.limits[name])
+                return f"the limit of {above} is {limit}, and it would have {said(name, after)}"
+    return ""
+
+
+def _had(books: Books, role: Role, agent: Agent, reserved: ByRole) -> Amounts:
+    """Used, and idle in reservations, were these on that agent; offers can be taken back."""
+    offers = (held.offer for held in books.offers.values())
+    offered = total(anonymous(each.resources) for each in offers if is_below(each.role, role))
+    others = ((each, reserved_on(each)) for each in counted(books) if each is not agent)
+    idle = total(
+        anonymous(kept)
+        for where, own in ((agent, reserved), *others)
+        for owner, kept in settle(own, used_on(where))[0].items()
+        if is_below(owner, role)
+    )
+    return _plus(books.held.get(role, EMPTY).without(offered).vector, idle.vector)
 
 
 # --- a quota before it is believed

@@ -58,7 +58,7 @@ def idle_reserved(
     """Reserved for a role or those below it on any agent, and used and offered by nobody of it."""
     return total(
         anonymous(kept)
-        for agent in _counted(books)
+        for agent in counted(books)
         if agent is not beside
         for owner, kept in idle_on(agent, given.get(agent.info.agent_id, {})).items()
         if is_below(owner, role)
@@ -70,7 +70,7 @@ def kept_free(
 ) -> Resources:
     """What is free on all agents, and in reservations."""
     kept = EMPTY
-    for agent in _counted(books):
+    for agent in counted(books):
         if agent.session is not None:
             gone = pending if agent is here else given.get(agent.info.agent_id, {})
             free = anonymous(agent.free.without(total(gone.values())))
@@ -82,13 +82,14 @@ def reserved_for(books: Books, role: Role) -> Resources:
     """For it and those below it on all agents, in use or not."""
     return total(
         anonymous(known.whole)
-        for agent in _counted(books)
+        for agent in counted(books)
         for known in agent.reservations.values()
         if is_below(known.role, role)
     )
 
 
-def _counted(books: Books) -> Iterator[Agent]:
+def counted(books: Books) -> Iterator[Agent]:
+    """Agents with reservations, but for those that were given up."""
     agents = (books.agents[agent_id] for agent_id in books.reserving)
     return (agent for agent in agents if not agent.is_given_up)
 

@@ -14,7 +14,8 @@ from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
 from ..books import Books
-from ..entries import Agent, Filter, Framework
+from ..entries import Agent, Framework
+from ..filters import Filter
 from ..revoking.revocations import held_back
 from ..settings import MasterSettings
 from .constraints import admits
@@ -121,10 +122,8 @@ def _minimum(case: Case, offered: Resources) -> bool:
 
 def _filter(case: Case, offered: Resources) -> bool:
     """Not what it has just refused."""
-    filters = case.framework.filters.get((case.role, case.agent.info.agent_id))
-    return not filters or not any(
-        refuses(each, case.now, offered, revocable=case.revocable) for each in filters
-    )
+    filters = case.framework.filters.on(case.role, case.agent.places)
+    return not any(refuses(each, case.now, offered, revocable=case.revocable) for each in filters)
 
 
 PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {

@@ -17,7 +17,7 @@ what is excluded), all are.
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from fairlead.common.dataclass import dataclass
@@ -28,6 +28,7 @@ from fairlead.common.values import Demand
 
 from ..books import Books
 from ..entries import Framework
+from ..filters import Filter
 from ..settings import MasterSettings
 from .demands import open_demand
 from .tree import Level, Place, Tree
@@ -58,6 +59,8 @@ class Candidate:
     """Beside the other frameworks of its role."""
     order: int = -1
     """In which it stands; -1: in none."""
+    refused: Mapping[str, tuple[Filter, ...]] = field(init=False)
+    """Its filters, by places."""
     # --- on the agent at hand
     has_refused: bool = False
     """Of what is free there."""
@@ -67,6 +70,9 @@ class Candidate:
     """What it got there."""
     served: tuple[Demand, ...] | None = None
     """`wants` without that."""
+
+    def __post_init__(self) -> None:
+        self.refused = self.framework.filters.of(self.role)
 
     @property
     def comes_first(self) -> bool:

@@ -19,13 +19,14 @@ from ..allocation.tree import Place, Tree
 from ..books import Books
 from ..context import Context
 from ..entries import Framework
-from .verdicts import AWAY, IN_USE, KEPT, MOST_SHOWN, OPEN, TOO_SMALL, Verdicts, look
+from .verdicts import AWAY, DRAINED, IN_USE, KEPT, MOST_SHOWN, OPEN, TOO_SMALL, Verdicts, look
 
 WORDS = {
     OPEN: "able to serve it now, when its turn comes",
     IN_USE: "too little is free",
     TOO_SMALL: "too small, even if nothing ran there",
     AWAY: "not connected",
+    DRAINED: "being drained by an operator",
     KEPT: "what is free is kept for a large demand of another framework",
     "constraints": "ruled out by its constraints",
     "gpu agents": "kept for frameworks that use GPUs; others could serve this",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import Role
+from fairlead.common.operators import AgentState
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import Demand
 
@@ -19,7 +20,8 @@ from ..books import Books
 from ..entries import Agent, Framework, anonymous
 from ..settings import MasterSettings
 
-AWAY, TOO_SMALL, IN_USE, KEPT, OPEN = "away", "too small", "in use", "kept", "open"
+AWAY, DRAINED, TOO_SMALL, IN_USE = "away", "drained", "too small", "in use"
+KEPT, OPEN = "kept", "open"
 """Verdicts beside the names of the rules."""
 LASTING = ("constraints", "gpu agents", "keep apart", "quota")
 """Rules that say no however empty an agent is."""
@@ -91,7 +93,10 @@ def look(
     wants = None if demands is None else list(enumerate(demands[:MOST_KINDS]))
     for agent in books.agents.values():
         if agent.session is None:
-            verdicts.add(AWAY)
+            if agent.state is not AgentState.GONE:
+                verdicts.add(AWAY)
+        elif agent.drain is not None:
+            verdicts.add(DRAINED)
         else:
             case = Case(books, settings, now, *who, agent, memo=memo, outlook=outlook)
             verdicts.add(_judge(case, wants, verdicts))
@@ -155,5 +160,5 @@ def _most(free: Resources, wants: Wants | None, verdicts: Verdicts) -> Resources
 
 
 def _expiry(case: Case, offered: Resources) -> float:
-    filters = case.framework.filters[case.role, case.agent.info.agent_id]
+    filters = case.framework.filters.on(case.role, case.agent.places)
     return max(f.until for f in filters if f.refused.covers(offered))

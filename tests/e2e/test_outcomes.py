@@ -297,6 +297,10 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
         "quota", "set", "ml", "--guarantee", "cpus=1000"
     ),
     ("quota set", "neither `--guarantee`, `--limit` nor `--none`"): run("quota", "set", "ml"),
+    ("agents drain, gone", "no agent of that name"): run("agents", "drain", "nobody"),
+    ("agents gone", "it is connected and not drained, without `--force`"): run(
+        "agents", "gone", "a1"
+    ),
     ("reservations set", "no agent of that name"): run(
         "reservations", "set", "nobody", "ml", "--cpus", "1"
     ),

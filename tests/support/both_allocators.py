@@ -32,6 +32,7 @@ class Both:
         random: Random,
         *,
         standings: Standings,
+        again: dict[AgentId, None],
         stated_only: bool,
     ) -> Iterator[list[Grant]]:
         seen: deque[tuple[AgentId, object]] = deque()
@@ -43,10 +44,18 @@ class Both:
             now,
             random,
             standings=standings,
+            again=again,
             stated_only=stated_only,
         )
+        again_plainly: dict[AgentId, None] = {}
         plain = allocate_plainly(
-            books, _repeated(seen, chance), settings, now, chance, stated_only=stated_only
+            books,
+            _repeated(seen, chance),
+            settings,
+            now,
+            chance,
+            again=again_plainly,
+            stated_only=stated_only,
         )
         for grants in ours:
             expected = next(plain, None)
@@ -54,6 +63,7 @@ class Both:
             self.grants += len(grants)
             self.looks += 1
             yield grants
+            assert again == again_plainly, f"wait at {[*again]} instead of {[*again_plainly]}"
         assert next(plain, None) is None, "an agent was left out"
 
 

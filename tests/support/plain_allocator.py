@@ -55,6 +55,7 @@ class _Run:
     candidates: list[Candidate]
     outlook: Outlook | None
     """None: there are no quotas."""
+    again: dict[AgentId, None]
     memo: dict[object, bool] = field(default_factory=dict)
     """For rules, of the whole allocation."""
     present: dict[Presence, None] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class _Run:
     preferences: Preferences = field(init=False)
 
     def __post_init__(self) -> None:
-        self.preferences = Preferences(self.books, could_serve)
+        self.preferences = Preferences(self.books, could_serve, self.again)
 
 
 def allocate_plainly(
@@ -72,6 +73,7 @@ def allocate_plainly(
     now: float,
     random: "Random",
     *,
+    again: dict[AgentId, None],
     stated_only: bool = False,
 ) -> Iterator[list[Grant]]:
     """The grants of one agent after another; the caller books each list before the next.
@@ -82,7 +84,7 @@ def allocate_plainly(
     candidates = [each for each in everybody if each.wants is not None or not stated_only]
     outlook = Outlook.of(books) if books.quotas else None
     lottery = Lottery(books, random)
-    run = _Run(books, settings, now, Tree(books), lottery, candidates, outlook)
+    run = _Run(books, settings, now, Tree(books), lottery, candidates, outlook, again)
     for agent_id in agent_ids:
         run.preferences.seen[agent_id] = None
         agent = books.agents.get(agent_id)

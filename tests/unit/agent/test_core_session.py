@@ -12,7 +12,7 @@ from fairlead.common import wire
 from fairlead.common.events import SessionOpened
 from fairlead.common.ids import AgentId, LaunchUuid, SessionId, TaskId
 from fairlead.common.messages import AgentRegistered, Code, Goodbye, Heartbeat, KillTask
-from fairlead.common.values import Command, HostUsage, Usage
+from fairlead.common.values import Command, HostUsage, TaskState, Usage
 
 
 def dials(h: AgentHarness, seconds: float) -> list[float]:
@@ -234,7 +234,27 @@ def test_goodbyes_of_a_master() -> None:
     h = AgentHarness().registered().launch("t1")
     h.says(Goodbye(Code.NOT_LEADER, "another leads")).registered()
     assert h.exit_message == ""
+    h.says(Goodbye(Code.VERSION, "too old"))
+    assert h.exit_message == "the master speaks another version of the protocol: too old"
+    assert h.state("t1") is TaskState.RUNNING
+
+
+def test_an_agent_that_is_removed_ends_its_tasks_and_then_itself() -> None:
+    h = AgentHarness().registered().launch("t1").launch("t2")
     h.says(Goodbye(Code.AGENT_REMOVED, "marked gone"))
+    assert h.signals("t1") == [15]
+    h.exits("t1")
+    assert h.exit_message == ""
+    h.passes(h.settings.shutdown_grace_s + 1)
+    assert h.exit_message == "the master has removed this agent: marked gone"
+    assert not h.running()
+
+
+def test_an_agent_that_died_before_it_heard_that_it_is_removed_hears_it_again() -> None:
+    h = AgentHarness().registered().launch("t1").crash().tick()
+    h.says(Goodbye(Code.AGENT_REMOVED, "marked gone"))
+    assert h.exit_message == ""
+    h.exits("t1")
     assert h.exit_message == "the master has removed this agent: marked gone"
 
 

@@ -35,7 +35,7 @@ def test_nothing_to_show_is_said_beside_the_data(capsys: pytest.CaptureFixture[s
 def test_every_table_has_a_cell_for_every_row() -> None:
     cluster = state(agent("a1"), framework("f"), task("t", TaskState.FAILED, exit_code=7))
     for columns, rows in (
-        (tables.AGENTS, views.agents(cluster)),
+        (tables.AGENTS, views.agents(cluster, gone=False)),
         (tables.FRAMEWORKS, views.frameworks(cluster, ended=True)),
         (tables.TASKS, views.tasks(cluster, ended=True)),
     ):

@@ -60,13 +60,28 @@ def test_m25_reservations_by_agent_and_role() -> None:
 
 
 def test_agents_by_name() -> None:
-    shown = views.agents(state(agent("a2", AgentState.UNREACHABLE), agent("a1")))
+    shown = views.agents(state(agent("a2", AgentState.UNREACHABLE), agent("a1")), gone=False)
     assert [(each["name"], each["state"]) for each in shown] == [
         ("a1", "CONNECTED"),
         ("a2", "UNREACHABLE"),
     ]
     assert shown[0]["cpus"] == 4
     assert shown[0]["used"] == {"cpus": 0.5, "mem_bytes": GIB, "disk_bytes": 0, "gpus": 0}
+
+
+def test_an_agent_that_is_drained_says_how_far_it_is_and_one_that_is_gone_is_seldom_shown() -> None:
+    there = agent("a1")
+    empty = replace(there, is_draining=True, tasks=0, unacknowledged=0)
+    known = state(
+        empty,
+        replace(empty, agent=agent("a2").agent, unacknowledged=1),
+        replace(agent("a3", AgentState.UNREACHABLE), is_draining=True),
+        agent("a4", AgentState.GONE),
+    )
+    shown = [each["state"] for each in views.agents(known, gone=True)]
+    assert shown == ["DRAINED", "DRAINING", "UNREACHABLE", "GONE"]
+    assert len(views.agents(known, gone=False)) == 3
+    assert len(views.cluster(known, "")["agents"]) == 3
 
 
 def test_a_task_names_its_framework_and_agent_and_says_how_it_ended() -> None:

@@ -75,7 +75,7 @@ def test_m11_no_decline_is_longer_than_a_year() -> None:
     h.agent()
     f = h.framework()
     f.decline(refuse_s=10 * 365 * 86400)
-    ((refused,),) = h.framework_books(f).filters.values()
+    ((refused,),) = h.framework_books(f).filters.of(f.role).values()
     assert refused.until == h.now + 365 * 86400
 
 

@@ -108,6 +108,23 @@ def test_m28_two_gangs_are_held_for_one_after_the_other() -> None:
     assert busy.seconds_until(second, 100) < 100
 
 
+def test_m28_a_gang_is_given_other_agents_when_one_of_its_own_goes() -> None:
+    busy = Busy()
+    busy.agents.append(busy.h.agent(cpus=2, mem="2GiB"))
+    busy.fill()
+    busy.small.wants()
+    busy.gang()
+    busy.h.advance(HOLD_S * 1.2)
+    hold = busy.h.master.books.gang_hold
+    assert hold is not None
+    gone = next(agent for agent in busy.agents if agent.id in hold.agents)
+    gone.disconnects()
+    busy.h.advance(HOLD_S / 4)
+    hold = busy.h.master.books.gang_hold
+    assert hold is not None
+    assert set(hold.agents) == {agent.id for agent in busy.agents if agent is not gone}
+
+
 def test_m35_a_gang_for_which_room_is_kept_is_named() -> None:
     busy = Busy()
     busy.gang()

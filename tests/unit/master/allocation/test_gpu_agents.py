@@ -8,7 +8,7 @@ from tests.support.master_peers import GIB
 
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code
-from fairlead.common.operators import SetReservation
+from fairlead.common.operators import DrainAgent, SetReservation
 from fairlead.common.resources import Resources
 from fairlead.common.values import AllOf, Comparison, Constraints, Demand, Predicate, RoleWish
 from fairlead.master.settings import MasterSettings
@@ -163,4 +163,15 @@ def test_m22_an_agent_that_is_another_by_now_leaves_its_tasks_to_gpu_agents() ->
     plain.info = replace(plain.info, attributes={"disk": "hdd"})
     plain.connects()
     h.tick()
+    assert [offer.agent_id for offer in f.offers] == [gpus.id]
+
+
+def test_m22_what_an_agent_that_is_drained_would_have_served_is_served_on_a_gpu_agent() -> None:
+    h = MasterHarness()
+    plain, gpus = h.agent(), h.agent(gpus=1)
+    f = h.framework(demands=[demand(4)])
+    f.launch(*(task(f"t{n}") for n in range(4)))
+    f.wants(demand(1))
+    assert not f.offers
+    h.orders(DrainAgent(plain.id))
     assert [offer.agent_id for offer in f.offers] == [gpus.id]

@@ -1,13 +1,16 @@
 """M28: nobody starves: among those who decline for ever, or beside a stream of small tasks."""
 
 import itertools
+from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
 
+from fairlead.common.events import Tick
 from fairlead.common.ids import Role
-from fairlead.common.messages import Teardown
-from fairlead.common.operators import SetWeight
+from fairlead.common.messages import Code, Teardown
+from fairlead.common.operators import SetQuota, SetWeight
 from fairlead.common.values import (
     AllOf,
     Comparison,
@@ -16,6 +19,8 @@ from fairlead.common.values import (
     Predicate,
     RoleWish,
 )
+from fairlead.master.allocation import bits, holds
+from fairlead.master.allocation.quota import Outlook
 from fairlead.master.settings import MasterSettings
 
 HOLD_S = 20.0
@@ -276,3 +281,103 @@ def test_m28_nothing_is_kept_for_who_has_ended() -> None:
     assert held(h) == [a.id]
     large.call(Teardown())
     assert held(h) == []
+
+
+def test_m28_a_hold_moves_at_once_from_an_agent_that_goes() -> None:
+    h = MasterHarness(SETTINGS)
+    agents = full(h, 4, 4)
+    h.framework(role="large", demands=[demand(1, cpus=4)])
+    h.advance(HOLD_S * 1.2)
+    gone, other = agents if held(h) == [agents[0].id] else agents[::-1]
+    gone.disconnects()
+    h.advance(HOLD_S / 4)
+    assert held(h) == [other.id]
+
+
+# --- several that wait, and many agents
+
+
+def test_m28_room_is_kept_for_who_has_waited_longest() -> None:
+    """Whoever has come to the cluster first: the only agent is kept for one at a time."""
+    h = MasterHarness(SETTINGS)
+    full(h, 4)
+    early, late = h.framework(role="early", demands=[]), h.framework(role="late", demands=[])
+    late.wants(demand(1, cpus=4))
+    h.advance(HOLD_S / 4)
+    early.wants(demand(1, cpus=4))
+    h.advance(HOLD_S * 1.4)
+    holders = [kept_for(h)]
+    for _ in range(3):
+        h.advance(HOLD_S * 1.1)
+        holders.append(kept_for(h))
+    assert holders == [late.id, early.id, late.id, early.id]
+
+
+def kept_for(h: MasterHarness) -> str:
+    ((framework_id, _),) = h.master.books.holds.values()
+    return framework_id
+
+
+def test_m28_what_is_kept_for_a_gang_is_not_kept_for_another_demand() -> None:
+    h = MasterHarness(SETTINGS)
+    a, b = full(h, 4, 4)
+    h.framework(role="gang", demands=[demand(1, cpus=4, gang=True)])
+    h.advance(HOLD_S * 1.4)
+    assert h.master.books.gang_hold is not None
+    taken = list(h.master.books.gang_hold.agents)
+    h.framework(role="large", demands=[demand(1, cpus=4)])
+    h.advance(HOLD_S * 1.4)
+    assert sorted([*held(h), *taken]) == sorted([a.id, b.id])
+
+
+def test_m28_agents_are_looked_at_a_few_in_a_step() -> None:
+    """However many there are: what has come meanwhile is read between the steps."""
+    h = MasterHarness(replace(SETTINGS, max_grants=10))
+    full(h, *[2] * 50)
+    h.framework(role="large", demands=[demand(1, cpus=2)])
+    h.advance(HOLD_S / 4)
+    h.now += HOLD_S
+    steps = 0
+    while not held(h):
+        h.master.step(Tick(), h.now)
+        assert (h.master.next_deadline() or h.now) <= h.now or held(h)
+        steps += 1
+        assert steps < 20
+    assert steps >= 5
+
+
+def test_m28_a_demand_gets_the_best_of_enough_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many not all are looked at, and the next one who waits looks at others."""
+    h = MasterHarness(SETTINGS)
+    monkeypatch.setattr(holds, "ENOUGH", 3)
+    agents = full(h, 4, 4, 4, 4, 4, 4)
+    agents[1].finishes("t4")
+    agents[3].finishes("t12")
+    agents[3].finishes("t13")
+    demands = [demand(1, cpus=4)]
+    first, second = (h.framework(role=name, demands=demands) for name in ("a", "b"))
+    h.advance(HOLD_S * 1.4)
+    kept = {framework_id: agent for agent, (framework_id, _) in h.master.books.holds.items()}
+    assert kept == {first.id: agents[1].id, second.id: agents[3].id}
+
+
+def test_m28_what_no_agent_could_serve_is_not_looked_for_all_the_time() -> None:
+    h = MasterHarness(SETTINGS)
+    full(h, 4, 4)
+    nowhere = Constraints((AllOf((Predicate("name", Comparison.EQUALS, ("no",)),)),))
+    h.framework(role="large", demands=[Demand(demand(1, cpus=4).each, 1, nowhere)])
+    with patch.object(holds, "could_hold", wraps=bits.could_hold) as asked:
+        h.advance(HOLD_S * 5)
+    assert 4 * 2 <= asked.call_count <= 5 * 2
+
+
+def test_m28_all_agents_are_summed_up_once_in_a_look() -> None:
+    """With quotas, a look must not go through all agents for each of them."""
+    h = MasterHarness(SETTINGS)
+    full(h, *[4] * 10)
+    assert h.orders(SetQuota(Role("other"), {"cpus": 1000}, {"cpus": 9000})).code is Code.OK
+    h.framework(role="other", demands=[demand(1, cpus=4)])
+    with patch.object(Outlook, "of", wraps=Outlook.of) as sums:
+        h.advance(HOLD_S * 1.4)
+    assert held(h)
+    assert sums.call_count <= 10

@@ -447,6 +447,53 @@ def test_m25_a_reservation_may_be_used_though_it_counts_against_the_limit() -> N
     assert offered_cpus(h.framework(role="ml", demands=[demand(8)])) == 4
 
 
+def test_m25_no_more_is_reserved_than_a_limit_allows() -> None:
+    """Whoever has it: what it uses elsewhere counts, what it is offered can be taken back."""
+    h = MasterHarness()
+    a, b = h.agent(cpus=4), h.agent(cpus=4)
+    h.orders(SetQuota(ML, limits={"cpus": 5000}))
+    f = h.framework(
+        role="ml/vision", demands=[demand(2)], wishes=[RoleWish(VISION, constraints=on("host2"))]
+    )
+    f.launch(task("t1"), task("t2"))
+    f.wants(demand(3))
+    assert offered_cpus(f) == 2
+    result = h.orders(SetReservation(a.id, VISION, cpus(4)))
+    assert (result.code, result.field) == (Code.REFUSED, "resources")
+    assert result.message == "the limit of ml is 5 cpus, and it would have 6 cpus"
+    assert reserved(h, a, VISION, cpus(3)) is Code.OK
+    assert f.offered == EMPTY, "given back for it"
+    assert reserved(h, b, VISION, cpus(2)) is Code.OK, "what it uses there is counted once"
+    assert reserved(h, b, ML, cpus(1)) is Code.REFUSED
+    assert reserved(h, a, VISION, cpus(2)) is Code.OK
+
+
+def test_m25_what_is_reserved_and_a_lowered_limit_take_offers_back_elsewhere() -> None:
+    """Not those of what is reserved: they would leave it idle."""
+    h = MasterHarness()
+    _, b = h.agent(cpus=4), h.agent(cpus=4)
+    reserved(h, b, ML, cpus(4))
+    f = h.framework(role="ml", demands=[demand(3)], wishes=[RoleWish(ML, constraints=on("host1"))])
+    g = h.framework(role="ml", demands=[demand(2)], wishes=[RoleWish(ML, constraints=on("host2"))])
+    assert (offered_cpus(f), offered_cpus(g)) == (3, 2)
+    h.orders(SetQuota(ML, limits={"cpus": 6000}))
+    assert (offered_cpus(f), offered_cpus(g)) == (2, 2)
+    assert not g.rescinded
+
+
+def test_m25_what_is_ordered_counts_against_a_limit_before_the_agent_has_answered() -> None:
+    h = MasterHarness()
+    a, _ = h.agent(cpus=4), h.agent(cpus=4)
+    h.orders(SetQuota(ML, limits={"cpus": 4000}))
+    a.answers_changes = False
+    h.say(SetReservation(a.id, ML, cpus(3)))
+    f = h.framework(role="ml", demands=[demand(4)], wishes=[RoleWish(ML, constraints=on("host2"))])
+    assert offered_cpus(f) == 1
+    a.disconnects()
+    h.tick()
+    assert offered_cpus(f) == 4
+
+
 def test_m25_what_is_reserved_for_a_role_fills_its_guarantee() -> None:
     h = MasterHarness()
     a = h.agent(cpus=8)
