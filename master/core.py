@@ -245,8 +245,10 @@ class Master:
         self._offers.rescind_broken()
         if isinstance(event, Tick):
             self._looks.go_on()
-        if isinstance(event, Tick) or self._offers.is_overdue():
-            self._offers.allocate()
+            self._operators.answers.go_on()
+            self._offers.allocate(context.settings.max_grants)
+        elif self._offers.is_overdue():
+            self._offers.allocate(context.settings.max_grants_in_flood)
         self._revoking.watch()
         touched = self._touched_last = context.books.take_touched()
         if touched or is_order:
@@ -258,7 +260,7 @@ class Master:
         """When a Tick will have something to do: at once, if something is to be offered."""
         books = self._context.books
         deadlines = [self._offers.next_allocation(), self._context.timers.next()]
-        if self._looks.is_under_way:
+        if self._looks.is_under_way or self._operators.answers.is_under_way:
             deadlines.append(self._context.now)
         if self._last_step is not None and (books.agents or books.frameworks):
             # So that a longer gap can only be our own stall.

@@ -40,7 +40,7 @@ from .allocation.holds import end_waits
 from .allocation.keep_apart import offers_in_breach
 from .context import Context
 from .descriptions import bad_framework
-from .entries import Framework
+from .entries import Agent, Framework
 from .offers import Offers
 from .revoking.revocations import notices
 from .tasks import Tasks
@@ -348,12 +348,21 @@ class Frameworks:
         framework.away_since = None
         end_waits(context.books, framework)
         end_gang_hold(context.books, framework)
-        for agent in context.books.agents.values():
+        for agent in self._agents_of(framework):
             context.to_agent(agent, ShutdownFramework(framework_id))
         context.books.touch_framework(framework_id)
         context.books.touch_roles(framework)
         self.forget_later(framework_id)
         self._forget_oldest()
+
+    def _agents_of(self, framework: Framework) -> list[Agent]:
+        """Where something of it runs or is begun, or may run without our knowing whose it is; of
+        the others there may be very many.
+        """
+        living = [task.agent_id for task in framework.tasks.values() if not task.is_terminal]
+        known = {*living, *(agent_id for agent_id, _ in framework.accepts)}
+        agents = self._context.books.agents.items()
+        return [agent for agent_id, agent in agents if agent.strays or agent_id in known]
 
     def _release(self, framework: Framework, why: str) -> None:
         """Whoever still speaks for it is told that it is over."""

@@ -1,5 +1,6 @@
 """What operators order. Their questions are answered from snapshots, outside the core."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,14 +26,13 @@ from fairlead.common.roles import bad_role
 from .accepting.accepts import DONE, Answer
 from .allocation.quota import bad_quota, impossible
 from .context import Context
-from .explaining.explain import Explanation, explain_framework
+from .explaining.answers import Answers
+from .explaining.explain import explain_framework
 from .explaining.explain_task import explain_task
 from .frameworks import Frameworks
 from .reserving import Reserving
 from .retiring import Retiring
 from .tasks import Tasks
-
-NOTHING: Explanation = ((), {})
 
 
 class Operators:
@@ -60,36 +60,37 @@ class Operators:
             KillAnyTask: self._kill,
             TeardownFramework: self._teardown,
         }
-        self.questions: Mapping[type, Callable[[Any], tuple[Answer, Explanation]]] = {
+        self.questions: Mapping[type, Callable[[Any], Answer | None]] = {
             ExplainFramework: self._explain_framework,
             ExplainTask: self._explain_task,
         }
+        self.answers = Answers(context)
+        """To these."""
 
     def received(self, session: SessionId, message: OperatorCall, version: int) -> None:
         """`version` is that of the books after this step. Some answers take more than a step."""
-        self._asker, explanation = (session, message.call_id), NOTHING
-        body = message.body
-        answer: Answer | None
-        if type(body) in self.questions:
-            answer, explanation = self.questions[type(body)](body)
-        else:
-            answer = self.calls[type(body)](body)
-        if answer is None:
-            return
-        reply = OperatorReply(CallResult(message.call_id, *answer), version, *explanation)
-        self._context.actions.append(Send(session, reply))
+        self._asker, body = (session, message.call_id), message.body
+        answer = (self.questions.get(type(body)) or self.calls[type(body)])(body)
+        if answer is not None:
+            reply = OperatorReply(CallResult(message.call_id, *answer), version)
+            self._context.actions.append(Send(session, reply))
 
-    def _explain_framework(self, call: ExplainFramework) -> tuple[Answer, Explanation]:
+    def _explain_framework(self, call: ExplainFramework) -> Answer | None:
         framework = self._context.framework(call.framework_id)
         if framework is None:
-            message = f"no framework {call.framework_id!r} is known"
-            return (Code.NOT_FOUND, "framework_id", message), NOTHING
-        return DONE, explain_framework(self._context, framework)
+            return Code.NOT_FOUND, "framework_id", f"no framework {call.framework_id!r} is known"
+        counts = Counter[str]()
+        self.answers.begin(
+            *self._asker, explain_framework(self._context, framework, counts), counts
+        )
+        return None
 
-    def _explain_task(self, call: ExplainTask) -> tuple[Answer, Explanation]:
+    def _explain_task(self, call: ExplainTask) -> Answer | None:
         if not call.task_id:
-            return (Code.INVALID, "task_id", "is empty"), NOTHING
-        return DONE, (explain_task(self._context, call.task_id, call.framework_id), {})
+            return Code.INVALID, "task_id", "is empty"
+        words = explain_task(self._context, call.task_id, call.framework_id)
+        self.answers.begin(*self._asker, iter(words), Counter())
+        return None
 
     def _set_weight(self, call: SetWeight) -> Answer:
         if not 0 < call.weight <= 1000:

@@ -44,6 +44,8 @@ from fairlead.frameworks.kit.scheduler import (
 from .bindings import binding
 
 REFUSE_S = 4.0
+ALIKE = 0.3
+"""So many refusals are of all agents of that kind."""
 LEAVE, REPLACE = "leave", "replace"
 """What a service's own clients may ask: tear yourself down; replace one of your tasks."""
 
@@ -235,7 +237,8 @@ class Replayable:
             if self._random.random() < self.manner.forgets:
                 continue
             if self._random.random() < self.manner.declines:
-                yield Decline((offer.offer_id,), self._random.choice((0.0, 1.0, REFUSE_S, 60.0)))
+                lasts = self._random.choice((0.0, 1.0, REFUSE_S, 60.0))
+                yield Decline((offer.offer_id,), lasts, alike=self._random.random() < ALIKE)
             else:
                 yield self._use(offer)
 

@@ -1,6 +1,6 @@
 """Why a framework gets what it gets, in lines for people: from the rules that said no (`verdicts`).
 
-For operators. One pass over the agents for each role, and nothing is kept.
+For operators. One pass over the frameworks and the agents for each role, with pauses.
 """
 
 from collections import Counter
@@ -11,14 +11,14 @@ from fairlead.common.resources import NAMES, Resources, counted, said, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import AgentInfo, Demand
 
-from ..allocation.demands import open_demand
-from ..allocation.gang_offers import open_gangs
 from ..allocation.reservations import idle_reserved
 from ..allocation.shares import grains
-from ..allocation.tree import Place, Tree
 from ..books import Books
 from ..context import Context
 from ..entries import Framework
+from ..revoking.revocations import living
+from .answers import Words
+from .turn import open_of, turn
 from .verdicts import AWAY, DRAINED, IN_USE, KEPT, MOST_SHOWN, OPEN, TOO_SMALL, Verdicts, look
 
 WORDS = {
@@ -40,19 +40,18 @@ WORDS = {
 }
 """What is the matter with an agent. A rule without words here is named."""
 MOST_HOLDERS = 3
-
-Explanation = tuple[tuple[str, ...], dict[str, int]]
-"""Lines, and how many agents are ruled out by each rule."""
+MOST_ROLES = 20
 
 
-def explain_framework(context: Context, framework: Framework) -> Explanation:
-    """All its roles."""
-    info, counts = framework.info, Counter[str]()
-    lines = [f"framework {info.name} ({info.framework_id}) {presence(context, framework)}"]
+def explain_framework(context: Context, framework: Framework, counts: Counter[str]) -> Words:
+    """Its first roles; `counts` become the agents that each rule rules out in one of them."""
+    info = framework.info
+    yield f"framework {info.name} ({info.framework_id}) {presence(context, framework)}"
     if framework.session is not None:
-        for role in info.roles:
-            lines += _role(context, framework, role, counts)
-    return tuple(lines), dict(counts)
+        for role in info.roles[:MOST_ROLES]:
+            yield from _role(context, framework, role, counts)
+        if len(info.roles) > MOST_ROLES:
+            yield f"and {counted(len(info.roles) - MOST_ROLES, 'more role')}"
 
 
 def presence(context: Context, framework: Framework) -> str:
@@ -70,15 +69,14 @@ def presence(context: Context, framework: Framework) -> str:
     )
 
 
-def _role(
-    context: Context, framework: Framework, role: Role, counts: Counter[str]
-) -> Iterator[str]:
+def _role(context: Context, framework: Framework, role: Role, counts: Counter[str]) -> Words:
     books = context.books
     yield f"role {role}: {_share(books, role)}"
     yield from _quotas(books, role)
     yield from _reserved(books, role)
     yield from _own(context, framework, role)
-    demands = _open(books, framework, role)
+    yield from _revoked(context, framework, role)
+    demands = open_of(books, framework, role)
     if role in framework.suppressed:
         yield "  it has suppressed offers: it wants none until it revives the role"
     elif demands == ():
@@ -98,7 +96,7 @@ def _waiting(
     role: Role,
     demands: Sequence[Demand] | None,
     counts: Counter[str],
-) -> Iterator[str]:
+) -> Words:
     """It would take more than it is offered."""
     books = context.books
     yield (
@@ -110,19 +108,12 @@ def _waiting(
         if want.role == role and wait.hold is not None:
             info = books.agents[wait.hold].info
             yield f"  what becomes free on {_name(info)} is kept for its {want.each}"
-    verdicts = look(books, context.settings, context.now, (framework, role), demands)
+    yield from turn(context, framework, role)
+    verdicts = yield from look(context, (framework, role), demands)
     counts.update({name: n for name, n in verdicts.counts.items() if name != OPEN})
-    yield from _turn(context, framework, role)
     yield from _agents(context, verdicts, demands)
     if verdicts.counts.get(IN_USE):
         yield from _holders(books)
-
-
-def _open(books: Books, framework: Framework, role: Role) -> tuple[Demand, ...] | None:
-    """None: it stated none."""
-    if role not in framework.demands:
-        return None
-    return (*open_demand(books, framework, role), *open_gangs(framework, role))
 
 
 # --- what is so, whatever the agents say
@@ -170,6 +161,24 @@ def _own(context: Context, framework: Framework, role: Role) -> Iterator[str]:
         yield f"  it has used none of the last {refused}: its demand counts as none until it does"
 
 
+def _revoked(context: Context, framework: Framework, role: Role) -> Iterator[str]:
+    """What is being taken back for it, and what from it."""
+    books = context.books
+    for revocation in books.revocations.values():
+        where = _name(books.agents[revocation.agent_id].info)
+        left = in_time(context.left(revocation.until))
+        by = "" if revocation.is_over else f", at the latest in {left}"
+        if revocation.claim == (framework.framework_id, role):
+            yield f"  {revocation.resources} of {where} is taken back for it from others{by}"
+        elif own := [
+            task
+            for task in living(books, revocation)
+            if (task.framework_id, task.role) == (framework.framework_id, role)
+        ]:
+            theirs = f"{counted(len(own), 'task')} of it on {where}"
+            yield f"  what is held by {theirs} is taken back{by}: it has more than its share"
+
+
 def wanted(demands: Sequence[Demand]) -> str:
     """The first few kinds of it."""
     shown = [_tasks(demand) for demand in demands[:MOST_SHOWN]]
@@ -180,26 +189,6 @@ def wanted(demands: Sequence[Demand]) -> str:
 def _tasks(demand: Demand) -> str:
     tasks = f"{counted(demand.count, 'task')} of {demand.each}"
     return f"all at once or none, {tasks}" if demand.gang else tasks
-
-
-def _turn(context: Context, framework: Framework, role: Role) -> Iterator[str]:
-    """Its place among those who would take something."""
-    books, tree = context.books, Tree(context.books)
-    waiting: list[tuple[bool, Place, bool, str, Role]] = []
-    for other in books.frameworks.values():
-        believed = other.refusals < context.settings.fair_refusals
-        for named in other.info.roles if other.session is not None else ():
-            is_here = (other, named) == (framework, role)
-            if named not in other.suppressed and (is_here or _open(books, other, named) != ()):
-                is_idle = named not in other.demands or not believed
-                place = tree.place(other, named, Resources())
-                waiting.append((is_idle, place, is_here, other.info.name, named))
-    waiting.sort(key=lambda each: each[:2])
-    before = next(index for index, each in enumerate(waiting) if each[2])
-    if before:
-        *_, name, first = waiting[0]
-        those = f"{before} of {len(waiting)} that want something come before it"
-        yield f"  {those}; the first is {name} in role {first}"
 
 
 # --- what the agents say

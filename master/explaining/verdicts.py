@@ -2,7 +2,7 @@
 rules that allocate. For `explain`; nothing is decided here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import field
 from typing import NamedTuple
 
@@ -15,10 +15,9 @@ from fairlead.common.values import Demand
 from ..allocation.constraints import admits
 from ..allocation.demands import fitting
 from ..allocation.quota import Outlook
-from ..allocation.rules import PARTS, TESTS, Case, suits
-from ..books import Books
+from ..allocation.rules import PARTS, TESTS, Case, refuses, suits
+from ..context import Context
 from ..entries import Agent, Framework, anonymous
-from ..settings import MasterSettings
 
 AWAY, DRAINED, TOO_SMALL, IN_USE = "away", "drained", "too small", "in use"
 KEPT, OPEN = "kept", "open"
@@ -80,25 +79,22 @@ class Verdicts:
 
 
 def look(
-    books: Books,
-    settings: MasterSettings,
-    now: float,
-    who: tuple[Framework, Role],
-    demands: Sequence[Demand] | None,
-) -> Verdicts:
-    """All agents, once; `demands` is what is open, None if none was stated."""
-    verdicts = Verdicts()
+    context: Context, who: tuple[Framework, Role], demands: Sequence[Demand] | None
+) -> Generator[None, None, Verdicts]:
+    """All agents, once, after each a pause; `demands` is what is open, None if none was stated."""
+    books, settings, verdicts = context.books, context.settings, Verdicts()
     outlook = Outlook.of(books) if books.quotas else None
     memo: dict[object, bool] = {}
     wants = None if demands is None else list(enumerate(demands[:MOST_KINDS]))
-    for agent in books.agents.values():
+    for agent in tuple(books.agents.values()):
+        yield
         if agent.session is None:
             if agent.state is not AgentState.GONE:
                 verdicts.add(AWAY)
         elif agent.drain is not None:
             verdicts.add(DRAINED)
         else:
-            case = Case(books, settings, now, *who, agent, memo=memo, outlook=outlook)
+            case = Case(books, settings, context.now, *who, agent, memo=memo, outlook=outlook)
             verdicts.add(_judge(case, wants, verdicts))
     return verdicts
 
@@ -161,4 +157,4 @@ def _most(free: Resources, wants: Wants | None, verdicts: Verdicts) -> Resources
 
 def _expiry(case: Case, offered: Resources) -> float:
     filters = case.framework.filters.on(case.role, case.agent.places)
-    return max(f.until for f in filters if f.refused.covers(offered))
+    return max(each.until for each in filters if refuses(each, case.now, offered))

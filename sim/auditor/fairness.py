@@ -19,7 +19,7 @@ from fairlead.common.roles import is_below, lineage
 from fairlead.common.values import AllOf, Constraints, Demand, Offer
 
 from .laws import Facts, ViolationError
-from .parties import Agent, Framework, Owner, admits, anonymous, held_by, holds, units
+from .parties import Agent, Framework, Owner, admits, anonymous, held_by, holds, kind_of, units
 from .reserved import kept_for
 
 BITS = 256
@@ -166,7 +166,7 @@ def _may_use(  # noqa: PLR0917 - each of them decides
     return (
         not agent.has_reservations
         and owner not in agent.refused_by
-        and not _has_refused(scene, framework, (role, agent.info.agent_id))
+        and not _has_refused(scene, framework, role, agent)
         and admits(wished, agent.info)
         and admits(demand.constraints, agent.info)
         and all(_is_liked(each.preferred, agent) for each in (wished, demand.constraints))
@@ -180,8 +180,12 @@ def _may_use(  # noqa: PLR0917 - each of them decides
     )
 
 
-def _has_refused(scene: Scene, framework: Framework, key: tuple[Role, AgentId]) -> bool:
-    filters = framework.filters.get(key, ())
+def _has_refused(scene: Scene, framework: Framework, role: Role, agent: Agent) -> bool:
+    key = role, agent.info.agent_id
+    filters = (
+        *framework.filters.get(key, ()),
+        *framework.alike.get((role, kind_of(agent.info)), ()),
+    )
     is_filtered = any(until > scene.now - SOON_S for _, until in filters)
     return is_filtered or framework.doubtful.get(key, 0.0) > scene.now - SOON_S
 

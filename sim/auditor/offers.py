@@ -34,11 +34,13 @@ from fairlead.common.values import Offer
 from . import fairness, limits, wishes
 from .fairness import Scene
 from .laws import Facts, Link, ViolationError
-from .parties import Agent, Framework, Owner
+from .parties import Agent, Framework, Owner, kind_of
 from .parts import MOVES, Move, Part, is_followed, move_of, part_of
 from .reserved import check_offers
 
 HOUR_S = 3600.0
+SURELY_ALIKE = 16
+"""Of so many refusals of a kind of agents the master makes no single ones."""
 LEFT_OVER_S = 60.0
 """Nobody here refuses what an accept left over for longer."""
 
@@ -170,7 +172,7 @@ class Offers:
         for offer_id in call.offer_ids:
             offer = self._take(link, offer_id)
             if offer is not None:
-                self._filter(now, offer, offer.resources, call.refuse_s)
+                self._filter(now, offer, offer.resources, call.refuse_s, is_alike=call.alike)
 
     def gathered(self, link: Link, call_id: CallId, call: Accept) -> None:
         """Of a gang: its offers are outstanding until the master has answered."""
@@ -223,8 +225,9 @@ class Offers:
             roles = call.roles or framework.roles
             for role in roles:
                 framework.suppressed.pop(role, None)
-            for key in [key for key in framework.filters if key[0] in roles]:
-                del framework.filters[key]
+            for (role, _), filters in (*framework.filters.items(), *framework.alike.items()):
+                if role in roles:
+                    filters.clear()
 
     def demanded(self, link: Link, call: SetDemand) -> None:
         framework = self._frameworks.get(link.framework_id)
@@ -316,8 +319,8 @@ class Offers:
     def leapt(self, seconds: float) -> None:
         """By the master's own clock what was to last is over so much earlier."""
         for framework in self._frameworks.values():
-            for key, filters in framework.filters.items():
-                framework.filters[key] = [(refused, until - seconds) for refused, until in filters]
+            for filters in (*framework.filters.values(), *framework.alike.values()):
+                filters[:] = [(refused, until - seconds) for refused, until in filters]
         for uuid in self._notice:
             self._notice[uuid] -= seconds
 
@@ -362,7 +365,9 @@ class Offers:
             raise ViolationError(
                 "who is suppressed is offered nothing", f"{offer.offer_id} in {offer.role}"
             )
-        for refused, until in framework.filters.get((offer.role, offer.agent_id), []):
+        of_kind = framework.alike.get((offer.role, kind_of(agent.info)), [])
+        sure = of_kind if len(of_kind) <= SURELY_ALIKE else []
+        for refused, until in (*framework.filters.get((offer.role, offer.agent_id), ()), *sure):
             if now < until - 0.001 and refused.contains(offer.resources):
                 raise ViolationError(
                     "filters are honoured",
@@ -401,13 +406,25 @@ class Offers:
             return None
         return self._outstanding.pop(offer_id)
 
-    def _filter(self, now: float, offer: Offer, refused: Resources, refuse_s: float) -> None:
+    def _filter(
+        self,
+        now: float,
+        offer: Offer,
+        refused: Resources,
+        refuse_s: float,
+        *,
+        is_alike: bool = False,
+    ) -> None:
         framework = self._frameworks.get(offer.framework_id)
         if framework is None or refused == EMPTY:
             return
         self._refused(offer)
         lasts = min(max(refuse_s, self._facts.terms.min_filter_s), HOUR_S)
-        filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
+        agent = self._agents.get(offer.agent_id)
+        if is_alike and agent is not None:
+            filters = framework.alike.setdefault((offer.role, kind_of(agent.info)), [])
+        else:
+            filters = framework.filters.setdefault((offer.role, offer.agent_id), [])
         filters[:] = [kept for kept in filters if kept[1] > now]
         filters.append((refused, now + lasts))
 

@@ -58,6 +58,13 @@ class Agent:
 
 
 NOBODY: Owner = (FrameworkId(""), Role(""))
+Kind = tuple[object, ...]
+
+
+def kind_of(info: AgentInfo) -> Kind:
+    """What agents have in common that are refused alike."""
+    models = sorted({gpu.model for gpu in info.gpus})
+    return (*sorted(info.attributes.items()), info.zone, info.rack, *models)
 
 
 @dataclass(slots=True)
@@ -75,6 +82,8 @@ class Framework:
     """Since then."""
     suppressed: dict[Role, None] = field(default_factory=dict)
     filters: dict[tuple[Role, AgentId], list[tuple[Resources, float]]] = field(default_factory=dict)
+    alike: dict[tuple[Role, Kind], list[tuple[Resources, float]]] = field(default_factory=dict)
+    """Refusals of all agents of a kind."""
     doubtful: dict[tuple[Role, AgentId], float] = field(default_factory=dict)
     """Perhaps it did not answer an offer of this agent; until when that counts as a refusal."""
     refusals: int = 0

@@ -83,8 +83,8 @@ from fairlead.common.values import (
     TaskState,
     TaskStatus,
 )
-from fairlead.master.books import Books
 from fairlead.master.core import ReceivedInvalid
+from fairlead.master.entries import Agent
 from fairlead.master.publisher import _encode
 from fairlead.master.views import all_keys, view
 
@@ -385,7 +385,7 @@ _NO_FACTS = ("heard", "look_at", "until", "away_since", "allocations", "touched"
 
 def _facts(value: Any) -> Any:
     """Of the books: what they say, without when it was said and what was worked out of it."""
-    if dataclasses.is_dataclass(value) and type(value).__module__ == Books.__module__:
+    if dataclasses.is_dataclass(value) and type(value).__module__ == Agent.__module__:
         names = (each.name for each in dataclasses.fields(value))
         return {n: _facts(getattr(value, n)) for n in names if n[0] != "_" and n not in _NO_FACTS}
     if isinstance(value, dict):

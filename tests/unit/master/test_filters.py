@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.support.master_harness import FrameworkDouble, MasterHarness
 
-from fairlead.common.ids import AgentId, Role
+from fairlead.common.ids import AgentId, GpuId, Role
 from fairlead.common.messages import Decline, Revive
 from fairlead.common.resources import Resources
 from fairlead.common.values import AgentInfo, Gpu, Offer
@@ -114,7 +114,7 @@ def test_what_makes_a_kind() -> None:
     same = replace(info, agent_id=AgentId("a-1-2"), hostname="h2", name="m", address="x:1")
     same = replace(same, resources=Resources.of(cpus=9), attributes={"c": "d", "a": "b"})
     assert kind_of(info) is kind_of(same), "and costs no second text"
-    gpu = Gpu("g0", "H100")
+    gpu = Gpu(GpuId("g0"), "H100")
     for other in ({"zone": "z"}, {"rack": "r"}, {"attributes": {"a": "b c"}}, {"gpus": (gpu,)}):
         assert kind_of(replace(info, **other)) != kind_of(info)
     assert kind_of(info).startswith("/"), "which no id of an agent does"
