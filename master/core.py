@@ -137,6 +137,7 @@ class Master:
             "filter": self._filter_due,
             "change": reserving.due,
             "losers": self._revoking.look,
+            "plan": self._revoking.plan,
             "revoked": self._revoking.due,
         }
 
