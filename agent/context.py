@@ -78,6 +78,8 @@ class Task:
     ran_s: float = 0.0
     """Of its completion time, before `runs_since`; see `completion`."""
     runs_since: float | None = None
+    gang_formed: bool = False
+    """All of its gang have run, its master said."""
 
     @property
     def key(self) -> str:
@@ -106,6 +108,7 @@ class Task:
             self.accept_id,
             self.sandbox_removed,
             self.rested_without_cpus,
+            gang_formed=self.gang_formed,
         )
 
 

@@ -14,6 +14,7 @@ from fairlead.common.messages import (
     AcknowledgeUpdate,
     ChangeReservation,
     FrameworkAway,
+    GangFormed,
     KillTask,
     RunAccept,
     ShutdownFramework,
@@ -156,6 +157,8 @@ class Agent:
                 self._accepts.run(body)
             case KillTask():
                 self._life.kill_requested(body)
+            case GangFormed():
+                self._gangs.formed(body)
             case AcknowledgeUpdate():
                 self._updates.acknowledged(body)
             case ShutdownFramework(framework_id):

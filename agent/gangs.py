@@ -4,6 +4,7 @@ A group of launches is a gang of one agent. What of a gang runs elsewhere is its
 which the agent does not wait for. Members that were never ordered are DROPPED, the others killed.
 """
 
+from fairlead.common.messages import GangFormed
 from fairlead.common.values import Reason, TaskState
 
 from .context import Context
@@ -33,6 +34,14 @@ class Gangs:
                 else:
                     self._life.kill(task, task.info.kill_grace_s, Reason.GANG_BROKEN, message)
         return has_ended_any
+
+    def formed(self, order: GangFormed) -> None:
+        """A later master that hears of some of it knows that no other was lost to start with."""
+        for task in self._context.living(order.framework_id):
+            gang = task.info.gang
+            if gang is not None and gang.gang_id == order.gang_id and not task.gang_formed:
+                task.gang_formed = True
+                self._context.record_task(task)
 
     def recover(self) -> None:
         """After a crash between the end of one and that of the others."""

@@ -252,4 +252,5 @@ def _restored(value: AgentTask, boot_id: str) -> Task:
         rested_without_cpus=value.rested_without_cpus,
         ran_s=value.ran_s,
         runs_since=value.runs_since_s if value.boot_id == boot_id else None,
+        gang_formed=value.gang_formed,
     )

@@ -3,8 +3,8 @@
 `fairlead run` takes the first kind, `fairlead agent` the second, which `fairlead up` hands on.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,14 +12,13 @@ from fairlead.common.operators import AgentView
 from fairlead.common.values import Container, Volume
 
 from .exits import Exit
+from .noted import NotedFlags
 from .problems import CommandError
 from .quantities import TEXT
 
 if TYPE_CHECKING:
     from fairlead.agent.docker_start import DockerOptions
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-_KEY = "fairlead.docker"
 _MODES = ("ro", "rw")
 
 
@@ -76,49 +75,36 @@ def who_runs(container: Container | None, agents: Sequence[AgentView]) -> Sequen
 # --- of agents
 
 
-def docker_options(command: Command) -> Command:
-    """`--docker`, `--volume-allowed`."""
-    for option in (
-        click.option(
-            "--volume-allowed",
-            "volumes_allowed",
-            multiple=True,
-            type=TEXT,
-            metavar="PATH[:ro]",
-            expose_value=False,
-            callback=_note,
-            help="What containers may see of this machine; repeat for more [nothing].",
-        ),
-        click.option(
-            "--docker",
-            type=TEXT,
-            metavar="auto|none|unix://PATH",
-            expose_value=False,
-            callback=_note,
-            help="The engine that runs containers [auto: the one of this machine, if any].",
-        ),
-    ):
-        command = option(command)
-    return command
+_FLAGS = NotedFlags("docker")
+docker_options = _FLAGS.options
+
+_FLAGS.flag(
+    "--docker",
+    type=TEXT,
+    metavar="auto|none|unix://PATH",
+    help="The engine that runs containers [auto: the one of this machine, if any].",
+)
+_FLAGS.flag(
+    "--volume-allowed",
+    "volumes_allowed",
+    multiple=True,
+    type=TEXT,
+    metavar="PATH[:ro]",
+    help="What containers may see of this machine; repeat for more [nothing].",
+)
 
 
 def docker_of(ctx: click.Context) -> "DockerOptions":
     """What was said."""
     from fairlead.agent.docker_start import AUTO, DockerOptions
 
-    said = ctx.meta.get(_KEY, {})
+    said = _FLAGS.of(ctx)
     return DockerOptions(said.get("docker", AUTO), tuple(said.get("volumes_allowed", ())))
 
 
 def docker_flags(ctx: click.Context) -> tuple[str, ...]:
     """The same for the command line of an agent."""
-    said = ctx.meta.get(_KEY, {})
+    said = _FLAGS.of(ctx)
     host = ("--docker", said["docker"]) if "docker" in said else ()
     allowed = said.get("volumes_allowed", ())
     return (*host, *(word for path in allowed for word in ("--volume-allowed", path)))
-
-
-def _note(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value:
-        assert param.name is not None, "every option has a name"
-        ctx.meta.setdefault(_KEY, {})[param.name] = value

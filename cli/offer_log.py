@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from fairlead.common.operators import OfferEvent, OfferEvents, OffersQuery
+from fairlead.common.errors import NotFoundError
+from fairlead.common.operators import OfferEvent, OfferEvents, OffersQuery, StateReply
 
 from .client import connected
 from .exits import Exit
@@ -37,11 +38,24 @@ def log_offers(
     The master keeps the last 10,000 events of its own time; another one begins anew.
     """
     with suppress(KeyboardInterrupt), connected(place_of(ctx)) as client:
+        is_any = not framework or _is_known(client.state(), framework)
+        if not is_any and follow:
+            print(f"there is no framework {framework!r} yet", file=sys.stderr)
         for batch in client.watch_offers(OffersQuery(follow, tail or 0)):
             for event in _events(batch):
                 if framework in ("", event.framework, event.framework_id):
+                    is_any = True
                     print(json.dumps(_plain(event)) if output == "json" else _line(event))
             sys.stdout.flush()
+    if not is_any and not follow:
+        raise NotFoundError(
+            f"there is no framework {framework!r}", hint="see all: fairlead frameworks list --all"
+        )
+
+
+def _is_known(state: StateReply, framework: str) -> bool:
+    known = (view.framework for view in state.frameworks)
+    return any(framework in (info.name, info.framework_id) for info in known)
 
 
 def _events(batch: OfferEvents) -> tuple[OfferEvent, ...]:

@@ -139,6 +139,12 @@ OUTCOMES: Sequence[Outcome] = (
         Exit.TASK_LOST,
     ),
     Outcome("offers log", "`-f`, and Ctrl-C", "", Exit.OK),
+    Outcome(
+        "offers log",
+        "`--framework` that nobody is named",
+        "there is no framework '…'",
+        Exit.NOT_FOUND,
+    ),
     Outcome("explain", "no such framework before the /", "there is no task '…'", Exit.NOT_FOUND),
     Outcome("tasks", "no task of that name", "there is no task '…'", Exit.NOT_FOUND),
     Outcome("tasks", "a name that fits several", "'…' may be any of … tasks: …", Exit.CONFIG),

@@ -439,6 +439,14 @@ class AcknowledgeUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class GangFormed:
+    """All of a gang have run: who is missing under a later master has finished and is forgotten."""
+
+    framework_id: FrameworkId
+    gang_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShutdownFramework:
     """End all tasks of a framework that is no more."""
 
@@ -455,6 +463,7 @@ ToAgentBody = (
     | Heartbeat
     | Goodbye
     | ChangeReservation
+    | GangFormed
 )
 
 

@@ -480,3 +480,5 @@ class AgentTask:
     """
     runs_since_s: float | None = None
     boot_id: str = ""
+    gang_formed: bool = False
+    """Its master said so."""

@@ -145,7 +145,7 @@ class Agents:
         agent.heard = context.awake
         if agent.state is AgentState.UNREACHABLE:
             context.record(f"unreachable/{agent.info.agent_id}", None)
-        agent.state = AgentState.CONNECTED
+        agent.state, agent.is_unheard = AgentState.CONNECTED, False
         context.sessions[session] = agent
         interval = self.heartbeat_s()
         agent_id = agent.info.agent_id
@@ -364,6 +364,7 @@ class Agents:
         """What it holds is not counted on. If it is only UNREACHABLE, its tasks may return."""
         context, agent_id = self._context, agent.info.agent_id
         agent.since = context.wall_time
+        agent.is_unheard |= agent.state is AgentState.RECOVERING
         context.record(f"{state.name.lower()}/{agent_id}", AgentVerdict(agent_id, agent.since))
         if agent.session is not None:
             self._dismiss(agent, Code.AGENT_REMOVED, why_gone(agent))

@@ -137,6 +137,7 @@ class Master:
             "filter": self._filter_due,
             "change": reserving.due,
             "losers": self._revoking.look,
+            "plan": self._revoking.plan,
             "revoked": self._revoking.due,
         }
 
@@ -245,8 +246,9 @@ class Master:
         if isinstance(event, Tick):
             self._looks.go_on()
             self._operators.answers.go_on()
-        if isinstance(event, Tick) or self._offers.is_overdue():
-            self._offers.allocate()
+            self._offers.allocate(context.settings.max_grants)
+        elif self._offers.is_overdue():
+            self._offers.allocate(context.settings.max_grants_in_flood)
         self._revoking.watch()
         touched = self._touched_last = context.books.take_touched()
         if touched or is_order:

@@ -40,7 +40,7 @@ from .allocation.holds import end_waits
 from .allocation.keep_apart import offers_in_breach
 from .context import Context
 from .descriptions import bad_framework
-from .entries import Framework
+from .entries import Agent, Framework
 from .offers import Offers
 from .revoking.revocations import notices
 from .tasks import Tasks
@@ -177,7 +177,8 @@ class Frameworks:
         self._keep_apart(framework)
         lent.note_borrower(context.books, framework)
         framework.suppressed = {wish.role: None for wish in call.wishes if wish.suppressed}
-        framework.demands = {wanted.role: open_part(wanted) for wanted in call.demands}
+        stated = (wanted for wanted in call.demands if not wanted.unstated)
+        framework.demands = {wanted.role: open_part(wanted) for wanted in stated}
         context.sessions[session] = framework
         context.books.touch_roles(framework)
         if framework.away_since is not None:
@@ -247,6 +248,9 @@ class Frameworks:
             return trouble
         grows = False
         for wanted in call.demands:
+            if wanted.unstated:  # whatever there is may be offered to it now
+                grows = framework.demands.pop(wanted.role, None) is not None or grows
+                continue
             before, after = framework.demands.get(wanted.role), open_part(wanted)
             still_open = self._offers.looked_for(framework, wanted.role)
             grows = grows or is_more(before, after, still_open)
@@ -348,12 +352,21 @@ class Frameworks:
         framework.away_since = None
         end_waits(context.books, framework)
         end_gang_hold(context.books, framework)
-        for agent in context.books.agents.values():
+        for agent in self._agents_of(framework):
             context.to_agent(agent, ShutdownFramework(framework_id))
         context.books.touch_framework(framework_id)
         context.books.touch_roles(framework)
         self.forget_later(framework_id)
         self._forget_oldest()
+
+    def _agents_of(self, framework: Framework) -> list[Agent]:
+        """Where something of it runs or is begun, or may run without our knowing whose it is; of
+        the others there may be very many.
+        """
+        living = [task.agent_id for task in framework.tasks.values() if not task.is_terminal]
+        known = {*living, *(agent_id for agent_id, _ in framework.accepts)}
+        agents = self._context.books.agents.items()
+        return [agent for agent_id, agent in agents if agent.strays or agent_id in known]
 
     def _release(self, framework: Framework, why: str) -> None:
         """Whoever still speaks for it is told that it is over."""
@@ -367,7 +380,8 @@ class Frameworks:
             oldest = next(iter(self._context.books.removed))
             del self._context.books.removed[oldest]
             self._context.record(f"removed/{oldest}", None)
-        ended = [f for f in self._context.books.frameworks.values() if f.is_ended]
+        known = self._context.books.frameworks
+        ended = [known[each] for each in self._context.books.removed if each in known]
         for framework in ended[: max(0, len(ended) - kept)]:
             self._forget(framework)
 

@@ -62,6 +62,10 @@ class Gang:
     until: float | None = None
     """By then, in time that we were awake, all have to run."""
     has_formed: bool = False
+    is_said_to_have: bool = False
+    """By an agent, under a master before this one."""
+    told: dict[AgentId, None] = field(default_factory=dict)
+    """Agents that know it."""
     broken: str = ""
     """Why; then no member is to live."""
 
@@ -86,6 +90,14 @@ class GangIndex:
             gang.members.pop(task.task_id, None)
             if not gang.members:
                 del self.gangs[key]
+
+    def reported(self, task: "Task", *, has_formed: bool) -> None:
+        """By its agent, when it registers."""
+        if (key := _key(task)) is not None and (gang := self.gangs.get(key)) is not None:
+            gang.is_said_to_have |= has_formed
+            gang.told.pop(task.agent_id, None)
+            if has_formed:
+                gang.told[task.agent_id] = None
 
     def touch(self, task: "Task") -> None:
         if (key := _key(task)) is not None:

@@ -58,7 +58,7 @@ class Offers:
             self._dirty_since = context.now
         return context.now - self._dirty_since >= context.settings.max_delay_s
 
-    def allocate(self) -> None:
+    def allocate(self, most: int) -> None:
         """Offer what is free on the agents that changed; a bounded number at a time."""
         context = self._context
         self._dirty_since = None
@@ -67,7 +67,7 @@ class Offers:
         if context.books.dirty and context.books.quotas:
             context.books.look_everywhere()  # what came back here may be due to somebody elsewhere
         made: dict[str, list[Offer]] = {}
-        for grants in self._grants():
+        for grants in self._grants(most):
             for grant in grants:
                 offer = self._make(grant)
                 made.setdefault(offer.framework_id, []).append(offer)
@@ -87,7 +87,7 @@ class Offers:
         for grant in lent.grants(context.books, context.settings, context.now, agent):
             context.to_framework(grant.framework, OffersMade((self._make(grant),)))
 
-    def _grants(self) -> Iterator[list[Grant]]:
+    def _grants(self, most: int) -> Iterator[list[Grant]]:
         """Each list is booked before the next is asked for. A gang whose turn it is not comes
         behind other demand, and before who stated none: then they wait for the next look.
         """
@@ -112,8 +112,8 @@ class Offers:
             stated_only=fits,
         ):
             yield grants
-            left -= max(1, len(grants))
-            if left <= 0:
+            left, most = left - max(1, len(grants)), most - len(grants)
+            if left <= 0 or most <= 0:
                 break
         if has_gangs:
             yield from gang_grants(books, settings, now, in_vain, in_turn=False)

@@ -159,6 +159,7 @@ class Tasks:
         task.sandbox = report.sandbox
         task.accept_id = report.accept_id
         books.hold(task, EMPTY if latest.state.is_terminal else report.resources)
+        books.gangs.reported(task, has_formed=report.gang_formed)
         books.touch_task(task)
         if latest.state.is_terminal:
             self._retire(framework, task)  # it is told by its own update, to be acknowledged

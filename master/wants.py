@@ -69,6 +69,8 @@ def bad_demands(info: FrameworkInfo, demands: tuple[RoleDemand, ...]) -> Answer 
     for index, wanted in enumerate(demands):
         if len(wanted.demands) > MAX_DEMANDS:
             return Code.INVALID, f"demands[{index}].demands", f"more than {MAX_DEMANDS} kinds"
+        if wanted.unstated and wanted.demands:
+            return Code.INVALID, f"demands[{index}].unstated", "states demands all the same"
         for position, demand in enumerate(wanted.demands):
             field = f"demands[{index}].demands[{position}]"
             named[field] = demand.constraints

@@ -44,7 +44,7 @@ class AgentInfo(_message.Message):
     def __init__(self, agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., zone: _Optional[str] = ..., rack: _Optional[str] = ..., gpus: _Optional[_Iterable[_Union[_resources_pb2.Gpu, _Mapping]]] = ..., address: _Optional[str] = ..., isolation: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class AgentTask(_message.Message):
-    __slots__ = ("framework_id", "task", "launch_uuid", "latest", "resources", "sandbox", "role", "accept_id", "sandbox_removed", "rested_without_cpus", "ran_s", "runs_since_s", "boot_id")
+    __slots__ = ("framework_id", "task", "launch_uuid", "latest", "resources", "sandbox", "role", "accept_id", "sandbox_removed", "rested_without_cpus", "ran_s", "runs_since_s", "boot_id", "gang_formed")
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_UUID_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +58,7 @@ class AgentTask(_message.Message):
     RAN_S_FIELD_NUMBER: _ClassVar[int]
     RUNS_SINCE_S_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    GANG_FORMED_FIELD_NUMBER: _ClassVar[int]
     framework_id: str
     task: _tasks_pb2.TaskInfo
     launch_uuid: str
@@ -71,7 +72,8 @@ class AgentTask(_message.Message):
     ran_s: float
     runs_since_s: float
     boot_id: str
-    def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ..., sandbox_removed: _Optional[str] = ..., rested_without_cpus: _Optional[bool] = ..., ran_s: _Optional[float] = ..., runs_since_s: _Optional[float] = ..., boot_id: _Optional[str] = ...) -> None: ...
+    gang_formed: bool
+    def __init__(self, framework_id: _Optional[str] = ..., task: _Optional[_Union[_tasks_pb2.TaskInfo, _Mapping]] = ..., launch_uuid: _Optional[str] = ..., latest: _Optional[_Union[_tasks_pb2.TaskStatus, _Mapping]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., sandbox: _Optional[str] = ..., role: _Optional[str] = ..., accept_id: _Optional[str] = ..., sandbox_removed: _Optional[str] = ..., rested_without_cpus: _Optional[bool] = ..., ran_s: _Optional[float] = ..., runs_since_s: _Optional[float] = ..., boot_id: _Optional[str] = ..., gang_formed: _Optional[bool] = ...) -> None: ...
 
 class AcceptProgress(_message.Message):
     __slots__ = ("accept_id", "framework_id", "next_operation", "resources", "role", "task_ids")
@@ -271,6 +273,14 @@ class AcknowledgeUpdate(_message.Message):
     update_uuid: str
     def __init__(self, framework_id: _Optional[str] = ..., task_id: _Optional[str] = ..., update_uuid: _Optional[str] = ...) -> None: ...
 
+class GangFormed(_message.Message):
+    __slots__ = ("framework_id", "gang_id")
+    FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
+    GANG_ID_FIELD_NUMBER: _ClassVar[int]
+    framework_id: str
+    gang_id: str
+    def __init__(self, framework_id: _Optional[str] = ..., gang_id: _Optional[str] = ...) -> None: ...
+
 class ShutdownFramework(_message.Message):
     __slots__ = ("framework_id",)
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -278,7 +288,7 @@ class ShutdownFramework(_message.Message):
     def __init__(self, framework_id: _Optional[str] = ...) -> None: ...
 
 class MasterToAgent(_message.Message):
-    __slots__ = ("epoch", "registered", "run_accept", "kill_task", "acknowledge_update", "shutdown_framework", "framework_away", "heartbeat", "goodbye", "change_reservation")
+    __slots__ = ("epoch", "registered", "run_accept", "kill_task", "acknowledge_update", "shutdown_framework", "framework_away", "heartbeat", "goodbye", "change_reservation", "gang_formed")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
     RUN_ACCEPT_FIELD_NUMBER: _ClassVar[int]
@@ -289,6 +299,7 @@ class MasterToAgent(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     CHANGE_RESERVATION_FIELD_NUMBER: _ClassVar[int]
+    GANG_FORMED_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     registered: AgentRegistered
     run_accept: RunAccept
@@ -299,7 +310,8 @@ class MasterToAgent(_message.Message):
     heartbeat: _sessions_pb2.Heartbeat
     goodbye: _sessions_pb2.Goodbye
     change_reservation: ChangeReservation
-    def __init__(self, epoch: _Optional[int] = ..., registered: _Optional[_Union[AgentRegistered, _Mapping]] = ..., run_accept: _Optional[_Union[RunAccept, _Mapping]] = ..., kill_task: _Optional[_Union[KillTask, _Mapping]] = ..., acknowledge_update: _Optional[_Union[AcknowledgeUpdate, _Mapping]] = ..., shutdown_framework: _Optional[_Union[ShutdownFramework, _Mapping]] = ..., framework_away: _Optional[_Union[FrameworkAway, _Mapping]] = ..., heartbeat: _Optional[_Union[_sessions_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ..., change_reservation: _Optional[_Union[ChangeReservation, _Mapping]] = ...) -> None: ...
+    gang_formed: GangFormed
+    def __init__(self, epoch: _Optional[int] = ..., registered: _Optional[_Union[AgentRegistered, _Mapping]] = ..., run_accept: _Optional[_Union[RunAccept, _Mapping]] = ..., kill_task: _Optional[_Union[KillTask, _Mapping]] = ..., acknowledge_update: _Optional[_Union[AcknowledgeUpdate, _Mapping]] = ..., shutdown_framework: _Optional[_Union[ShutdownFramework, _Mapping]] = ..., framework_away: _Optional[_Union[FrameworkAway, _Mapping]] = ..., heartbeat: _Optional[_Union[_sessions_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ..., change_reservation: _Optional[_Union[ChangeReservation, _Mapping]] = ..., gang_formed: _Optional[_Union[GangFormed, _Mapping]] = ...) -> None: ...
 
 class MasterToAgentBatch(_message.Message):
     __slots__ = ("messages",)

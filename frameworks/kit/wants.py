@@ -17,11 +17,15 @@ class Wants:
         """What the master knows: a role that it never heard of is not suppressed."""
         self._wished = self._suppressed_wishes()
         self._demanded: tuple[RoleDemand, ...] = ()
+        self._has_stated = False
+        """The master knows of a demand."""
 
     def whole(self) -> tuple[tuple[RoleWish, ...], tuple[RoleDemand, ...]]:
         """For a Subscribe, which says everything; from now on the master knows it."""
         self._note_wishes()
+        self._has_stated = False
         self._demanded = self._demands()
+        self._has_stated = bool(self._demanded)
         wishes = {wish.role: wish for wish in self._scheduler.wishes}
         for role, suppressed in self._suppressed.items():
             wish = wishes.get(role, RoleWish(role))
@@ -50,6 +54,7 @@ class Wants:
             calls.append(SetDemand(news))
         if demands:
             self._demanded = demands
+            self._has_stated = self._scheduler.demands is not None
         return calls
 
     def spend(self) -> None:
@@ -76,10 +81,13 @@ class Wants:
         return {wish.role: wish.suppressed for wish in self._scheduler.wishes}
 
     def _demands(self) -> tuple[RoleDemand, ...]:
-        """Of every role, once any demand is stated: a role that is not named wants nothing."""
-        stated = self._scheduler.demands
+        """Of every role, once any demand is stated: a role that is not named wants nothing. None
+        after all is said as well.
+        """
+        stated, roles = self._scheduler.demands, self._scheduler.framework.roles
         if stated is None:
-            return ()
+            withdrawn = roles if self._has_stated else ()
+            return tuple(RoleDemand(role, (), unstated=True) for role in withdrawn)
         by_role = {wanted.role: wanted for wanted in stated}
-        missing = (role for role in self._scheduler.framework.roles if role not in by_role)
+        missing = (role for role in roles if role not in by_role)
         return (*by_role.values(), *(RoleDemand(role, ()) for role in missing))

@@ -4,11 +4,13 @@ A gang is forming until each member has reported that it runs. A member that is 
 otherwise than FINISHED, or is UNREACHABLE) breaks its gang at any time, and so does one that does
 not run in time; then the others are ended, GANG_BROKEN. Members carry id and size of their gang, so
 a new leader learns of it from the agents; what it does not hear of, it waits for as long as agents
-are expected back.
+are expected back. Agents are told when a gang has formed: who is nowhere then has finished and was
+forgotten, unless he ran on an agent that never came back.
 """
 
 from collections.abc import Iterator
 
+from fairlead.common.messages import GangFormed
 from fairlead.common.values import Reason, TaskState
 
 from ..context import Context
@@ -46,6 +48,8 @@ class Gangs:
                 self._end(key, gang)
             elif missing <= 0 and all(map(_runs, gang.members.values())):
                 gang.has_formed = True
+            if gang.has_formed or gang.is_said_to_have:
+                self._tell(key, gang)
 
     def due(self, framework: Framework, gang_id: str) -> None:
         """By now all members should run."""
@@ -58,9 +62,12 @@ class Gangs:
             return
         missing = gang.size - len(gang.members)
         agents = context.books.agents.values()
-        late = next(_not_running(gang), None)
+        late = None if gang.is_said_to_have else next(_not_running(gang), None)
         if late is None and any(agent.is_expected for agent in agents):
             self._expect(key, gang, AGAIN_S)
+            return
+        if gang.is_said_to_have and not any(agent.is_unheard for agent in agents):
+            gang.has_formed = True
             return
         timeout_s = context.settings.gang_timeout_s
         what = f"{missing} of its {gang.size} members" if late is None else late.task_id
@@ -70,6 +77,15 @@ class Gangs:
     def _expect(self, key: GangKey, gang: Gang, within_s: float) -> None:
         gang.until = self._context.awake + within_s
         self._context.timers.at(self._context.now + within_s, "gang", *key)
+
+    def _tell(self, key: GangKey, gang: Gang) -> None:
+        """The agents of those that live."""
+        for task in gang.members.values():
+            agent = self._context.books.agents[task.agent_id]
+            is_new = task.agent_id not in gang.told and not task.is_terminal
+            if is_new and agent.session is not None:
+                gang.told[task.agent_id] = None
+                self._context.to_agent(agent, GangFormed(*key))
 
     def _end(self, key: GangKey, gang: Gang) -> None:
         """Those that live; who is away, when it is back."""

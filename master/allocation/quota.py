@@ -81,6 +81,11 @@ class Outlook:
         self.free = _less(self.free, resources.vector)
         self._needs.clear()
 
+    def moved(self, was: Resources, now: Resources) -> None:
+        """What is free on an agent is imagined to be otherwise."""
+        self.free = _less(_plus(self.free, now.vector), was.vector)
+        self._needs.clear()
+
     def place(self, agent: Agent, role: Role, resources: Resources) -> None:
         """That much of it goes to one of a gang, if all of them find room."""
         self.booked(resources)

@@ -5,7 +5,7 @@ books themselves are changed and put back, in one step that nobody interrupts. N
 that operators or the allocation would have to look at again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -14,10 +14,11 @@ from fairlead.common.ids import Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
 
+from ..allocation.quota import Outlook
 from ..books import Books
 from ..entries import Agent, Task, anonymous
 from .fair import Standing, path
-from .revocations import Claim, living
+from .revocations import Claim, Revocation, living
 
 Undo = tuple[object, str, object]
 """A thing, a name in it, and what was there: None for a key that was not."""
@@ -29,6 +30,7 @@ class Imagined:
     def __init__(self, books: Books) -> None:
         self.books = books
         self.standing = Standing.of(books)
+        self.outlook = Outlook.of(books) if books.quotas else None
         self._undo: list[Undo] = []
 
     def __enter__(self) -> Self:
@@ -51,13 +53,20 @@ class Imagined:
         finally:
             self._back(mark)
 
-    def revoked(self) -> None:
-        """As if all that is being taken back were with whom it is for."""
-        for revocation in self.books.revocations.values():
-            if revocation.claim[0] in self.books.frameworks:
-                agent = self.books.agents[revocation.agent_id]
-                self.take(living(self.books, revocation))
-                self.give(revocation.claim, agent, revocation.resources)
+    def revoked(self, *, besides: Sequence[Revocation] = ()) -> None:
+        """As if all that is being taken back were with whom it is for, and nothing kept for it."""
+        books = self.books
+        revocations = books.revocations
+        self._undo.append((books, "revocations", revocations))
+        books.revocations = {}
+        for revocation in revocations.values():
+            if revocation not in besides and revocation.claim[0] in books.frameworks:
+                self.take(task for task in living(books, revocation) if self.has(task))
+                self.give(revocation.claim, books.agents[revocation.agent_id], revocation.resources)
+
+    def has(self, task: Task) -> bool:
+        """It has not ended."""
+        return (task.framework_id, task.task_id) in self.books.agents[task.agent_id].tasks
 
     def take(self, tasks: Iterable[Task]) -> None:
         """They have ended."""
@@ -74,7 +83,7 @@ class Imagined:
 
     def _hold(self, agent: Agent, claim: Claim, was: Resources, now: Resources) -> None:
         self._undo.append((agent, "used", agent.used))
-        agent.used = agent.used.without(was) + now
+        self._use(agent, agent.used.without(was) + now)
         framework, (_, role) = self.books.frameworks[claim[0]], claim
         was, now = anonymous(was), anonymous(now)
         self._shift(framework.held, role, was, now)
@@ -82,6 +91,11 @@ class Imagined:
             self._shift(self.books.held, above, was, now)
         for node in path(claim):
             self._shift(self.standing.held, node, was, now)
+
+    def _use(self, agent: Agent, used: Resources) -> None:
+        was, agent.used = agent.free, used
+        if self.outlook is not None and agent.session is not None:
+            self.outlook.moved(was, agent.free)
 
     def _shift(
         self, sums: dict[Role, Resources], key: Role, was: Resources, now: Resources
@@ -92,7 +106,9 @@ class Imagined:
     def _back(self, mark: int) -> None:
         while len(self._undo) > mark:
             thing, name, was = self._undo.pop()
-            if not isinstance(thing, dict):
+            if isinstance(was, Resources) and isinstance(thing, Agent):
+                self._use(thing, was)
+            elif not isinstance(thing, dict):
                 setattr(thing, name, was)
             elif was is None:
                 del thing[name]

@@ -20,12 +20,14 @@ wants nothing. B's fair share is 3, A's is 5. A holds 8 > 5; with 7, 6, 5 it is 
 
 What costs least: what is beyond the fair share of its taker comes first, then what takers above
 theirs hold, then the rest; among these revocable tasks, the lowest priority, the youngest. Agents
-are compared in the same way, and then by the share that is lost.
+are compared in the same way, and then by the share that is lost. The members of a gang are taken
+together, wherever they are, or not at all: none of them lives without the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from fairlead.common.resources import EMPTY, NAMES, Resources
+from fairlead.common.resources import EMPTY, NAMES, Resources, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import Demand
 
@@ -56,6 +58,22 @@ def open_wants(books: Books, settings: MasterSettings) -> dict[Claim, tuple[Dema
             if demands := open_demand(books, framework, role):
                 wants[framework.framework_id, role] = demands
     return wants
+
+
+def unserved(books: Books, claim: Claim, demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
+    """What of its demand nothing is being taken back for."""
+    for revocation in books.revocations.values():
+        if revocation.claim == claim:
+            counts = (
+                demand.count - len(revocation.units) * (demand.each == revocation.each)
+                for demand in demands
+            )
+            demands = tuple(
+                replace(demand, count=count)
+                for demand, count in zip(demands, counts, strict=True)
+                if count > 0
+            )
+    return demands
 
 
 def shares_of(books: Books, wants: Wants) -> dict[Claim, Resources]:
@@ -90,7 +108,7 @@ def is_loser(world: Imagined, shares: Shares, claim: Claim, demands: tuple[Deman
 
 def is_guaranteed(world: Imagined, claim: Claim, demands: tuple[Demand, ...]) -> bool:
     """Whether some of what it wants is guaranteed to its role, and not had yet."""
-    return any(is_owed(world.books, {}, claim[1], demand.each) for demand in demands)
+    return any(is_owed(world.books, {}, claim[1], demand.each, world.outlook) for demand in demands)
 
 
 # --- who may be taken from
@@ -98,14 +116,23 @@ def is_guaranteed(world: Imagined, claim: Claim, demands: tuple[Demand, ...]) ->
 
 def takeable(agent: Agent) -> list[Task]:
     """What could be taken of an agent, the cheapest first: revocable tasks, then the lowest
-    priority, then the youngest. What an accept is under way with is let alone meanwhile.
+    priority, then the youngest.
     """
-    accepts = agent.accepts.values()
-    busy = {(accept.framework_id, name): None for accept in accepts for name in accept.task_ids}
-    tasks = [task for key, task in agent.tasks.items() if task.held and key not in busy]
+    tasks = [task for task in agent.tasks.values() if task.held]
     tasks.reverse()
     tasks.sort(key=cheapness)
     return tasks
+
+
+def whole_of(books: Books, task: Task) -> tuple[Task, ...]:
+    """What ends with it: nothing else, or its gang. None: what an accept is under way with is let
+    alone meanwhile.
+    """
+    whole: tuple[Task, ...] = (task,)
+    if (gang := task.launch.task.gang) is not None:
+        members = books.gangs.gangs[task.framework_id, gang.gang_id].members.values()
+        whole = tuple(member for member in members if member.held)
+    return () if any(map(books.accepts_of, whole)) else whole
 
 
 def cheapness(task: Task) -> tuple[bool, int]:
@@ -119,11 +146,13 @@ def owner(task: Task) -> Claim:
     return task.framework_id, task.role
 
 
-def may_take(world: Imagined, claim: Claim, each: Resources, task: Task) -> bool:
-    """Whether this task may end so that the claim gets a unit of its demand."""
-    if task.framework_id == claim[0] or _is_kept(world, claim, task):
+def may_take(world: Imagined, claim: Claim, each: Resources, whole: Sequence[Task]) -> bool:
+    """Whether these tasks, all of one framework, may end so that the claim gets a unit."""
+    task, held = whole[0], total(anonymous(task.held) for task in whole)
+    if task.framework_id == claim[0] or _is_kept(world, claim, task, held):
         return False
-    if is_owed(world.books, {}, claim[1], each) and not _share_a_guarantee(world, claim, task):
+    is_due = is_owed(world.books, {}, claim[1], each, world.outlook)
+    if is_due and not _share_a_guarantee(world, claim, task):
         return True
     standing = world.standing
     ours, theirs = next(
@@ -131,18 +160,18 @@ def may_take(world: Imagined, claim: Claim, each: Resources, task: Task) -> bool
     )
     after = standing.level(ours, gets=each)
     if task.role in world.books.frameworks[task.framework_id].demands:
-        return standing.level(theirs, loses=task.held) >= after
+        return standing.level(theirs, loses=held) >= after
     return standing.level(theirs) > after
 
 
-def _is_kept(world: Imagined, claim: Claim, task: Task) -> bool:
-    """Whether the task is part of what is guaranteed to a role that would lose it."""
+def _is_kept(world: Imagined, claim: Claim, task: Task, lost: Resources) -> bool:
+    """Whether it is part of what is guaranteed to a role that would lose it."""
     books = world.books
     for role in lineage(task.role):
         if role in lineage(claim[1]) or (quota := books.quotas.get(role)) is None:
             continue
         held = books.held.get(role, EMPTY).vector
-        for name, holds, loses in zip(NAMES, held, task.held.vector, strict=False):
+        for name, holds, loses in zip(NAMES, held, lost.vector, strict=False):
             if loses and holds - loses < quota.guarantees.get(name, 0):
                 return True
     return False

@@ -2,29 +2,38 @@
 
 The rules are in `losers`, the choice is made by `takings`. Whoever is a loser at every look for
 `revoke_after_s` is planned for. Each taker is told which tasks are to end, and how much is to be
-free on their agent; in what way it gives back is its own affair. At the deadline only so many of
-those tasks are ended as it still takes. Nothing of this is recorded: a new leader begins to count
-patience again.
+free on their agent; in what way it gives back is its own affair. At the deadline all is judged
+anew, and only so many of those tasks are ended as it still takes. Nothing of this is recorded: a
+new leader begins to count patience again.
 """
 
 from collections.abc import Iterable
 
+from fairlead.common.dataclass import dataclass
 from fairlead.common.values import Reason
 
-from ..allocation.demands import fitting
-from ..allocation.rules import Case, part
 from ..context import Context
-from ..entries import Task
 from ..tasks import Tasks
-from .imagined import Imagined
-from .losers import Wants, cheapness, losers, open_wants, shares_of
-from .revocations import Claim, Revocation, drop, living, notices
-from .takings import Taking, plan
+from .losers import Shares, Wants, losers, open_wants, shares_of, unserved
+from .revocations import Claim, Revocation, drop, notices
+from .takings import Scene, Taking, plan, still_due
 
 LOOKS = 4
 """In the time that a loser has patience."""
 SETTLE_S = 10.0
 """Beside a task's own grace: so long after the deadline its resources are kept for the loser."""
+MOST_PATIENCE = 8
+"""Whom nothing could be taken for is looked after half as often each time, down to this part."""
+
+
+@dataclass(slots=True)
+class _Wait:
+    """Of a loser."""
+
+    until: float
+    """In time that we were awake."""
+    again_s: float
+    """After that, if it is in vain."""
 
 
 class Revoking:
@@ -34,8 +43,12 @@ class Revoking:
         self._context = context
         self._tasks = tasks
         self._is_watching = False
-        self._since: dict[Claim, float] = {}
-        """Since when each loser has been one, in time that we were awake."""
+        self._waits: dict[Claim, _Wait] = {}
+        self._due: dict[Claim, None] = {}
+        """Losers whose patience is over, and who have not been planned for."""
+        self._shares: Shares = {}
+        """When it was."""
+        self._plans = 0
 
     def watch(self) -> None:
         """Look now and then, from when there is a framework."""
@@ -47,28 +60,21 @@ class Revoking:
     def look(self) -> None:
         """Who has been a loser for too long?"""
         context, books = self._context, self._context.books
-        settings = context.settings
+        patience_s = context.settings.revoke_after_s
         self._is_watching = False
-        wants = open_wants(books, settings)
+        wants = open_wants(books, context.settings)
         self._forget_satisfied(wants)
         helped = {revocation.claim: None for revocation in books.revocations.values()}
-        if wants:
-            shares = shares_of(books, wants)
-            found = losers(books, wants, shares)
-            self._since = {
-                claim: self._since.get(claim, context.awake)
-                for claim in found
-                if claim not in helped
-            }
-            due = {
-                claim: wants[claim]
-                for claim, since in self._since.items()
-                if context.left(since + settings.revoke_after_s) == 0
-            }
-            if due:
-                self._begin(plan(books, settings, context.now, due, shares))
-        else:
-            self._since.clear()
+        self._shares = shares_of(books, wants) if wants else {}
+        found = losers(books, wants, self._shares) if wants else []
+        anew = _Wait(context.awake + patience_s, patience_s)
+        self._waits = {
+            claim: self._waits.get(claim) or _Wait(anew.until, anew.again_s)
+            for claim in found
+            if claim not in helped
+        }
+        self._due = {c: None for c, wait in self._waits.items() if not context.left(wait.until)}
+        self.plan(wants)
         self.watch()
 
     def _forget_satisfied(self, wants: Wants) -> None:
@@ -80,6 +86,32 @@ class Revoking:
                 drop(books, revocation)
 
     # --- notice
+
+    def plan(self, wants: Wants | None = None) -> None:
+        """For those whose patience is over; a part of them at a time."""
+        context, books = self._context, self._context.books
+        if not self._due:
+            return
+        if wants is None:
+            wants = open_wants(books, context.settings)
+        open_ = {c: unserved(books, c, wants[c]) for c in self._due if c in wants}
+        self._plans += 1
+        scene = Scene(books, context.settings, context.now, open_, self._shares)
+        planned = plan(scene, self._plans)
+        self._begin(planned.takings)
+        for claim in planned.done:
+            self._in_vain(claim)
+        is_stuck = not planned.takings and not planned.done
+        self._due = {c: None for c in open_ if c not in planned.done and not is_stuck}
+        if self._due:
+            context.timers.at(context.now, "plan")
+
+    def _in_vain(self, claim: Claim) -> None:
+        """It comes again later, if it has not got anything."""
+        patience_s = self._context.settings.revoke_after_s
+        if (wait := self._waits.get(claim)) is not None:
+            wait.until = self._context.awake + wait.again_s
+            wait.again_s = min(2 * wait.again_s, MOST_PATIENCE * patience_s)
 
     def _begin(self, takings: Iterable[Taking]) -> None:
         """Several units of one loser on one agent are one revocation."""
@@ -96,7 +128,7 @@ class Revoking:
                 context.timers.at(context.now + context.settings.revoke_grace_s, "revoked", name)
             revocation.units.append(taking.unit)
             revocation.tasks += tuple((task.framework_id, task.ref) for task in taking.tasks)
-            self._since.pop(taking.claim, None)
+            self._waits.pop(taking.claim, None)
         for revocation in begun.values():
             for framework_id, notice in notices(books, revocation, context.awake):
                 context.to_framework(books.frameworks[framework_id], notice)
@@ -111,34 +143,32 @@ class Revoking:
             return
         if left := context.left(revocation.until):  # we stood still meanwhile
             context.timers.at(context.now + left, "revoked", name)
-        elif revocation.is_over or revocation.claim[0] not in context.books.frameworks:
+        elif revocation.is_over:
             drop(context.books, revocation)
         else:
-            self._end(revocation)
+            self._end_due()
 
-    def _end(self, revocation: Revocation) -> None:
+    def _end_due(self) -> None:
+        """All whose notice is over, since each is judged beside the others."""
+        context, books = self._context, self._context.books
+        wants = open_wants(books, context.settings)
+        scene = Scene(books, context.settings, context.now, wants, shares_of(books, wants))
+        due = [r for r in books.revocations.values() if not r.is_over and not context.left(r.until)]
+        for revocation, takings in zip(due, still_due(scene, due), strict=True):
+            if takings:
+                self._end(revocation, takings)
+            else:
+                drop(books, revocation)
+
+    def _end(self, revocation: Revocation, takings: Iterable[Taking]) -> None:
         context = self._context
-        tasks = self._needed(revocation)
+        tasks = [task for taking in takings for task in taking.tasks]
         why = f"taken back: the role {revocation.claim[1]} was below its guarantee or fair share"
         for task in tasks:
             self._tasks.end(task, Reason.REVOKED, why)
         grace_s = max((task.launch.task.kill_grace_s for task in tasks), default=0.0)
+        revocation.units = [taking.unit for taking in takings]
+        revocation.tasks = tuple((task.framework_id, task.ref) for task in tasks)
         revocation.is_over = True
         revocation.until = context.awake + grace_s + SETTLE_S
         context.timers.at(context.now + grace_s + SETTLE_S, "revoked", revocation.revocation_id)
-
-    def _needed(self, revocation: Revocation) -> list[Task]:
-        """The cheapest of what is left of its tasks, until the units fit."""
-        context, books = self._context, self._context.books
-        framework_id, role = revocation.claim
-        framework, agent = books.frameworks[framework_id], books.agents[revocation.agent_id]
-        case = Case(books, context.settings, context.now, framework, role, agent)
-        needed: list[Task] = []
-        with Imagined(books) as world:
-            for task in sorted(living(books, revocation), key=cheapness):
-                free, wanted = part(case, agent.free), len(revocation.units)
-                if fitting(free, revocation.each, wanted)[0] == wanted:
-                    break
-                world.take((task,))
-                needed.append(task)
-        return needed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.messages import Revoke
-from fairlead.common.resources import Resources, total
+from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Offer, TaskRef
 
 if TYPE_CHECKING:
@@ -87,9 +87,27 @@ def living(books: "Books", revocation: Revocation) -> "list[Task]":
 def notices(
     books: "Books", revocation: Revocation, awake: float
 ) -> "Iterator[tuple[FrameworkId, Revoke]]":
-    """What each taker is told of it: which of its tasks are to end, and what is lacking there."""
+    """What each taker is told of it: which of its tasks are to end, and its part of what is lacking
+    there, so that all of them together free what it takes.
+    """
     tasks = [] if revocation.is_over else living(books, revocation)
-    for framework_id in dict.fromkeys(task.framework_id for task in tasks):
-        refs = tuple(task.ref for task in tasks if task.framework_id == framework_id)
-        lacking = revocation.resources.without(books.agents[revocation.agent_id].free)
-        yield framework_id, Revoke(refs, lacking, max(0.0, revocation.until - awake))
+    lacking = _lacking(books, revocation)
+    takers = list(dict.fromkeys(task.framework_id for task in tasks))
+    for framework_id in takers:
+        own = [task for task in tasks if task.framework_id == framework_id]
+        there = total(task.held for task in own if task.agent_id == revocation.agent_id)
+        rest = EMPTY if framework_id == takers[-1] else lacking.without(there)
+        deadline_s = max(0.0, revocation.until - awake)
+        yield framework_id, Revoke(tuple(t.ref for t in own), lacking.without(rest), deadline_s)
+        lacking = rest
+
+
+def _lacking(books: "Books", revocation: Revocation) -> Resources:
+    """What is free there serves the first of several."""
+    free = books.agents[revocation.agent_id].free
+    for other in books.revocations.values():
+        if other is revocation:
+            break
+        if other.agent_id == revocation.agent_id:
+            free = free.without(other.resources)
+    return revocation.resources.without(free)

@@ -238,7 +238,9 @@ class Offers:
         framework = self._frameworks.get(link.framework_id)
         if framework is not None:
             for each in call.demands:
-                framework.demands[each.role] = each.demands
+                framework.demands.pop(each.role, None)
+                if not each.unstated:
+                    framework.demands[each.role] = each.demands
                 framework.launched.pop(each.role, None)
                 framework.earlier[each.role] = dict.fromkeys(self._outstanding)
 

@@ -289,6 +289,9 @@ TRIED: Mapping[tuple[str, str], Callable[[Stage], Ending]] = {
     ("run", "`--max-time` is over"): run("run", "--max-time", "0.5s", "--", "sleep", "100"),
     ("run", "the cluster is ended meanwhile"): in_a_cluster_that_ends,
     ("offers log", "`-f`, and Ctrl-C"): followed,
+    ("offers log", "`--framework` that nobody is named"): run(
+        "offers", "log", "--framework", "nobody"
+    ),
     ("explain", "no such framework before the /"): run("explain", "nobody/t1"),
     ("tasks", "no task of that name"): run("tasks", "show", "nobody"),
     ("tasks", "a name that fits several"): twice,

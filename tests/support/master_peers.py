@@ -38,6 +38,7 @@ from fairlead.common.messages import (
     FrameworkAway,
     FrameworkBody,
     FrameworkMessage,
+    GangFormed,
     Goodbye,
     Heartbeat,
     Hello,
@@ -221,6 +222,9 @@ class AgentDouble(Peer):
                 self._run(body)
             case AcknowledgeUpdate():
                 self._acknowledged(body)
+            case GangFormed(framework_id, gang_id):
+                self.orders.append(body)
+                self._formed(framework_id, gang_id)
             case FrameworkAway():
                 self.orders.append(body)
                 self.away.pop(body.framework_id, None)
@@ -228,8 +232,6 @@ class AgentDouble(Peer):
                     self.away[body.framework_id] = body
             case Goodbye():
                 self.goodbyes.append(body)
-            case Heartbeat():
-                pass
             case ChangeReservation():
                 self.orders.append(body)
                 if self.answers_changes:
@@ -237,7 +239,14 @@ class AgentDouble(Peer):
                         lambda: self.reserves(body.role, body.resources, body.order_id)
                     )
             case _:
-                self.orders.append(body)
+                if not isinstance(body, Heartbeat):
+                    self.orders.append(body)
+
+    def _formed(self, framework_id: FrameworkId, gang_id: str) -> None:
+        for name, known in self.living.items():
+            gang = known.task.gang
+            if gang and (known.framework_id, gang.gang_id) == (framework_id, gang_id):
+                self.living[name] = replace(known, gang_formed=True)
 
     def reserved(self, role: Role) -> Reservation:
         return self.reservations.get(role, Reservation(role, EMPTY))

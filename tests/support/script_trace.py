@@ -19,6 +19,7 @@ from fairlead.common.messages import (
     ChangeReservation,
     Code,
     FrameworkAway,
+    GangFormed,
     Goodbye,
     Heartbeat,
     KillTask,
@@ -217,6 +218,10 @@ def _change(who: str, body: ChangeReservation, _shown: set[str]) -> Iterator[str
     yield f"order to {who}: reserve {body.resources} for {body.role}"
 
 
+def _formed(who: str, body: GangFormed, _shown: set[str]) -> Iterator[str]:
+    yield f"word to {who}: the gang {body.gang_id} of {body.framework_id} has formed"
+
+
 def _reply(reply: OperatorReply) -> Iterator[str]:
     result = reply.result
     where = f" {result.field}:" if result.field else ""
@@ -241,4 +246,5 @@ _LINES: Mapping[type, Callable[[str, Any, set[str]], Iterator[str]]] = {
     ShutdownFramework: _shutdown,
     FrameworkAway: _away,
     ChangeReservation: _change,
+    GangFormed: _formed,
 }

@@ -22,9 +22,11 @@ from fairlead.common.messages import (
     Teardown,
 )
 from fairlead.common.operators import (
+    DrainAgent,
     ExplainFramework,
     ExplainTask,
     KillAnyTask,
+    MarkAgentGone,
     SetQuota,
     SetReservation,
     SetWeight,
@@ -151,10 +153,10 @@ class Conversation:
         tasks = [parts.task(each.removeprefix("launch ")) for each in text.split("; ")]
         self._framework_named(who).takes_gang(gang_id, *tasks)
 
-    @says(r"(\S+) declines (o-\S+(?:, o-\S+)*)(?: for (\S+) s)?")
-    def _declines(self, who: str, offers: str, refuse_s: str | None) -> None:
+    @says(r"(\S+) declines (o-\S+(?:, o-\S+)*?)(?: for (\S+) s)?(, and all alike)?")
+    def _declines(self, who: str, offers: str, refuse_s: str | None, alike: str | None) -> None:
         offer_ids = tuple(map(OfferId, offers.split(", ")))
-        self._framework_named(who).call(Decline(offer_ids, float(refuse_s or 5)))
+        self._framework_named(who).call(Decline(offer_ids, float(refuse_s or 5), bool(alike)))
 
     @says(r"(\S+) (revives|suppresses)(?: (\S+))?")
     def _revives(self, who: str, verb: str, role: str | None) -> None:
@@ -284,6 +286,15 @@ class Conversation:
     def _reserve(self, size: str, where: str, role: str) -> None:
         agent_id = self._agent_named(where).id
         self.harness.say(SetReservation(agent_id, Role(role), parts.resources(size)))
+
+    @says(r"operator: drain (\S+?)(?: within (\S+) s)?( no more)?")
+    def _drains(self, where: str, grace_s: str | None, undo: str | None) -> None:
+        agent_id = self._agent_named(where).id
+        self.harness.say(DrainAgent(agent_id, float(grace_s) if grace_s else None, bool(undo)))
+
+    @says(r"operator: (\S+) is gone")
+    def _is_gone(self, where: str) -> None:
+        self.harness.say(MarkAgentGone(self._agent_named(where).id))
 
     @says(r"operator: tear (\S+) down")
     def _operator_tears_down(self, who: str) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tests.support.agent_harness import KILL, TERM, AgentHarness, launch
+from tests.support.agent_harness import F1, KILL, TERM, AgentHarness, launch
 
 from fairlead.common.ids import LaunchUuid
+from fairlead.common.messages import GangFormed
 from fairlead.common.values import Gang, Launch, LaunchGroup, Reason, TaskState
 
 NAMES = ("t1", "t2", "t3")
@@ -105,6 +106,16 @@ def test_m9_members_that_come_one_by_one_are_one_gang() -> None:
     h.exits("t1", 1)
     assert h.signals("t2") == [TERM]
     assert h.signals("t8") == []
+
+
+def test_m9_that_a_gang_has_formed_is_remembered_and_told_to_each_master() -> None:
+    h = cluster().run([group(), member("t8", gang="other")])
+    h.says(GangFormed(F1, "g")).says(GangFormed(F1, "unknown"))
+    h.exits("t1")
+    h.crash().registered()
+    call = h.registrations()[-1]
+    told = {each.task.task_id: each.gang_formed for each in (*call.tasks, *call.ended)}
+    assert told == {"t1": True, "t2": True, "t3": True, "t8": False}
 
 
 # --- a crash at any point

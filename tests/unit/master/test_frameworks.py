@@ -369,6 +369,23 @@ def test_m5_updates_of_a_removed_framework_are_acknowledged_by_the_master() -> N
     assert not a.updates
 
 
+def test_m5_agents_that_have_nothing_of_it_are_not_told() -> None:
+    h, a, f = running()
+    idle = h.agent()
+    f.call(Teardown())
+    assert ShutdownFramework(f.id) in a.orders
+    assert ShutdownFramework(f.id) not in idle.orders
+
+
+def test_m5_a_task_that_is_to_be_launched_is_ended_too() -> None:
+    h = MasterHarness()
+    a = h.agent()
+    f = h.framework()
+    f.accept(f.offers[0], task("t1"))
+    f.call(Teardown())
+    assert a.orders[-1] == ShutdownFramework(f.id)
+
+
 def test_m5_agents_that_return_are_told_to_end_its_tasks() -> None:
     _, a, f = running()
     a.disconnects()
@@ -418,6 +435,14 @@ def test_finished_frameworks_that_agents_bring_back_are_forgotten_too() -> None:
     assert f.id in h.master.books.frameworks
     h.advance(601)
     assert f.id not in h.master.books.frameworks
+
+
+def test_of_finished_frameworks_those_that_ended_first_are_forgotten_first() -> None:
+    h = MasterHarness(MasterSettings(ended_frameworks_kept=2))
+    first, second, third = (h.framework() for _ in range(3))
+    for f in (third, second, first):
+        f.call(Teardown())
+    assert list(h.master.books.frameworks) == [first.id, second.id]
 
 
 def test_only_so_many_finished_frameworks_are_kept() -> None:

@@ -1,7 +1,10 @@
 """Offers: made, filtered, timed out, taken back."""
 
+from itertools import pairwise
+
 from tests.support.master_harness import MasterHarness, demand, task
 
+from fairlead.common.events import Tick
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code, OffersMade, Revive, Suppress
 from fairlead.common.resources import Resources
@@ -361,6 +364,23 @@ def test_m29_a_flood_of_messages_delays_an_offer_by_no_more_than_50_ms() -> None
         h.now += 0.01
         a.beats()
     assert f.offers
+
+
+def test_m29_a_flood_is_answered_with_few_offers_at_a_time() -> None:
+    """Each brings further messages: so many that nobody else gets a turn."""
+    h = MasterHarness(MasterSettings(max_grants=3, max_grants_in_flood=2))
+    agents = [h.agent() for _ in range(9)]
+    f = h.framework(connects=False)
+    f.connects()
+    offered = []
+    for _ in range(16):
+        h.now += 0.01
+        agents[0].beats()
+        offered.append(len(f.offers))
+    assert max(after - before for before, after in pairwise(offered)) == 2
+    assert offered[-1] == 4
+    h.step(Tick())
+    assert len(f.offers) == 7
 
 
 def test_m18_no_offer_is_smaller_than_a_framework_takes() -> None:

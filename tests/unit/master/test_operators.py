@@ -52,6 +52,7 @@ def test_m36_a_framework_is_torn_down() -> None:
     h = MasterHarness()
     a = h.agent()
     f = h.framework()
+    f.accept(f.offers[0], task("t1"))
     assert h.orders(TeardownFramework(f.id)).code is Code.OK
     assert f.goodbyes[0].code is Code.FRAMEWORK_REMOVED
     assert ShutdownFramework(f.id) in a.orders

@@ -5,7 +5,7 @@ from tests.support.master_harness import MasterHarness, demand
 
 from fairlead.common.events import Received
 from fairlead.common.ids import Role, SessionId
-from fairlead.common.messages import FrameworkMessage, SetDemand
+from fairlead.common.messages import Code, FrameworkMessage, SetDemand
 from fairlead.common.values import Demand, RoleDemand
 from fairlead.master.wants import is_more, open_part
 
@@ -94,3 +94,25 @@ def test_what_became_free_is_looked_at_before_what_is_wanted_anew() -> None:
     assert sorted(others) == [a.id, b.id]
     assert not books.dirty
     assert not books.wanted
+
+
+def test_who_takes_its_demand_back_is_offered_whole_agents_again() -> None:
+    h = MasterHarness()
+    h.agent(cpus=4)
+    f = h.framework(demands=[demand(1)])
+    assert f.offered.cpus == 1000
+    assert f.result(SetDemand((RoleDemand(f.role, (), unstated=True),))).code is Code.OK
+    h.tick()
+    assert f.offered.cpus == 4000
+    f.demands = (RoleDemand(f.role, (), unstated=True),)
+    f.disconnects()
+    f.connects()
+    h.tick()
+    assert f.offered.cpus == 4000, "also in what it says when it comes back"
+
+
+def test_m37_demands_that_are_not_stated_are_none() -> None:
+    h = MasterHarness()
+    f = h.framework()
+    result = f.result(SetDemand((RoleDemand(f.role, (demand(1),), unstated=True),)))
+    assert (result.code, result.field) == (Code.INVALID, "demands[0].unstated")

@@ -7,7 +7,7 @@ import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import LaunchUuid, OfferId, Role, TaskId
-from fairlead.common.messages import Accept, Code, KillTask, RunAccept
+from fairlead.common.messages import Accept, Code, GangFormed, KillTask, RunAccept
 from fairlead.common.operators import SetQuota, SetReservation
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (
@@ -597,6 +597,56 @@ def test_m9_a_gang_that_runs_outlives_a_failover() -> None:
     h.fail_over()
     h.advance(120)
     assert not any(map(is_ending, agents))
+
+
+def forgets_the_first(h: MasterHarness, agents: list[AgentDouble]) -> None:
+    """It has finished, long ago; and so has a master."""
+    agents[0].finishes("t1")
+    agents[0].ended_tasks.clear()
+    h.fail_over(returns=False)
+
+
+def test_m9_a_gang_of_which_one_has_finished_and_is_forgotten_outlives_a_failover() -> None:
+    """Its agents remember that all of it has run: who is missing was not lost."""
+    h, agents, _ = running()
+    forgets_the_first(h, agents)
+    for agent in agents:
+        agent.connects()
+    h.advance(200)
+    assert not any(map(is_ending, agents[1:]))
+    h.fail_over()
+    h.advance(200)
+    assert not any(map(is_ending, agents[1:]))
+    agents[1].becomes("t2", TaskState.FAILED)
+    assert is_ending(agents[2])
+    assert is_ending(agents[3])
+
+
+def test_m9_what_an_agent_ran_that_never_comes_back_may_have_been_lost() -> None:
+    h, agents, _ = running()
+    h.fail_over(returns=False)
+    for agent in agents[1:]:
+        agent.connects()
+    h.advance(60)
+    assert not any(map(is_ending, agents[1:]))
+    h.advance(90)
+    assert all(map(is_ending, agents[1:]))
+
+
+def test_m9_an_agent_that_was_away_is_told_when_it_comes_that_its_gang_has_formed() -> None:
+    _, agents, _ = forming()
+    for agent, info in zip(agents[:3], FOUR, strict=False):
+        agent.runs(info.task_id)
+    agents[0].disconnects()
+    agents[3].runs("t4")
+    told = [sum(isinstance(body, GangFormed) for body in agent.orders) for agent in agents]
+    assert told == [0, 1, 1, 1]
+    agents[0].connects()
+    assert agents[0].living[TaskId("t1")].gang_formed
+    agents[1].disconnects()
+    agents[1].connects()
+    told = [sum(isinstance(body, GangFormed) for body in agent.orders) for agent in agents]
+    assert told == [1, 1, 1, 1]
 
 
 def test_m9_a_new_leader_waits_for_members_whose_agents_are_expected_back() -> None:
