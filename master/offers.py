@@ -126,11 +126,9 @@ class Offers:
         """What became free comes first: it is what somebody waits for. In either, agents come in
         random order, so that nobody gets the same ones each time, but for those that are preferred.
         """
-        books = self._context.books
-        dirty, wanted = list(books.dirty), [a for a in books.wanted if a not in books.dirty]
-        orders = [shuffled(agents, self._context.random) for agents in (dirty, wanted)]
-        for order in orders:
-            is_chosen = bool(self.standings.preferring)
+        books, is_chosen = self._context.books, bool(self.standings.preferring)
+        for due in (books.dirty, books.wanted):  # when its turn comes: there may be very many
+            order = shuffled(list(due), self._context.random)
             for agent_id in liked_first(books, order) if is_chosen else order:
                 books.dirty.pop(agent_id, None)
                 books.wanted.pop(agent_id, None)
