@@ -27,7 +27,7 @@ WORDS = {
     TOO_SMALL: "too small, even if nothing ran there",
     AWAY: "not connected",
     DRAINED: "being drained by an operator",
-    KEPT: "what is free is kept for a large demand of another framework",
+    KEPT: "what is or becomes free is kept for a large demand of another framework",
     "constraints": "ruled out by its constraints",
     "gpu agents": "kept for frameworks that use GPUs; others could serve this",
     "keep apart": "somebody is there with whom it may not share an agent",
@@ -35,7 +35,7 @@ WORDS = {
     "quota": "a quota leaves its role too little",
     "guarantees": "what is free has to stay so for the guarantees of other roles",
     "revocation": "what is free was taken back for another framework",
-    "minimum offer": "less is free than the smallest offer that may be made",
+    "minimum offer": "less is free than the smallest offer that it takes, or that may be made",
     "filter": "it has refused what is free there",
 }
 """What is the matter with an agent. A rule without words here is named."""
