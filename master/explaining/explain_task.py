@@ -108,7 +108,8 @@ def _unknown(
         name = next((framework.info.name for framework in frameworks), framework_id)
         yield f"{name} has no task {task_id}: it was not launched yet, or is forgotten"
     else:
-        yield f"nothing named {task_id} is known: as a task it was not launched yet, or is forgotten"
+        known = f"nothing named {task_id} is known"
+        yield f"{known}: as a task it was not launched yet, or is forgotten"
     if any(task_id in framework.early_kills for framework in frameworks):
         yield "  if it lives, it is ended as soon as its agent is back"
     agents = context.books.agents.values()
