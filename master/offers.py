@@ -155,7 +155,8 @@ class Offers:
         allocations = grant.framework.allocations
         allocations[grant.role] = allocations.get(grant.role, 0) + 1
         until = context.awake + timeout_s
-        revocations.offered(context.books, offer)
+        for taker, message in revocations.offered(context.books, offer):
+            context.to_framework(context.books.frameworks[taker], message)
         served(context.books, grant.framework, grant.role, grant.resources)
         context.books.add_offer(
             HeldOffer(offer, until, grant.fits_demand, grant.units, grant.together)

@@ -28,6 +28,7 @@ from fairlead.common.messages import (
     OffersMade,
     OffersRescinded,
     Revoke,
+    Spared,
     StatusUpdated,
     Subscribe,
     Teardown,
@@ -103,6 +104,7 @@ class Driver:
             OffersRescinded: lambda body: self._turn.lose_offers(body.offer_ids),
             StatusUpdated: lambda body: self._turn.status(body.status),
             Revoke: self._turn.feed,
+            Spared: self._turn.feed,
             Heartbeat: lambda _body: None,
             Goodbye: lambda body: self._close(body.code, body.message),
         }
