@@ -102,7 +102,7 @@ class Revoking:
         self._begin(planned.takings)
         for claim in planned.done:
             self._in_vain(claim)
-        is_stuck = not planned.takings and not planned.done
+        is_stuck = not planned.done and not any(taking.tasks for taking in planned.takings)
         self._due = {c: None for c in open_ if c not in planned.done and not is_stuck}
         if self._due:
             context.timers.at(context.now, "plan")
@@ -122,6 +122,8 @@ class Revoking:
         for taking in takings:
             agent_id = taking.agent.info.agent_id
             key = taking.claim, agent_id, taking.each
+            if not taking.tasks and key not in begun:
+                continue  # it can be offered as things are
             if (revocation := begun.get(key)) is None:
                 name = context.new_id("r")
                 revocation = Revocation(name, agent_id, taking.claim, taking.each, [], (), until)

@@ -176,6 +176,16 @@ def test_m27_what_is_free_lessens_what_is_asked_for_once() -> None:
     assert (len(asked), sum(asked)) == (2, 2000), "of 3 cpus one is free"
 
 
+def test_m27_what_is_left_over_of_a_large_task_is_for_the_next_unit() -> None:
+    h = world(4)
+    hog, poor = hungry(h, "hog", 2, cpus=2), hungry(h, "poor", 2)
+    goes_on(h, [hog, poor], NOTICED)
+    (notice,) = hog.notices
+    assert (len(notice.tasks), notice.resources.cpus) == (1, 2000)
+    goes_on(h, [hog, poor], 30)
+    assert (hog.cpus, poor.cpus, len(hog.notices)) == (2, 2, 1)
+
+
 def test_m27_two_takers_give_back_together_what_is_asked_for() -> None:
     h = world(8)
     takers = [hungry(h, role, 1, cpus=4) for role in ("one", "two")]
