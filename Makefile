@@ -85,6 +85,7 @@ bench: venv ## what README claims, measured
 	$(BIN)/python benchmarks/sessions.py
 	$(BIN)/python benchmarks/offers.py
 	$(BIN)/python benchmarks/allocation.py
+	$(BIN)/python benchmarks/holds.py
 	$(BIN)/python benchmarks/tasks.py
 	$(BIN)/python benchmarks/docker.py
 	$(BIN)/python benchmarks/suspend.py

@@ -66,6 +66,8 @@ class Figure:
     unit: str
     values: tuple[float, ...]
     asked: str = ""
+    beside: str = ""
+    """What another takes for the same."""
 
     @property
     def median(self) -> float:
@@ -86,7 +88,8 @@ class Figure:
             said += f" ({least} … {most}, {len(self.values)} runs)"
         verdict = ": MISSED" if self.is_missed else ""
         asked = f", asked {self.asked}{verdict}" if self.asked else ""
-        return f"{self.name:<44} {said}{asked}"
+        beside = f"; {self.beside}" if self.beside else ""
+        return f"{self.name:<44} {said}{asked}{beside}"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -98,6 +101,7 @@ class Figure:
             "runs": list(self.values),
             "asked": self.asked,
             "missed": self.is_missed,
+            "beside": self.beside,
         }
 
 
@@ -119,8 +123,10 @@ class Report:
         if not self.as_json:
             print(f"# {Path(sys.argv[0]).stem}: {machine()}", flush=True)
 
-    def add(self, name: str, unit: str, values: Sequence[float], asked: str = "") -> None:
-        figure = Figure(name, unit, tuple(values), asked)
+    def add(
+        self, name: str, unit: str, values: Sequence[float], asked: str = "", beside: str = ""
+    ) -> None:
+        figure = Figure(name, unit, tuple(values), asked, beside)
         self.figures.append(figure)
         if not self.as_json:
             print(figure.line(), flush=True)

@@ -99,12 +99,12 @@ def docker_of(ctx: click.Context) -> "DockerOptions":
     from fairlead.agent.docker_start import AUTO, DockerOptions
 
     said = _FLAGS.of(ctx)
-    return DockerOptions(said.get("docker", AUTO), tuple(said.get("volumes_allowed", ())))
+    return DockerOptions(said.get("docker") or AUTO, tuple(said.get("volumes_allowed", ())))
 
 
 def docker_flags(ctx: click.Context) -> tuple[str, ...]:
     """The same for the command line of an agent."""
     said = _FLAGS.of(ctx)
-    host = ("--docker", said["docker"]) if "docker" in said else ()
+    host = ("--docker", said["docker"]) if said.get("docker") else ()
     allowed = said.get("volumes_allowed", ())
     return (*host, *(word for path in allowed for word in ("--volume-allowed", path)))

@@ -14,6 +14,7 @@ import click
 from .containers import docker_of, docker_options
 from .exits import Exit
 from .keeping import keeping_of, keeping_options
+from .offering import offering_of, offering_options
 from .options import (
     cluster_options,
     debug_option,
@@ -25,7 +26,7 @@ from .options import (
     tls_option,
 )
 from .problems import CommandError
-from .quantities import BYTES, CPUS, GPU_SOURCE, RESERVE, RESOURCES, TEXT, read_attributes
+from .quantities import RESERVE, RESOURCES
 from .sharing import sharing_of, sharing_options
 
 if TYPE_CHECKING:
@@ -97,21 +98,7 @@ def master(ctx: click.Context, port: int, minimum_offers: "tuple[Resources, ...]
 
 @click.command()
 @click.option("--name", default="a1", show_default=True, help="Its name, and its directory's.")
-@click.option("--cpus", type=CPUS, help="To offer [those it may run on].")
-@click.option("--mem", type=BYTES, help="To offer, such as 8GB [all].")
-@click.option("--disk", type=BYTES, help="To offer [that under the home].")
-@click.option("--gpus", type=GPU_SOURCE, default="auto", show_default=True)
-@click.option("--ports", help="To offer, such as 31000-31999; '' for none.")
-@click.option(
-    "--attribute",
-    "attributes",
-    multiple=True,
-    callback=read_attributes,
-    metavar="KEY=VALUE",
-    help="A fact that constraints may ask for; repeat for more.",
-)
-@click.option("--zone", type=TEXT, default="", help="Where it stands, at large.")
-@click.option("--rack", type=TEXT, default="", help="Where it stands, within the zone.")
+@offering_options
 @click.option(
     "--reserve",
     "reserved",
@@ -138,14 +125,6 @@ def agent(
     ctx: click.Context,
     *,
     name: str,
-    cpus: int | None,
-    mem: int | None,
-    disk: int | None,
-    gpus: str,
-    ports: str | None,
-    attributes: dict[str, str],
-    zone: str,
-    rack: str,
     reserved: "tuple[tuple[str, Resources], ...]",
     port: int,
     processes: int,
@@ -156,7 +135,6 @@ def agent(
     It finds the master through the home, or is told with --master. On TERM it ends and leaves its
     tasks running: the next agent of the same name adopts them.
     """
-    from fairlead.agent.discovery import Overrides, parse_ports
     from fairlead.agent.server import AgentOptions, serve
     from fairlead.agent.settings import AgentSettings
     from fairlead.common.ids import Role
@@ -164,16 +142,7 @@ def agent(
     from fairlead.common.values import Reserve
 
     kept = tuple(Reserve(Role(role), resources) for role, resources in reserved)
-    overrides = Overrides(
-        cpus=cpus,
-        mem=mem,
-        disk=disk,
-        gpus=gpus,
-        ports=None if ports is None else parse_ports(ports),
-        attributes=attributes,
-        zone=zone,
-        rack=rack,
-    )
+    overrides = offering_of(ctx)
     _log_to_stderr()
     home, address = home_of(ctx, Party.AGENT), master_of(ctx)
     home.ensure()

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Reader = Callable[[click.Context, click.Parameter, Any], Any]
 
 
 class NotedFlags:
@@ -17,9 +19,18 @@ class NotedFlags:
         self._key = f"fairlead.{group}"
         self._flags: list[Callable[[Command], Command]] = []
 
-    def flag(self, *names: str, **details: Any) -> None:
-        """One more, in the order in which `--help` lists them; as click.option has it."""
-        self._flags.append(click.option(*names, expose_value=False, callback=self._note, **details))
+    def flag(self, *names: str, read: Reader | None = None, **details: Any) -> None:
+        """One more, in the order in which `--help` lists them; as click.option has it. `read` makes
+        of the value what the setting is to be.
+        """
+
+        def note(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+            assert param.name is not None, "every option has a name"
+            if ctx.get_parameter_source(param.name) is not ParameterSource.DEFAULT:
+                said = value if read is None else read(ctx, param, value)
+                ctx.meta.setdefault(self._key, {})[param.name] = said
+
+        self._flags.append(click.option(*names, expose_value=False, callback=note, **details))
 
     def options(self, command: Command) -> Command:
         """The decorator of a verb that takes them."""
@@ -31,8 +42,3 @@ class NotedFlags:
         """What was said; nothing of a flag that was left out."""
         said: dict[str, Any] = ctx.meta.get(self._key, {})
         return said
-
-    def _note(self, ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value not in (None, (), ""):
-            assert param.name is not None, "every option has a name"
-            ctx.meta.setdefault(self._key, {})[param.name] = value

@@ -4,9 +4,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from getpass import getuser
+from typing import TypeVar
 
 import click
 
@@ -28,6 +29,7 @@ MEM_BYTES = 128 << 20
 SUBMIT_S = 10.0
 LAUNCH_S = 1.0
 LONGEST_NAME = 200
+Id = TypeVar("Id")
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -176,18 +178,28 @@ def tell_of_those_away(resources: Resources, agents: Sequence[AgentView]) -> Non
 
 
 def submit(client: Client, state: StateReply, task: TaskInfo) -> TaskId:
-    """To the shared framework; may be said again, because the task id is ours."""
+    """To the shared framework."""
     from fairlead.frameworks.commands.methods import SUBMIT, address_of
 
+    def say(state: StateReply) -> TaskId:
+        return client.ask(address_of(state.frameworks), SUBMIT, SubmitCommand(task)).task_id
+
+    return hand_over(client, state, say, "the command", "commands")
+
+
+def hand_over(
+    client: Client, state: StateReply, say: Callable[[StateReply], Id], what: str, name: str
+) -> Id:
+    """Said until the framework takes it: it may be said again, because the id is ours."""
     deadline = time.monotonic() + SUBMIT_S
     while True:
         try:
-            return client.ask(address_of(state.frameworks), SUBMIT, SubmitCommand(task)).task_id
+            return say(state)
         except UnavailableError as error:
             if time.monotonic() >= deadline:
                 raise UnavailableError(
-                    f"the command could not be handed over: {error.message}",
-                    hint="daemons started by hand want it too: fairlead frameworks host commands",
+                    f"{what} could not be handed over: {error.message}",
+                    hint=f"daemons started by hand want it too: fairlead frameworks host {name}",
                 ) from error
         time.sleep(0.2)
         state = client.state()

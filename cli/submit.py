@@ -21,9 +21,9 @@ from .problems import CommandError
 from .quantities import BYTES, CPUS, TEXT, read_environment
 from .run import (
     MEM_BYTES,
-    SUBMIT_S,
     check_size,
     check_words,
+    hand_over,
     largest,
     make_task,
     tell_of_those_away,
@@ -150,21 +150,13 @@ def _job_task(
 
 
 def _hand_over(client: Client, state: StateReply, call: SubmitJob) -> str:
-    """To the shared framework; may be said again, because the id is ours."""
+    """To the shared framework."""
     from fairlead.frameworks.training.methods import SUBMIT, address_of
 
-    deadline = time.monotonic() + SUBMIT_S
-    while True:
-        try:
-            return client.ask(address_of(state.frameworks), SUBMIT, call).job_id
-        except UnavailableError as error:
-            if time.monotonic() >= deadline:
-                raise UnavailableError(
-                    f"the job could not be handed over: {error.message}",
-                    hint="daemons started by hand want it too: fairlead frameworks host training",
-                ) from error
-        time.sleep(0.2)
-        state = client.state()
+    def say(state: StateReply) -> str:
+        return client.ask(address_of(state.frameworks), SUBMIT, call).job_id
+
+    return hand_over(client, state, say, "the job", "training")
 
 
 def _await_end(client: Client, job_id: str) -> int:

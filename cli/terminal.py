@@ -19,7 +19,7 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import FairleadError, NotFoundError
 from fairlead.common.operators import LogQuery, StateQuery
 from fairlead.common.rpc import GET_STATE, READ_LOG
-from fairlead.common.values import Reason, TaskInfo, TaskStatus
+from fairlead.common.values import Reason, TaskInfo, TaskState, TaskStatus
 from fairlead.frameworks.commands.run import (
     Interrupted,
     MasterAway,
@@ -217,10 +217,17 @@ class Terminal:
         except NotFoundError:
             raise
         except FairleadError:
-            if self._ended is not None and time.monotonic() > self._ended_at + OUTPUT_S:
+            if self._ended is not None and time.monotonic() > self._ended_at + self._patience_s:
                 raise
             return False
         return True
+
+    @property
+    def _patience_s(self) -> float:
+        """With an agent that may come back; one that is gone for ever does not."""
+        assert self._ended is not None
+        is_gone = self._ended.status.state is TaskState.GONE_BY_OPERATOR
+        return 0.0 if is_gone else OUTPUT_S
 
     async def _address_of_agent(self, status: TaskStatus) -> str:
         """Where it listens now: it may have been started again."""

@@ -251,6 +251,13 @@ class Revoke:
     deadline_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """Of what was to be given back these may stay: it is needed no more."""
+
+    tasks: tuple[TaskRef, ...]
+
+
 ToFrameworkBody = (
     Subscribed
     | CallResult
@@ -260,6 +267,7 @@ ToFrameworkBody = (
     | Heartbeat
     | Goodbye
     | Revoke
+    | Spared
 )
 
 

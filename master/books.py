@@ -26,6 +26,9 @@ from .entries import Agent, Framework, HeldOffer, RunningAccept, Task, Want, ano
 from .gang_books import GangHold, GangIndex
 from .revoking.revocations import Revocation
 
+Who = dict[FrameworkId, None] | None
+"""Frameworks; None: everybody."""
+
 
 @dataclass(slots=True)
 class Books:
@@ -61,13 +64,17 @@ class Books:
     """Frameworks that may stand elsewhere than at the last allocation (`standings`)."""
     dirty: dict[AgentId, None] = field(default_factory=dict)
     """Agents where something became free."""
-    wanted: dict[AgentId, None] = field(default_factory=dict)
-    """Agents of whose rest somebody may want more: looked at behind those."""
+    wanted: dict[AgentId, Who] = field(default_factory=dict)
+    """Agents of whose rest somebody may want more, and who: looked at behind those."""
     idle: dict[AgentId, None] = field(default_factory=dict)
     """Agents that an allocation has looked at: nothing may be free elsewhere, but where it is
     dirty."""
+    wanting: dict[FrameworkId, None] = field(default_factory=dict)
+    """By these they all are wanted,"""
     is_wanted_everywhere: bool = False
-    """All those are wanted."""
+    """or by everybody."""
+    is_asked: bool = False
+    """Somebody wants something else than before; the next allocation sees if that is more."""
 
     @property
     def scale(self) -> Scale:
@@ -190,6 +197,8 @@ class Books:
 
     def _carry(self, framework: Framework, role: Role, was: Resources, now: Resources) -> None:
         was, now = anonymous(was), anonymous(now)
+        if now.gpus and not any(held.gpus for held in framework.held.values()):
+            self.want(framework)  # it may have of agents with GPUs from now on
         _settle(framework.held, role, was, now)
         for above in lineage(role):
             _settle(self.held, above, was, now)
@@ -210,10 +219,30 @@ class Books:
         holder, _ = self.holds.get(agent_id, (None, None))
         return holder
 
-    def want(self, framework: Framework) -> None:
-        """This framework may want more."""
-        self.look_everywhere()
+    # --- what is to be looked at. What an allocation has left free somewhere nobody else took: so
+    # --- only who wants more since needs to be asked there again, as long as no more becomes free.
+
+    def ask(self, framework: Framework) -> None:
+        """This framework wants something else, be it less."""
+        self.is_asked = True
         self.touch_framework(framework.framework_id)
+
+    def want(self, framework: Framework) -> None:
+        """This framework may want more of what is free anywhere."""
+        self.touch_framework(framework.framework_id)
+        self.want_more(framework.framework_id)
+
+    def want_more(self, framework_id: FrameworkId) -> None:
+        if self.idle:
+            self.wanting[framework_id] = None
+
+    def want_on(self, agent_id: AgentId, who: Who) -> None:
+        """They may want more there. Agents may share `who`: to ask too many does no harm."""
+        known = self.wanted.setdefault(agent_id, who)
+        if who is None:
+            self.wanted[agent_id] = None
+        elif known is not None and known is not who:
+            known.update(who)
 
     def look_beyond(self) -> None:
         """At others than the agent that changed: quotas count what is reserved or free there, and
@@ -229,18 +258,22 @@ class Books:
     @property
     def is_due(self) -> bool:
         """Something may be offered."""
-        return bool(self.dirty or self.wanted or self.is_wanted_everywhere)
+        is_wanted = self.wanted or self.wanting or self.is_wanted_everywhere
+        return bool(self.dirty or is_wanted or self.is_asked)
 
     def name_wanted(self) -> None:
         """One by one, if all agents with something free are."""
-        if self.is_wanted_everywhere:
-            self.is_wanted_everywhere = False
-            for agent_id in tuple(self.idle):
-                agent = self.agents.get(agent_id)
-                if agent is None or agent.session is None or not agent.free:
-                    del self.idle[agent_id]
-                else:
-                    self.wanted[agent_id] = None
+        self.is_asked = False
+        if not (self.wanting or self.is_wanted_everywhere):
+            return
+        who = None if self.is_wanted_everywhere else self.wanting
+        self.wanting, self.is_wanted_everywhere = {}, False
+        for agent_id in tuple(self.idle):
+            agent = self.agents.get(agent_id)
+            if agent is None or agent.session is None or not agent.free:
+                del self.idle[agent_id]
+            else:
+                self.want_on(agent_id, who)
 
     # --- what operators should see anew
 

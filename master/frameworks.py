@@ -44,7 +44,7 @@ from .entries import Agent, Framework
 from .offers import Offers
 from .revoking.revocations import notices
 from .tasks import Tasks
-from .wants import bad_demands, bad_wishes, is_more, open_part, strange_role
+from .wants import bad_demands, bad_wishes, open_part, strange_role
 
 
 class Frameworks:
@@ -194,7 +194,9 @@ class Frameworks:
         context.books.want(framework)
 
     def _keep_apart(self, framework: Framework) -> None:
-        self._context.books.apart.pop(framework.framework_id, None)
+        if framework.framework_id in self._context.books.apart:
+            del self._context.books.apart[framework.framework_id]
+            self._context.books.look_everywhere()
         if any(wish.keep_apart for wish in framework.wishes.values()):
             self._context.books.apart[framework.framework_id] = None
             held = offers_in_breach(self._context.books, framework)
@@ -246,19 +248,12 @@ class Frameworks:
     def _set_demand(self, framework: Framework, call: SetDemand) -> Answer:
         if (trouble := bad_demands(framework.info, call.demands)) is not None:
             return trouble
-        grows = False
         for wanted in call.demands:
             if wanted.unstated:  # whatever there is may be offered to it now
-                grows = framework.demands.pop(wanted.role, None) is not None or grows
-                continue
-            before, after = framework.demands.get(wanted.role), open_part(wanted)
-            still_open = self._offers.looked_for(framework, wanted.role)
-            grows = grows or is_more(before, after, still_open)
-            framework.demands[wanted.role] = after
-        if grows:
-            self._context.books.want(framework)
-        else:
-            self._context.books.touch_framework(framework.framework_id)
+                framework.demands.pop(wanted.role, None)
+            else:
+                framework.demands[wanted.role] = open_part(wanted)
+        self._context.books.ask(framework)
         return DONE
 
     def _kill(self, framework: Framework, call: Kill) -> Answer:

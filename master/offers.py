@@ -7,18 +7,18 @@ from fairlead.common.ids import AgentId, OfferId, Role
 from fairlead.common.messages import OffersMade, OffersRescinded
 from fairlead.common.operators import OfferEventKind
 from fairlead.common.resources import Resources
-from fairlead.common.values import Demand, Offer
+from fairlead.common.values import Offer
 
 from .allocation import lent
-from .allocation.allocator import Grant, allocate
+from .allocation.allocator import Grant, Look, allocate
 from .allocation.constraints import attributes_of
-from .allocation.demands import open_demand
 from .allocation.gang_offers import InVain, gang_grants, is_room_for_any
 from .allocation.holds import served
 from .allocation.preferences import liked_first
 from .allocation.quota import to_rescind
 from .allocation.reservations import reserved_part
 from .allocation.standings import Standings
+from .books import Who
 from .context import Context
 from .entries import Agent, Framework, HeldOffer, RunningAccept
 from .filters import Filter, Place
@@ -93,17 +93,17 @@ class Offers:
         """
         books, settings, now = self._context.books, self._context.settings, self._context.now
         chance, standings = self._context.random, self.standings
-        books.name_wanted()
         standings.renew()
+        books.name_wanted()
         has_gangs, in_vain = bool(standings.ganging), InVain()
         if has_gangs:
             yield from gang_grants(books, settings, now, in_vain, in_turn=True)
         fits = has_gangs and is_room_for_any(books, settings, now, in_vain)
-        due = {**books.dirty, **books.wanted} if fits else {}
-        agent_ids, left, again = self._take_due(), settings.max_grants, dict[AgentId, None]()
+        due: dict[AgentId, Who] = {**books.wanted, **books.dirty} if fits else {}
+        looks, left, again = self._take_due(), settings.max_grants, dict[AgentId, None]()
         for grants in allocate(
             books,
-            agent_ids,
+            looks,
             settings,
             now,
             chance,
@@ -117,25 +117,26 @@ class Offers:
                 break
         if has_gangs:
             yield from gang_grants(books, settings, now, in_vain, in_turn=False)
-        books.wanted |= due | again
+        for agent_id, who in (*due.items(), *again.items()):
+            books.want_on(agent_id, who)
 
     def _is_due(self) -> bool:
         return self._context.books.is_due
 
-    def _take_due(self) -> Iterator[AgentId]:
+    def _take_due(self) -> Iterator[Look]:
         """What became free comes first: it is what somebody waits for. In either, agents come in
         random order, so that nobody gets the same ones each time, but for those that are preferred.
         """
-        books = self._context.books
-        dirty, wanted = list(books.dirty), [a for a in books.wanted if a not in books.dirty]
-        orders = [shuffled(agents, self._context.random) for agents in (dirty, wanted)]
-        for order in orders:
-            is_chosen = bool(self.standings.preferring)
+        books, is_chosen = self._context.books, bool(self.standings.preferring)
+        for due in (books.dirty, books.wanted):  # when its turn comes: there may be very many
+            order = shuffled(list(due), self._context.random)
             for agent_id in liked_first(books, order) if is_chosen else order:
-                books.dirty.pop(agent_id, None)
-                books.wanted.pop(agent_id, None)
+                who = books.wanted.pop(agent_id, None)
+                if agent_id in books.dirty:
+                    del books.dirty[agent_id]
+                    who = None
                 books.idle[agent_id] = None
-                yield agent_id
+                yield agent_id, who
 
     def _make(self, grant: Grant) -> Offer:
         context, info = self._context, grant.agent.info
@@ -157,7 +158,8 @@ class Offers:
         allocations = grant.framework.allocations
         allocations[grant.role] = allocations.get(grant.role, 0) + 1
         until = context.awake + timeout_s
-        revocations.offered(context.books, offer)
+        for taker, message in revocations.offered(context.books, offer):
+            context.to_framework(context.books.frameworks[taker], message)
         served(context.books, grant.framework, grant.role, grant.resources)
         context.books.add_offer(
             HeldOffer(offer, until, grant.fits_demand, grant.units, grant.together)
@@ -165,20 +167,6 @@ class Offers:
         context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
         context.log_offer(OfferEventKind.MADE, offer)
         return offer
-
-    def looked_for(self, framework: Framework, role: Role) -> Sequence[Demand]:
-        """What of its demand is open, and would be offered wherever some of it fits: not if larger
-        offers than that are asked for, or would pass a filter.
-        """
-        wish = framework.wishes.get(role)
-        is_picky = (
-            bool(self._context.settings.minimum_offers)
-            or bool(wish and wish.minimum_offers)
-            or bool(framework.filters.of(role))
-        )
-        if is_picky or role not in framework.demands:
-            return ()
-        return open_demand(self._context.books, framework, role)
 
     # --- ends
 
@@ -215,14 +203,11 @@ class Offers:
             self._context.timers.at(first, "filter", framework.framework_id)
 
     def give_back(self, held: HeldOffer) -> None:
-        """Not taken: a demand that it was to serve is open again, on whatever agent."""
+        """Not taken."""
         books, offer = self._context.books, held.offer
         books.drop_offer(held)
-        framework = books.frameworks[offer.framework_id]
         if held.together is not None:
-            self._broken.append((framework, held.together))
-        if framework.demands.get(offer.role):
-            books.want(framework)
+            self._broken.append((books.frameworks[offer.framework_id], held.together))
 
     def distrust(self, framework: Framework, held: HeldOffer) -> None:
         """A fitting offer was not used: a demand that is never honoured stops counting."""
@@ -318,7 +303,7 @@ class Offers:
         filters.timers = {when: None for when in filters.timers if when > now}
         for _, place in filters.ended(now):
             if place in books.agents:
-                books.dirty[AgentId(place)] = None
+                books.want_on(AgentId(place), {framework.framework_id: None})
             else:  # a whole kind
                 books.want(framework)
         self._look_again(framework)

@@ -1,11 +1,9 @@
 """What a framework says that it wants, judged before it is believed: roles, wishes, demands."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code
-from fairlead.common.resources import Resources
 from fairlead.common.values import Constraints, Demand, FrameworkInfo, RoleDemand, RoleWish
 
 from .accepting.accepts import Answer
@@ -23,27 +21,6 @@ def open_part(wanted: RoleDemand) -> list[Demand]:
 def strange_role(framework: Framework, roles: tuple[Role, ...]) -> Answer | None:
     strange = [role for role in roles if role not in framework.info.roles]
     return (Code.INVALID, "roles", f"{strange[0]!r} is none of its roles") if strange else None
-
-
-def is_more(
-    before: Sequence[Demand] | None, after: Sequence[Demand], open_before: Sequence[Demand] = ()
-) -> bool:
-    """Whether there may be something to offer that was not wanted before.
-
-    Of what was open, nothing more is found by looking again: wherever it fits it was offered.
-    """
-    if before is None:
-        return bool(after)
-    return bool((_counts(after) - _counts(before)).keys() - _counts(open_before).keys())
-
-
-def _counts(demands: Sequence[Demand]) -> Counter[tuple[Resources, Constraints, int]]:
-    """Of single tasks, and of gangs of each size."""
-    counts: Counter[tuple[Resources, Constraints, int]] = Counter()
-    for wanted in demands:
-        size = wanted.count if wanted.gang else 1
-        counts[wanted.each, wanted.constraints, size if wanted.gang else 0] += wanted.count // size
-    return counts
 
 
 def _bad_role(info: FrameworkInfo, roles: list[Role], name: str) -> Answer | None:

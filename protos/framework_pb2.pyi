@@ -319,8 +319,14 @@ class Revoke(_message.Message):
     deadline_s: float
     def __init__(self, tasks: _Optional[_Iterable[_Union[_tasks_pb2.TaskRef, _Mapping]]] = ..., resources: _Optional[_Union[_resources_pb2.Resources, _Mapping]] = ..., deadline_s: _Optional[float] = ...) -> None: ...
 
+class Spared(_message.Message):
+    __slots__ = ("tasks",)
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    tasks: _containers.RepeatedCompositeFieldContainer[_tasks_pb2.TaskRef]
+    def __init__(self, tasks: _Optional[_Iterable[_Union[_tasks_pb2.TaskRef, _Mapping]]] = ...) -> None: ...
+
 class MasterToFramework(_message.Message):
-    __slots__ = ("epoch", "subscribed", "call_result", "offers_made", "offers_rescinded", "status_updated", "heartbeat", "goodbye", "revoke")
+    __slots__ = ("epoch", "subscribed", "call_result", "offers_made", "offers_rescinded", "status_updated", "heartbeat", "goodbye", "revoke", "spared")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIBED_FIELD_NUMBER: _ClassVar[int]
     CALL_RESULT_FIELD_NUMBER: _ClassVar[int]
@@ -330,6 +336,7 @@ class MasterToFramework(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     REVOKE_FIELD_NUMBER: _ClassVar[int]
+    SPARED_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     subscribed: Subscribed
     call_result: _sessions_pb2.CallResult
@@ -339,7 +346,8 @@ class MasterToFramework(_message.Message):
     heartbeat: _sessions_pb2.Heartbeat
     goodbye: _sessions_pb2.Goodbye
     revoke: Revoke
-    def __init__(self, epoch: _Optional[int] = ..., subscribed: _Optional[_Union[Subscribed, _Mapping]] = ..., call_result: _Optional[_Union[_sessions_pb2.CallResult, _Mapping]] = ..., offers_made: _Optional[_Union[OffersMade, _Mapping]] = ..., offers_rescinded: _Optional[_Union[OffersRescinded, _Mapping]] = ..., status_updated: _Optional[_Union[StatusUpdated, _Mapping]] = ..., heartbeat: _Optional[_Union[_sessions_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ..., revoke: _Optional[_Union[Revoke, _Mapping]] = ...) -> None: ...
+    spared: Spared
+    def __init__(self, epoch: _Optional[int] = ..., subscribed: _Optional[_Union[Subscribed, _Mapping]] = ..., call_result: _Optional[_Union[_sessions_pb2.CallResult, _Mapping]] = ..., offers_made: _Optional[_Union[OffersMade, _Mapping]] = ..., offers_rescinded: _Optional[_Union[OffersRescinded, _Mapping]] = ..., status_updated: _Optional[_Union[StatusUpdated, _Mapping]] = ..., heartbeat: _Optional[_Union[_sessions_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_sessions_pb2.Goodbye, _Mapping]] = ..., revoke: _Optional[_Union[Revoke, _Mapping]] = ..., spared: _Optional[_Union[Spared, _Mapping]] = ...) -> None: ...
 
 class MasterToFrameworkBatch(_message.Message):
     __slots__ = ("messages",)

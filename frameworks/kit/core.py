@@ -28,6 +28,7 @@ from fairlead.common.messages import (
     OffersMade,
     OffersRescinded,
     Revoke,
+    Spared,
     StatusUpdated,
     Subscribe,
     Teardown,
@@ -88,7 +89,11 @@ class Driver:
         )
         self.refused_with: Code | None = None
         """Why no master wants to hear of us any more, if so."""
-        self._events_of: Mapping[type, Callable[[Any], None]] = {
+        self._events_of = self._by_event()
+        self._bodies = self._by_body()
+
+    def _by_event(self) -> Mapping[type, Callable[[Any], None]]:
+        return {
             SessionOpened: self._opened,
             Received: self._received,
             SessionClosed: self._closed,
@@ -96,13 +101,17 @@ class Driver:
             Tick: lambda _event: self._tick(),
             Stop: self._turn.stop_ordered,
         }
-        self._bodies: Mapping[type, Callable[[Any], None]] = {
+
+    def _by_body(self) -> Mapping[type, Callable[[Any], None]]:
+        """Of what a master says."""
+        return {
             messages.Subscribed: self._subscribed,
             CallResult: self._answered,
             OffersMade: self._turn.offered,
             OffersRescinded: lambda body: self._turn.lose_offers(body.offer_ids),
             StatusUpdated: lambda body: self._turn.status(body.status),
             Revoke: self._turn.feed,
+            Spared: self._turn.feed,
             Heartbeat: lambda _body: None,
             Goodbye: lambda body: self._close(body.code, body.message),
         }

@@ -1,6 +1,7 @@
-"""A master of a few lines, for tests of schedulers and drivers: takes every call at its word.
+"""A master of a few lines, for tests of schedulers and drivers.
 
-`testing` drives it; it keeps no books, so what an accept asks for is always there.
+`testing` drives it. It refuses what the real one does (`fake_rules`), but keeps no books: of an
+accept that moves tasks it takes the amounts at their word.
 """
 
 from collections import deque
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 
 from fairlead.common.dataclass import dataclass
-from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, TaskId, UpdateUuid
+from fairlead.common.ids import AgentId, CallId, FrameworkId, OfferId, Role, TaskId, UpdateUuid
 from fairlead.common.launches import launches_in
 from fairlead.common.messages import (
     Accept,
@@ -41,10 +42,8 @@ from fairlead.common.values import (
     TaskStatus,
 )
 
+from .fake_rules import Unfit, Wrong, answer_of, unfit, wrong_offers
 from .launches import launches_of
-
-Wrong = tuple[str, str]
-"""A field, and what is wrong with it."""
 
 
 @dataclass(slots=True)
@@ -61,9 +60,10 @@ class FakeTask:
 
 @dataclass(slots=True)
 class FakeMaster:
-    """Takes every call at its word; says each thing once."""
+    """Answers each call; says each thing once."""
 
     framework_id: FrameworkId = FrameworkId("f-1-1")
+    roles: tuple[Role, ...] = ()
     epoch: int = 1
     heartbeat_s: float = 2.0
     offers: dict[OfferId, Offer] = field(default_factory=dict)
@@ -84,15 +84,18 @@ class FakeMaster:
             code, text, where = self.refusals.popleft()
         elif isinstance(body, Subscribe):
             self.framework_id = body.framework.framework_id or self.framework_id
+            self.roles = body.framework.roles
             return [Subscribed(self.framework_id, self.heartbeat_s, self.epoch, "cluster")]
         elif isinstance(body, Accept) and body.gang is not None:
             return self._gather(message.call_id, body, body.gang)
         elif isinstance(body, Accept):
             code, where, text, answers = self._accept(body)
-        elif isinstance(body, Decline):
-            self._forget(body.offer_ids)
         elif isinstance(body, Reconcile):
             answers = [self._where(ref) for ref in body.tasks]
+        else:
+            states = {task_id: task.latest.state for task_id, task in self.tasks.items()}
+            code, where, text = answer_of(body, self.roles, self.offers, states)
+            self._forget(body.offer_ids if isinstance(body, Decline) else ())
         if message.call_id:
             answers.insert(0, CallResult(message.call_id, code, where, text))
         if isinstance(body, Teardown) and code is Code.OK:
@@ -146,7 +149,7 @@ class FakeMaster:
         if wrong is None and members < first.size:
             return []
         for _, each in calls if wrong is None else ():
-            if (wrong := self._wrong_offers(each, self._held(each))) is not None:
+            if (wrong := self._wrong_whole(each)) is not None:
                 culprit = each
                 break
         answers: list[ToFrameworkBody] = []
@@ -174,8 +177,16 @@ class FakeMaster:
             return "task_ids", "a gang has launches alone"
         return self._wrong_offers(call, self._held(call))
 
+    def _wrong_whole(self, call: Accept) -> Wrong | None:
+        """Of a gang nothing may be left out."""
+        held = self._held(call)
+        if (wrong := self._wrong_offers(call, held)) is not None:
+            return wrong
+        bad = next(unfit(call, held, self.tasks), None)
+        return None if bad is None else ("operations", f"{bad.launch.task.task_id}: {bad.message}")
+
     def _held(self, call: Accept) -> Sequence[Offer]:
-        return [self.offers[i] for i in call.offer_ids if i in self.offers]
+        return [self.offers[i] for i in dict.fromkeys(call.offer_ids) if i in self.offers]
 
     def _dropped(self, call: Accept) -> list[StatusUpdated]:
         dropped = TaskState.DROPPED, Reason.INVALID_OFFERS
@@ -188,17 +199,24 @@ class FakeMaster:
         if wrong is not None:
             return Code.REFUSED, *wrong, [*self._dropped(call)]
         agent_id = held[0].agent_id if held else self.tasks[call.task_ids[0]].latest.agent_id
+        bad = {id(each.launch): each for each in unfit(call, held, self.tasks)}
+        told = [StatusUpdated(self._told(each, agent_id)) for each in bad.values()]
         for launch, gang in _members(call, len(self.tasks)):
+            if id(launch) in bad:
+                continue
             status = self._status(_ref(launch, agent_id), TaskState.STAGING)
             member = replace(launch, task=replace(launch.task, gang=gang))
             self.tasks[launch.task.task_id] = FakeTask(member, status)
-        return Code.OK, "", "", list(self._carry_out(call.operations) if self.is_prompt else ())
+        moved = self._carry_out(call.operations) if self.is_prompt else ()
+        return Code.OK, "", "", [*told, *moved]
+
+    def _told(self, bad: Unfit, agent_id: AgentId) -> TaskStatus:
+        status = self._status(_ref(bad.launch, agent_id), bad.state, bad.reason)
+        return replace(status, message=bad.message)
 
     def _wrong_offers(self, call: Accept, held: Sequence[Offer]) -> Wrong | None:
-        if not call.offer_ids and not call.task_ids:
-            return "offer_ids", "names neither an offer nor a task"
-        if len(held) < len(call.offer_ids):
-            return "offer_ids", "one of them is not held"
+        if (wrong := wrong_offers(call, held)) is not None:
+            return wrong
         for index, task_id in enumerate(call.task_ids):
             if task_id not in self.tasks:
                 return f"task_ids[{index}]", f"no task {task_id!r} is known of this framework"

@@ -19,6 +19,7 @@ from fairlead.common.messages import (
     Reconcile,
     Revive,
     Revoke,
+    Spared,
     Suppress,
     Teardown,
 )
@@ -103,6 +104,7 @@ SchedulerEvent = (
     | StatusReceived
     | CallRefused
     | Revoke  # these tasks end at the deadline, unless as much is given back in another way
+    | Spared  # these, after all, do not
     | Tick
     | object  # whatever the scheduler's own service feeds in
 )
@@ -324,6 +326,7 @@ __all__ = [
     "SchedulerAction",
     "SchedulerBase",
     "SchedulerEvent",
+    "Spared",
     "StatusReceived",
     "Stop",
     "Subscribed",

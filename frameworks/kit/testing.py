@@ -10,7 +10,7 @@ h.status("t1", TaskState.FINISHED, exit_code=0)
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fairlead.common.events import (
     CloseSession,
@@ -40,6 +40,7 @@ from fairlead.common.messages import (
     OffersRescinded,
     Reconcile,
     Revoke,
+    Spared,
     StatusUpdated,
     Subscribe,
     ToFrameworkBody,
@@ -150,12 +151,19 @@ class Harness:
     def revoke(self, *task_ids: str, deadline_s: float = 30.0) -> None:
         """These tasks are to be given back; `deadline_s` is when the test says how they ended."""
         tasks = [self.master.tasks[TaskId(task_id)] for task_id in task_ids]
-        refs = tuple(
+        resources = total(task.info.resources for task in tasks)
+        self._hear(Revoke(self._refs(task_ids), resources, deadline_s))
+
+    def spare(self, *task_ids: str) -> None:
+        """They may stay after all."""
+        self._hear(Spared(self._refs(task_ids)))
+
+    def _refs(self, task_ids: Iterable[str]) -> tuple[TaskRef, ...]:
+        tasks = (self.master.tasks[TaskId(task_id)] for task_id in task_ids)
+        return tuple(
             TaskRef(task.info.task_id, task.launch.launch_uuid, task.latest.agent_id)
             for task in tasks
         )
-        resources = total(task.info.resources for task in tasks)
-        self._hear(Revoke(refs, resources, deadline_s))
 
     def repeat(self, status: TaskStatus) -> None:
         """Say again what was said before."""

@@ -104,7 +104,7 @@ class Accepts:
 
     def book(self, program: Program, call: Accept, helds: Sequence[HeldOffer]) -> None:
         """Nothing can go wrong any more, but on the agent."""
-        books, framework = self._context.books, program.framework
+        books = self._context.books
         for held in helds:
             books.drop_offer(held)
             self._context.log_offer(OfferEventKind.ACCEPTED, held.offer, program.summary)
@@ -121,8 +121,6 @@ class Accepts:
         self._send(program)
         if helds:
             self._believe(program, helds)
-        if program.spare and framework.demands.get(program.role):
-            books.want(framework)  # what it did not take here it still wants
 
     def tell_bad(self, program: Program) -> None:
         """Of the launches that are left out."""

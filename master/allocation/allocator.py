@@ -27,7 +27,7 @@ from fairlead.common.ids import AgentId, Role
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
 
-from ..books import Books
+from ..books import Books, Who
 from ..entries import Agent, Framework, anonymous
 from ..gang_books import GangHold, OfferSet
 from ..settings import MasterSettings
@@ -109,6 +109,8 @@ class _Run:
 
 Reasons = tuple[bool, bool, bool]
 Rank = tuple[Reasons, Place | Lot]
+Look = tuple[AgentId, Who]
+"""At an agent, for whom."""
 _Hold = tuple[Candidate, Demand]
 """What is free is kept for that one, until this fits."""
 
@@ -120,6 +122,8 @@ class _Here:
     agent: Agent
     free: Resources
     """Before anything is given out."""
+    who: Who
+    """It is looked at for these."""
     hold: _Hold | None
     cases: dict[Candidate, Case | None] = field(default_factory=dict)
     """Of those looked at; None: may have nothing, or would refuse what it gets."""
@@ -132,7 +136,7 @@ class _Here:
 
 def allocate(
     books: Books,
-    agent_ids: Iterable[AgentId],
+    looks: Iterable[Look],
     settings: MasterSettings,
     now: float,
     random: "Random",
@@ -141,7 +145,8 @@ def allocate(
     again: dict[AgentId, None],
     stated_only: bool = False,
 ) -> Iterator[list[Grant]]:
-    """The grants of one agent after another; the caller books each list before the next.
+    """The grants of one agent after another; the caller books each list before the next. Whoever is
+    not looked for on an agent has been considered there, and took nothing of what is free.
 
     Agents where somebody waits for a better one to come are noted in `again`, to be looked at in
     the next allocation. With `stated_only` nobody takes part who stated no demand. Without
@@ -157,7 +162,7 @@ def allocate(
     )
     lottery = Lottery(books, random)
     run = _Run(books, settings, now, standings, lottery, outlook, again, stated_only, sees_all)
-    for agent_id in agent_ids:
+    for agent_id, who in looks:
         if run.preferences is not None:
             run.preferences.seen[agent_id] = None
         agent = books.agents.get(agent_id)
@@ -165,7 +170,7 @@ def allocate(
         if agent is None or agent.session is None or not is_anybody:
             continue
         if free := agent.free:
-            given = _share_out(run, agent, free)
+            given = _share_out(run, agent, free, who)
             yield [grant for _, grant in given]
             for candidate, grant in given:
                 standings.booked(candidate)
@@ -173,11 +178,13 @@ def allocate(
                     outlook.booked(grant.resources)
 
 
-def _share_out(run: _Run, agent: Agent, free: Resources) -> list[tuple[Candidate, Grant]]:
+def _share_out(run: _Run, agent: Agent, free: Resources, who: Who) -> list[tuple[Candidate, Grant]]:
     """Whoever would refuse what competition left of its part takes no part: all over again."""
     if not (run.sees_all or run.is_use_for(free)):
         return []
-    here = _Here(agent, free, _hold_on(run, agent))
+    hold = _hold_on(run, agent)
+    # A hold depends on who stands where: that may have changed for everybody.
+    here = _Here(agent, free, None if hold is not None else who, hold)
     while True:
         seated = _fill(run, here)
         getting = [candidate for candidate in seated if candidate.here]
@@ -239,11 +246,11 @@ class _Queue:
         """Those of them that may get more: a heap."""
         self._standing: Iterator[Candidate] = iter(())
         if run.sees_all:
-            for candidate in filter(run.takes_part, run.standings.everybody()):
+            for candidate in filter(run.takes_part, run.standings.everybody(here.who)):
                 if here.is_kept_for(candidate) or _case_of(run, here, candidate) is not None:
                     self._seat(candidate)
         else:
-            self._standing = run.standings.walk()
+            self._standing = run.standings.walk(here.who)
         if here.hold is not None and here.hold[0] not in self.seated:
             self._seat(here.hold[0])
         self._next = next(self._standing, None)

@@ -84,7 +84,7 @@ def place(  # noqa: PLR0917 - what a Case is made of, and the demand
     rooms: list[tuple[bool, int, Agent]] = []
     for agent in books.agents.values():
         is_ours = books.kept_for(agent.info.agent_id) in (None, framework.framework_id)
-        if agent.session is not None and agent.free and is_ours:
+        if agent.session is not None and is_ours and agent.free.covers(demand.each):
             _, count, _ = most(agent, demand.count)
             if count:
                 rooms.append((not likes(framework, role, demand, agent), -count, agent))

@@ -24,15 +24,17 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import FrameworkId, Role
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import lineage
-from fairlead.common.values import Demand
+from fairlead.common.values import Constraints, Demand
 
-from ..books import Books
+from ..books import Books, Who
 from ..entries import Framework
 from ..filters import Filter
 from ..settings import MasterSettings
 from .demands import open_demand
 from .tree import Level, Place, Tree
 
+FEW = 8
+"""Frameworks that are put in order for themselves, rather than found among all."""
 FIRST, REST = 0, 1
 """Who believably wants something, and who does not."""
 NO_LEVEL: Level = (0, 0, "")
@@ -152,11 +154,16 @@ class Standings:
         candidate = self._of.get(framework_id, {}).get(role)
         return candidate if candidate is not None and candidate.order >= 0 else None
 
-    def everybody(self) -> Sequence[Candidate]:
-        """In the order of the books."""
-        candidates = (each for of_one in self._of.values() for each in of_one.values())
-        listed = (each for each in candidates if each.order >= 0)
+    def everybody(self, who: Who = None) -> Sequence[Candidate]:
+        """All of these, in the order of the books."""
+        listed = self._listed(self._of if who is None else who)
         return sorted(listed, key=lambda each: each.number)
+
+    def _listed(self, who: Iterable[FrameworkId]) -> Iterator[Candidate]:
+        for framework_id in who:
+            for candidate in self._of.get(framework_id, {}).values():
+                if candidate.order >= 0:
+                    yield candidate
 
     def place(self, candidate: Candidate) -> Place:
         """Its standing, in whichever order."""
@@ -167,8 +174,15 @@ class Standings:
             node = node.above
         return tuple(reversed(levels))
 
-    def walk(self) -> Iterator[Candidate]:
-        """From the lowest on; nothing must change meanwhile."""
+    def walk(self, who: Who = None) -> Iterator[Candidate]:
+        """From the lowest on, these alone; nothing must change meanwhile."""
+        if who is None:
+            return self._walk()
+        if len(who) > FEW:
+            return (each for each in self._walk() if each.framework.framework_id in who)
+        return iter(sorted(self._listed(who), key=lambda each: (each.order, self.place(each))))
+
+    def _walk(self) -> Iterator[Candidate]:
         if self._ahead is None:
             self._ahead = self._all()
         yield from self._walked
@@ -216,12 +230,26 @@ class Standings:
                 if candidate is None or candidate.framework is not framework:
                     candidate = Candidate(framework, role, number)
                 candidate.number, now[role] = number, candidate
+                if self._is_more(candidate, wants):
+                    self._books.want_more(framework_id)
                 self._settle(candidate, wants, is_believed=is_believed)
         for role, candidate in before.items():
             if now.get(role) is not candidate:
                 self._settle(candidate, (), is_believed=False)
         if now:
             self._of[framework_id] = now
+
+    def _is_more(self, candidate: Candidate, wants: tuple[Demand, ...] | None) -> bool:
+        """Whether there may be something to offer that was not wanted before. What of it was open
+        before was offered wherever it fits; unless only larger offers are made, or are refused.
+        """
+        if wants is None or candidate.wants is None:
+            return wants is not candidate.wants
+        wish = candidate.framework.wishes.get(candidate.role)
+        has_least = self._settings.minimum_offers or (wish is not None and wish.minimum_offers)
+        is_picky = has_least or candidate.refused
+        before, now = _counts(candidate.wants), _counts(wants)
+        return bool(now - before if is_picky else now.keys() - before.keys())
 
     def _note(self, framework_id: FrameworkId, framework: Framework | None) -> None:
         for known, applies in ((self.preferring, _prefers), (self.ganging, _wants_gang)):
@@ -379,6 +407,14 @@ def _wants(books: Books, framework: Framework) -> Iterator[tuple[Role, tuple[Dem
             yield role, None
         elif wants := open_demand(books, framework, role):
             yield role, wants
+
+
+def _counts(wants: Iterable[Demand]) -> Counter[tuple[Resources, Constraints]]:
+    """Of each kind."""
+    counts = Counter[tuple[Resources, Constraints]]()
+    for demand in wants:
+        counts[demand.each, demand.constraints] += demand.count
+    return counts
 
 
 def _prefers(framework: Framework) -> bool:

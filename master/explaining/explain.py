@@ -27,7 +27,7 @@ WORDS = {
     TOO_SMALL: "too small, even if nothing ran there",
     AWAY: "not connected",
     DRAINED: "being drained by an operator",
-    KEPT: "what is free is kept for a large demand of another framework",
+    KEPT: "what is or becomes free is kept for another framework that has waited for long",
     "constraints": "ruled out by its constraints",
     "gpu agents": "kept for frameworks that use GPUs; others could serve this",
     "keep apart": "somebody is there with whom it may not share an agent",
@@ -35,7 +35,7 @@ WORDS = {
     "quota": "a quota leaves its role too little",
     "guarantees": "what is free has to stay so for the guarantees of other roles",
     "revocation": "what is free was taken back for another framework",
-    "minimum offer": "less is free than the smallest offer that may be made",
+    "minimum offer": "less is free than the smallest offer that it takes, or that may be made",
     "filter": "it has refused what is free there",
 }
 """What is the matter with an agent. A rule without words here is named."""
@@ -162,21 +162,20 @@ def _own(context: Context, framework: Framework, role: Role) -> Iterator[str]:
 
 
 def _revoked(context: Context, framework: Framework, role: Role) -> Iterator[str]:
-    """What is being taken back for it, and what from it."""
+    """What is being taken back for it, and how many tasks from it."""
     books = context.books
+    losses = Counter[str]()
     for revocation in books.revocations.values():
         where = _name(books.agents[revocation.agent_id].info)
-        left = in_time(context.left(revocation.until))
-        by = "" if revocation.is_over else f", at the latest in {left}"
+        by = f", at the latest in {in_time(context.left(revocation.until))}"
+        by = "" if revocation.is_over else by
         if revocation.claim == (framework.framework_id, role):
-            yield f"  {revocation.resources} of {where} is taken back for it from others{by}"
-        elif own := [
-            task
-            for task in living(books, revocation)
-            if (task.framework_id, task.role) == (framework.framework_id, role)
-        ]:
-            theirs = f"{counted(len(own), 'task')} of it on {where}"
-            yield f"  what is held by {theirs} is taken back{by}: it has more than its share"
+            yield f"  {revocation.resources} of {where} is being taken back for it{by}"
+        own = (task for task in living(books, revocation) if task.role == role)
+        losses[where + by] += sum(task.framework_id == framework.framework_id for task in own)
+    for when, count in (+losses).items():
+        tasks = counted(count, "task")
+        yield f"  it has more than its share: what {tasks} of it hold is taken back on {when}"
 
 
 def wanted(demands: Sequence[Demand]) -> str:

@@ -32,7 +32,7 @@ def explain_task(context: Context, task_id: TaskId, framework_id: FrameworkId) -
     frameworks = context.books.frameworks.values()
     named = [f for f in frameworks if not framework_id or f.framework_id == framework_id]
     lines = [line for f in named if task_id in f.tasks for line in _known(context, f, task_id)]
-    return tuple(lines or _unknown(context, named, task_id))
+    return tuple(lines or _unknown(context, named, task_id, framework_id))
 
 
 # --- a task that is known
@@ -101,8 +101,15 @@ def _pending(context: Context, task: Task) -> Iterator[str]:
 # --- one that is not
 
 
-def _unknown(context: Context, frameworks: list[Framework], task_id: TaskId) -> Iterator[str]:
-    yield f"nothing named {task_id} is known: as a task it was not launched yet, or is forgotten"
+def _unknown(
+    context: Context, frameworks: list[Framework], task_id: TaskId, framework_id: FrameworkId
+) -> Iterator[str]:
+    if framework_id:
+        name = next((framework.info.name for framework in frameworks), framework_id)
+        yield f"{name} has no task {task_id}: it was not launched yet, or is forgotten"
+    else:
+        known = f"nothing named {task_id} is known"
+        yield f"{known}: as a task it was not launched yet, or is forgotten"
     if any(task_id in framework.early_kills for framework in frameworks):
         yield "  if it lives, it is ended as soon as its agent is back"
     agents = context.books.agents.values()

@@ -120,8 +120,7 @@ def _judge(case: Case, wants: Wants | None, verdicts: Verdicts) -> str:
             if name == "filter":
                 verdicts.expires(_expiry(case, offered))
             return name
-    holder = case.books.kept_for(agent.info.agent_id)
-    return OPEN if holder in (None, case.framework.framework_id) else KEPT
+    return KEPT if _is_kept(case) else OPEN
 
 
 def _without_room(case: Case, wants: Wants | None, verdicts: Verdicts) -> str:
@@ -133,7 +132,15 @@ def _without_room(case: Case, wants: Wants | None, verdicts: Verdicts) -> str:
         if not allowed or (is_large and not _fits(allowed, wants)):
             return name
     verdicts.falls_short(case.agent, wants or ())
-    return IN_USE if is_large else TOO_SMALL
+    if not is_large:
+        return TOO_SMALL
+    return KEPT if _is_kept(case) else IN_USE
+
+
+def _is_kept(case: Case) -> bool:
+    """For somebody else."""
+    holder = case.books.kept_for(case.agent.info.agent_id)
+    return holder not in (None, case.framework.framework_id)
 
 
 def _fits(free: Resources, wants: Wants | None) -> bool:

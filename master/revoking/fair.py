@@ -45,8 +45,9 @@ class Standing:
     def __init__(self, books: Books) -> None:
         self.held: dict[Role, Resources] = {}
         self._scale = books.scale
-        self._weights = books.weights
-        self._divisible = divisible((1.0, *books.weights.values()))
+        whole = divisible((1.0, *books.weights.values()))
+        self._factor = whole // grains(1.0)
+        self._factors = {role: whole // grains(each) for role, each in books.weights.items()}
 
     @classmethod
     def of(cls, books: Books) -> "Standing":
@@ -71,8 +72,7 @@ class Standing:
     def level(self, node: Role, *, gets: Resources = EMPTY, loses: Resources = EMPTY) -> int:
         """Its share ÷ weight, comparable among siblings."""
         held = self.held.get(node, EMPTY).without(anonymous(loses)) + anonymous(gets)
-        weight = grains(self._weights.get(node, 1.0))
-        return self._scale.of(held) * (self._divisible // weight)
+        return self._scale.of(held) * self._factors.get(node, self._factor)
 
     def rank(self, claim: Claim) -> Rank:
         return tuple((self.level(node), node) for node in path(claim))

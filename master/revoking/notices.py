@@ -13,9 +13,10 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.values import Reason
 
 from ..context import Context
+from ..entries import Task
 from ..tasks import Tasks
 from .losers import Shares, Wants, losers, open_wants, shares_of, unserved
-from .revocations import Claim, Revocation, drop, notices
+from .revocations import Claim, Revocation, drop, notices, spared
 from .takings import Scene, Taking, plan, still_due
 
 LOOKS = 4
@@ -83,7 +84,7 @@ class Revoking:
         for revocation in tuple(books.revocations.values()):
             demands = wants.get(revocation.claim, ())
             if not any(demand.each == revocation.each for demand in demands):
-                drop(books, revocation)
+                self._drop(revocation)
 
     # --- notice
 
@@ -101,7 +102,7 @@ class Revoking:
         self._begin(planned.takings)
         for claim in planned.done:
             self._in_vain(claim)
-        is_stuck = not planned.takings and not planned.done
+        is_stuck = not planned.done and not any(taking.tasks for taking in planned.takings)
         self._due = {c: None for c in open_ if c not in planned.done and not is_stuck}
         if self._due:
             context.timers.at(context.now, "plan")
@@ -121,6 +122,8 @@ class Revoking:
         for taking in takings:
             agent_id = taking.agent.info.agent_id
             key = taking.claim, agent_id, taking.each
+            if not taking.tasks and key not in begun:
+                continue  # it can be offered as things are
             if (revocation := begun.get(key)) is None:
                 name = context.new_id("r")
                 revocation = Revocation(name, agent_id, taking.claim, taking.each, [], (), until)
@@ -144,7 +147,7 @@ class Revoking:
         if left := context.left(revocation.until):  # we stood still meanwhile
             context.timers.at(context.now + left, "revoked", name)
         elif revocation.is_over:
-            drop(context.books, revocation)
+            self._drop(revocation)
         else:
             self._end_due()
 
@@ -158,12 +161,13 @@ class Revoking:
             if takings:
                 self._end(revocation, takings)
             else:
-                drop(books, revocation)
+                self._drop(revocation)
 
     def _end(self, revocation: Revocation, takings: Iterable[Taking]) -> None:
         context = self._context
         tasks = [task for taking in takings for task in taking.tasks]
         why = f"taken back: the role {revocation.claim[1]} was below its guarantee or fair share"
+        self._spare(revocation, tasks)
         for task in tasks:
             self._tasks.end(task, Reason.REVOKED, why)
         grace_s = max((task.launch.task.kill_grace_s for task in tasks), default=0.0)
@@ -172,3 +176,12 @@ class Revoking:
         revocation.is_over = True
         revocation.until = context.awake + grace_s + SETTLE_S
         context.timers.at(context.now + grace_s + SETTLE_S, "revoked", revocation.revocation_id)
+
+    def _drop(self, revocation: Revocation) -> None:
+        self._spare(revocation)
+        drop(self._context.books, revocation)
+
+    def _spare(self, revocation: Revocation, ended: Iterable[Task] = ()) -> None:
+        books = self._context.books
+        for framework_id, message in spared(books, revocation, ended):
+            self._context.to_framework(books.frameworks[framework_id], message)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId, FrameworkId, Role
-from fairlead.common.messages import Revoke
+from fairlead.common.messages import Revoke, Spared
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Offer, TaskRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..allocation.rules import Case
     from ..books import Books
@@ -54,8 +54,11 @@ def held_back(case: "Case", free: Resources) -> Resources:
     return free
 
 
-def offered(books: "Books", offer: Offer) -> None:
-    """Whom it was for has got some of it; what happens to an offer is its own affair."""
+def offered(books: "Books", offer: Offer) -> "list[tuple[FrameworkId, Spared]]":
+    """Whom it was for has got some of it; what happens to an offer is its own affair. Who is told
+    that nothing more is needed.
+    """
+    told: list[tuple[FrameworkId, Spared]] = []
     for revocation in tuple(books.revocations.values()):
         claim = offer.framework_id, offer.role
         if (revocation.agent_id, revocation.claim) == (offer.agent_id, claim):
@@ -64,7 +67,9 @@ def offered(books: "Books", offer: Offer) -> None:
                 room -= unit
                 revocation.units.pop()
             if not revocation.units:
+                told += spared(books, revocation)
                 drop(books, revocation)
+    return told
 
 
 def drop(books: "Books", revocation: Revocation) -> None:
@@ -100,6 +105,17 @@ def notices(
         deadline_s = max(0.0, revocation.until - awake)
         yield framework_id, Revoke(tuple(t.ref for t in own), lacking.without(rest), deadline_s)
         lacking = rest
+
+
+def spared(
+    books: "Books", revocation: Revocation, ended: "Iterable[Task]" = ()
+) -> "Iterator[tuple[FrameworkId, Spared]]":
+    """Who is told of it that tasks named before may stay: all, or those besides."""
+    gone = dict.fromkeys(task.ref for task in ended)
+    tasks = [] if revocation.is_over else living(books, revocation)
+    left = [task for task in tasks if task.ref not in gone]
+    for framework_id in dict.fromkeys(task.framework_id for task in left):
+        yield framework_id, Spared(tuple(t.ref for t in left if t.framework_id == framework_id))
 
 
 def _lacking(books: "Books", revocation: Revocation) -> Resources:

@@ -47,6 +47,7 @@ class Taking:
     unit: Resources
     """The same, devices named."""
     tasks: Whole = ()
+    """None: it fits without, or in what is left over where another unit is had."""
     cost: Cost = (0, 0, 0, 0, 0)
 
 
@@ -128,9 +129,7 @@ class _Plan:
         self._done: dict[Claim, None] = {}
 
     def planned(self) -> Planned:
-        """What fits without taking is given as well, and not told."""
-        takings = [taking for taking in self.takings() if taking.tasks]
-        return Planned(takings, self._done)
+        return Planned(list(self.takings()), self._done)
 
     def takings(self) -> Iterator[Taking]:
         """Unit by unit."""

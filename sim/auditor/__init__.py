@@ -36,6 +36,7 @@ from fairlead.common.messages import (
     Revoke,
     RunAccept,
     SetDemand,
+    Spared,
     StatusUpdated,
     Subscribe,
     Subscribed,
@@ -318,6 +319,8 @@ class Auditor:
             self._ledger(link).answered(link, body.call_id)
         elif isinstance(body, Revoke):
             self._ledger(link).noticed(now, body)
+        elif isinstance(body, Spared):
+            self._ledger(link).spared(body)
         elif isinstance(body, Subscribed):
             self._subscribed(now, link, body)
         elif isinstance(body, StatusUpdated) and body.status.state is TaskState.UNREACHABLE:

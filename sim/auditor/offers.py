@@ -25,6 +25,7 @@ from fairlead.common.messages import (
     Revoke,
     RunAccept,
     SetDemand,
+    Spared,
     Subscribe,
     Suppress,
     TaskUpdated,
@@ -338,6 +339,11 @@ class Offers:
         for ref in notice.tasks:
             self._notice.setdefault(ref.launch_uuid, now + notice.deadline_s)
         self.has_revoked = True
+
+    def spared(self, message: Spared) -> None:
+        """From then on it takes another notice."""
+        for ref in message.tasks:
+            self._notice.pop(ref.launch_uuid, None)
 
     def check_notice(self, now: float, uuid: LaunchUuid) -> None:
         until = self._notice.get(uuid, now)

@@ -42,6 +42,7 @@ from fairlead.common.messages import (
     Revoke,
     RunAccept,
     ShutdownFramework,
+    Spared,
     StatusUpdated,
     Subscribed,
     ToFrameworkBody,
@@ -193,6 +194,7 @@ class DriverWorld:
             "heartbeat": Heartbeat(1),
             "goodbye": Goodbye(Code.SILENT, "go"),
             "revoke": Revoke((ref,)),
+            "spared": Spared((ref,)),
             "epoch": Heartbeat(1),
         }
         return wire.to_proto(MasterToFramework(epoch, bodies[body]))

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from tests.support.plain_allocator import allocate_plainly
 
 from fairlead.common.ids import AgentId
-from fairlead.master.allocation.allocator import Grant, allocate
+from fairlead.master.allocation.allocator import Grant, Look, allocate
 from fairlead.master.allocation.standings import Standings
 from fairlead.master.books import Books
 from fairlead.master.settings import MasterSettings
@@ -26,7 +26,7 @@ class Both:
     def __call__(
         self,
         books: Books,
-        agent_ids: Iterable[AgentId],
+        looks: Iterable[Look],
         settings: MasterSettings,
         now: float,
         random: Random,
@@ -35,11 +35,11 @@ class Both:
         again: dict[AgentId, None],
         stated_only: bool,
     ) -> Iterator[list[Grant]]:
-        seen: deque[tuple[AgentId, object]] = deque()
+        seen: deque[tuple[Look, object]] = deque()
         chance = Random(0)
         ours = allocate(
             books,
-            _noted(agent_ids, seen, random),
+            _noted(looks, seen, random),
             settings,
             now,
             random,
@@ -68,19 +68,19 @@ class Both:
 
 
 def _noted(
-    agent_ids: Iterable[AgentId], seen: deque[tuple[AgentId, object]], random: Random
-) -> Iterator[AgentId]:
-    for agent_id in agent_ids:
-        seen.append((agent_id, random.getstate()))
-        yield agent_id
+    looks: Iterable[Look], seen: deque[tuple[Look, object]], random: Random
+) -> Iterator[Look]:
+    for look in looks:
+        seen.append((look, random.getstate()))
+        yield look
 
 
-def _repeated(seen: deque[tuple[AgentId, object]], chance: Random) -> Iterator[AgentId]:
+def _repeated(seen: deque[tuple[Look, object]], chance: Random) -> Iterator[Look]:
     """With the same chance for each."""
     while seen:
-        agent_id, state = seen.popleft()
+        look, state = seen.popleft()
         chance.setstate(state)  # type: ignore[arg-type]
-        yield agent_id
+        yield look
 
 
 def _said(grants: list[Grant] | None) -> str:

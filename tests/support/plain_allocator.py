@@ -13,7 +13,7 @@ from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import AgentId
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import Demand
-from fairlead.master.allocation.allocator import Grant
+from fairlead.master.allocation.allocator import Grant, Look
 from fairlead.master.allocation.bits import (
     could_hold,
     could_serve,
@@ -32,7 +32,7 @@ from fairlead.master.allocation.quota import Outlook
 from fairlead.master.allocation.rules import Case, part, passes
 from fairlead.master.allocation.standings import Candidate
 from fairlead.master.allocation.tree import Place, Tree
-from fairlead.master.books import Books
+from fairlead.master.books import Books, Who
 from fairlead.master.entries import Agent, anonymous
 from fairlead.master.settings import MasterSettings
 
@@ -68,7 +68,7 @@ class _Run:
 
 def allocate_plainly(
     books: Books,
-    agent_ids: Iterable[AgentId],
+    looks: Iterable[Look],
     settings: MasterSettings,
     now: float,
     random: "Random",
@@ -85,13 +85,13 @@ def allocate_plainly(
     outlook = Outlook.of(books) if books.quotas else None
     lottery = Lottery(books, random)
     run = _Run(books, settings, now, Tree(books), lottery, candidates, outlook, again)
-    for agent_id in agent_ids:
+    for agent_id, who in looks:
         run.preferences.seen[agent_id] = None
         agent = books.agents.get(agent_id)
         if agent is None or agent.session is None or not run.candidates:
             continue
         if free := agent.free:
-            grants = list(_share_out(run, agent, free))
+            grants = list(_share_out(run, agent, free, who))
             yield grants
             for grant in grants:
                 run.tree.recount(grant.framework.framework_id)
@@ -113,13 +113,14 @@ def _candidates(books: Books, settings: MasterSettings) -> Iterator[Candidate]:
                 yield Candidate(framework, role, NOWHERE, wants, is_believed=believed)
 
 
-def _share_out(run: _Run, agent: Agent, free: Resources) -> Iterator[Grant]:
+def _share_out(run: _Run, agent: Agent, free: Resources, who: Who) -> Iterator[Grant]:
     """Whoever would refuse what competition left of its part takes no part: all over again."""
     hold = _hold_on(run, agent)
     willing = [
         c
         for c in run.candidates
         if (hold is not None and c is hold[0]) or _may_have(run, c, agent, free)
+        if hold is not None or _is_asked(run, c, agent, who)
     ]
     if hold is not None and hold[0] not in willing:
         willing.append(hold[0])
@@ -236,6 +237,18 @@ def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
     run.lottery.draw()
     peers = [each for each in rivals if each.reasons == first.reasons]
     return min(peers, key=lambda each: run.lottery.lot(each.framework, each.role))
+
+
+def _is_asked(run: _Run, candidate: Candidate, agent: Agent, who: Who) -> bool:
+    """All are, whoever is looked for; but whoever made a difference by size (by a filter, by the
+    least that it takes) may find something else to be enough once it wants less: it must say so.
+    """
+    framework, role = candidate.framework, candidate.role
+    if who is None or framework.framework_id in who:
+        return True
+    wish = framework.wishes.get(role)
+    is_picky = run.settings.minimum_offers or (wish is not None and wish.minimum_offers)
+    return not is_picky and not framework.filters.on(role, agent.places)
 
 
 def _may_have(run: _Run, candidate: Candidate, agent: Agent, free: Resources) -> bool:

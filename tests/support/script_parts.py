@@ -46,6 +46,11 @@ def quantities(text: str) -> Mapping[str, float]:
     return found
 
 
+def sizes(text: str) -> tuple[Resources, ...]:
+    """`2 cpus or 1 gpu`."""
+    return tuple(map(resources, text.split(" or ")))
+
+
 def resources(text: str) -> Resources:
     """Of no device by name."""
     if text == "nothing":
@@ -196,7 +201,7 @@ class Stranger:
             case "apart":
                 return replace(self.wish, keep_apart=(Role(said),))
             case "takes":
-                least = resources(rest.removeprefix("no less than "))
-                return replace(self.wish, minimum_offers=(least,))
+                least = sizes(rest.removeprefix("no less than "))
+                return replace(self.wish, minimum_offers=least)
             case _:
                 raise ScriptError(f"'{verb} {rest}' says nothing about a framework")

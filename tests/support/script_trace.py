@@ -30,6 +30,7 @@ from fairlead.common.messages import (
     Revoke,
     RunAccept,
     ShutdownFramework,
+    Spared,
     StatusUpdated,
     Subscribed,
 )
@@ -158,6 +159,10 @@ def _revoke(who: str, body: Revoke, _shown: set[str]) -> Iterator[str]:
     yield f"revoke to {who}: {body.resources} within {body.deadline_s:g} s, of {tasks}"
 
 
+def _spared(who: str, body: Spared, _shown: set[str]) -> Iterator[str]:
+    yield f"spared to {who}: {', '.join(ref.task_id for ref in body.tasks)}"
+
+
 def _subscribed(who: str, body: Subscribed, _shown: set[str]) -> Iterator[str]:
     beat = f"heartbeat every {body.heartbeat_s:g} s"
     yield f"subscribed to {who}: id {body.framework_id}, {beat}, epoch {body.epoch}"
@@ -237,6 +242,7 @@ _LINES: Mapping[type, Callable[[str, Any, set[str]], Iterator[str]]] = {
     CallResult: _result,
     Goodbye: _goodbye,
     Revoke: _revoke,
+    Spared: _spared,
     Subscribed: _subscribed,
     AgentRegistered: _registered,
     Heartbeat: _heartbeat,

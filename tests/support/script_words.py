@@ -101,6 +101,11 @@ class Conversation:
         self.harness = TracedHarness(replace(MasterSettings(), **chosen))
         self.harness.begin_trace()
 
+    @says(r"no offer is smaller than (.+)")
+    def _minimum(self, text: str) -> None:
+        self.harness = TracedHarness(MasterSettings(minimum_offers=parts.sizes(text)))
+        self.harness.begin_trace()
+
     @says(r"show (.+)")
     def _show(self, text: str) -> None:
         kinds = text.split(", ")

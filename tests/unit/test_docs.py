@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[2]
 FEATURES = ROOT / "docs/features.md"
 ROW = re.compile(r"[A-Z]\d+")
 SHOWN = re.compile(r"`([^`]+)::([^`]+)`")
+LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
+PAGES = (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
 MOST = 3
 """So many tests show one row; a reader wants to open them."""
 
@@ -55,3 +57,25 @@ def test_every_feature_names_tests_that_exist() -> None:
 
 def test_features_name_nothing_of_how_they_came_about() -> None:
     assert not re.findall(r"(?i)\bissues?\b|\bsessions? \d|#\d", FEATURES.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_every_link_leads_somewhere() -> None:
+    lost = []
+    for page in PAGES:
+        for link in LINK.findall(page.read_text()):
+            file, _, anchor = link.partition("#")
+            target = page.parent / file if file else page
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                lost.append(f"{page.name}: {link}")
+    assert not lost
+
+
+def test_every_page_is_found_from_the_first() -> None:
+    linked = set(LINK.findall((ROOT / "README.md").read_text()))
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} - linked == set()

@@ -17,22 +17,19 @@ ranges = st.lists(
     st.tuples(st.integers(1, 12), st.integers(0, 3)).map(lambda it: (it[0], sum(it))),
     max_size=3,
 )
-amounts = st.tuples(*[st.integers(0, 3)] * 3)
-quantities = st.builds(
-    lambda plain, gpus, ports: Resources.of(*plain, gpus=gpus, ports=ports), amounts, shares, ranges
-)
+few = st.integers(0, 3)
+quantities = st.builds(Resources.of, cpus=few, mem=few, disk=few, gpus=shares, ports=ranges)
 requests = st.builds(
-    lambda plain, gpus: Resources.of(*plain, gpus=gpus),
-    amounts,
-    st.sampled_from((0, 0.25, 0.5, 1, 1.5, 2, 3)),
+    Resources.of, cpus=few, mem=few, disk=few, gpus=st.sampled_from((0, 0.25, 0.5, 1, 1.5, 2, 3))
 )
 
 
-def model(of: Resources) -> Counter[str | int]:
+def model(of: Resources) -> Counter[object]:
     """Each port is one of its kind."""
-    counted: Counter[str | int] = Counter(
-        {"cpus": of.cpus, "mem": of.mem, "disk": of.disk, **dict(of.gpus)}
-    )
+    counted = Counter[object]()
+    counted.update({"cpus": of.cpus, "mem": of.mem, "disk": of.disk})
+    for device, millis in of.gpus:
+        counted[device] += millis
     counted.update(port for first, last in of.ports for port in range(first, last + 1))
     return +counted
 

@@ -1,33 +1,13 @@
 """What a framework says that it wants: whether it is more than before."""
 
 import pytest
-from tests.support.master_harness import MasterHarness, demand
+from tests.support.master_harness import FrameworkDouble, MasterHarness, demand
 
 from fairlead.common.events import Received
 from fairlead.common.ids import Role, SessionId
 from fairlead.common.messages import Code, FrameworkMessage, SetDemand
 from fairlead.common.values import Demand, RoleDemand
-from fairlead.master.wants import is_more, open_part
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (None, [], False),
-        (None, [demand(1)], True),
-        ([demand(3)], [demand(3)], False),
-        ([demand(3)], [demand(2)], False),
-        ([demand(3)], [demand(4)], True),
-        ([demand(3)], [demand(3), demand(3)], True),
-        ([demand(2), demand(1)], [demand(3)], False),
-        ([demand(3)], [demand(1, cpus=2)], True),
-        ([demand(3)], [], False),
-    ],
-)
-def test_whether_a_demand_has_grown(
-    before: list[Demand] | None, after: list[Demand], *, expected: bool
-) -> None:
-    assert is_more(before, after) is expected
+from fairlead.master.wants import open_part
 
 
 def test_demands_of_nothing_are_left_out() -> None:
@@ -43,33 +23,49 @@ def test_a_demand_that_grew_is_served() -> None:
     assert f.offered.cpus == 3000
 
 
+def step(h: MasterHarness, f: FrameworkDouble, *demands: Demand) -> None:
+    """It says that, and nothing is allocated yet."""
+    assert f.session is not None
+    call = FrameworkMessage(SetDemand((RoleDemand(f.role, demands),)))
+    h.master.step(Received(SessionId(f.session), call), h.now)
+
+
 @pytest.mark.parametrize(
-    ("after", "still_open", "expected"),
+    ("before", "after", "is_looked_for"),
     [
-        ([demand(4)], [demand(1)], False),
-        ([demand(4)], [], True),
-        ([demand(4), demand(1, cpus=2)], [demand(1)], True),
-        ([demand(4), demand(1, cpus=2)], [demand(1), demand(1, cpus=2)], False),
+        ([demand(2, cpus=8)], [demand(3, cpus=8)], False),
+        ([demand(2, cpus=8)], [demand(1, cpus=8)], False),
+        ([demand(2, cpus=8)], [demand(1, cpus=8), demand(2, cpus=8)], False),
+        ([demand(2, cpus=8)], [], False),
+        ([demand(2, cpus=8)], [demand(1, cpus=6)], True),
+        ([demand(2, cpus=8)], [demand(2, cpus=8), demand(1, cpus=6)], True),
+        ([], [demand(1, cpus=8)], True),
     ],
 )
 def test_more_of_what_fits_nowhere_is_not_looked_for(
-    after: list[Demand], still_open: list[Demand], *, expected: bool
+    before: list[Demand], after: list[Demand], *, is_looked_for: bool
 ) -> None:
-    assert is_more([demand(3)], after, still_open) is expected
-
-
-def test_a_demand_that_fits_nowhere_may_grow_without_a_look_at_every_agent() -> None:
     h = MasterHarness()
     h.agent(cpus=4)
-    f = h.framework(demands=[demand(1, cpus=8)])
+    f = h.framework(demands=before)
+    step(h, f, *after)
     books = h.master.books
-    assert h.master._offers.looked_for(h.framework_books(f), f.role) == (demand(1, cpus=8),)
-    assert f.session is not None
-    call = FrameworkMessage(SetDemand((RoleDemand(f.role, (demand(2, cpus=8),)),)))
-    h.master.step(Received(SessionId(f.session), call), h.now)
-    assert not books.is_due
-    f.wants(demand(2, cpus=8), demand(1))
-    assert f.offered.cpus == 1000
+    h.master._offers.standings.renew()
+    assert bool(books.wanting) is is_looked_for
+
+
+def test_who_wants_more_is_asked_alone() -> None:
+    """Whoever has been asked there, and has changed nothing since, would take nothing again."""
+    h = MasterHarness()
+    h.agent(cpus=4)
+    others = [h.framework(demands=[demand(1, cpus=8)]) for _ in range(20)]
+    f = h.framework(demands=[demand(1, cpus=8)])
+    standings = h.master._offers.standings
+    before = standings.drawn
+    f.wants(demand(1, cpus=3))
+    assert f.offered.cpus == 3000
+    assert standings.drawn - before <= 2
+    assert not any(other.offers for other in others)
 
 
 def test_a_larger_demand_than_was_refused_is_looked_for() -> None:
@@ -89,7 +85,7 @@ def test_what_became_free_is_looked_at_before_what_is_wanted_anew() -> None:
     books = h.master.books
     books.wanted = {a.id: None, b.id: None, c.id: None}
     books.dirty = {c.id: None}
-    first, *others = h.master._offers._take_due()
+    first, *others = (agent_id for agent_id, _ in h.master._offers._take_due())
     assert first == c.id
     assert sorted(others) == [a.id, b.id]
     assert not books.dirty

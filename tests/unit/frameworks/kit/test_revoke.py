@@ -10,9 +10,11 @@ from fairlead.frameworks.kit.scheduler import (
     SchedulerAction,
     SchedulerBase,
     SchedulerEvent,
+    Spared,
     accept,
     framework,
     order,
+    resume,
     suspend,
     task,
     wanting,
@@ -29,6 +31,7 @@ class Yielding(SchedulerBase):
         self.framework = framework("yielding")
         self.demands = wanting(ONE, 1)
         self.revoked: list[Revoke] = []
+        self.spared: list[Spared] = []
 
     def step(self, event: SchedulerEvent, now: float) -> Sequence[SchedulerAction]:
         del now
@@ -38,6 +41,9 @@ class Yielding(SchedulerBase):
             case Revoke(tasks):
                 self.revoked.append(event)
                 return [order(*(suspend(ref.task_id, free_cpus=True) for ref in tasks))]
+            case Spared(tasks):
+                self.spared.append(event)
+                return [order(*(resume(ref.task_id) for ref in tasks))]
             case _:
                 return []
 
@@ -52,6 +58,15 @@ def test_m27_a_scheduler_hears_which_tasks_what_resources_and_until_when() -> No
     assert revoke.tasks[0].agent_id == "agent-1"
     assert (revoke.resources, revoke.deadline_s) == (ONE, 20)
     assert h.state("t1") is TaskState.SUSPENDED
+
+
+def test_m27_a_scheduler_hears_which_tasks_may_stay_after_all() -> None:
+    h = Harness(scheduler := Yielding())
+    h.offer(cpus=1, gpus=1)
+    h.status("t1", TaskState.RUNNING)
+    h.revoke("t1")
+    h.spare("t1")
+    assert [ref.task_id for (spared,) in [scheduler.spared] for ref in spared.tasks] == ["t1"]
 
 
 def test_m27_what_is_not_given_back_ends() -> None:

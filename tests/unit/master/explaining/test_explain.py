@@ -133,7 +133,9 @@ def test_m35_room_that_is_kept_for_a_large_demand() -> None:
     small.wants(demand(1))
     text, agents = answer(h, small)
     assert agents == {"kept": 1}
-    assert "kept for a large demand of another framework" in text
+    assert "kept for another framework that has waited for long" in text
+    small.wants(demand(1, cpus=2))
+    assert answer(h, small)[1] == {"kept": 1}, "nor does it get what becomes free"
 
 
 def test_m35_gpu_agents_and_demands_with_constraints() -> None:

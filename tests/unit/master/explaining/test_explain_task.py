@@ -76,6 +76,12 @@ def test_m35_a_task_that_nobody_launched() -> None:
     assert "fairlead explain FRAMEWORK" in text
 
 
+def test_m35_a_task_that_one_framework_does_not_know() -> None:
+    h, _, f = launched()
+    h.orders(ExplainTask(TaskId("t2"), f.id))
+    assert h.replies[-1].lines[0].startswith("mine has no task t2: it was not launched yet")
+
+
 def test_m35_an_agent_may_still_bring_it() -> None:
     h, a, f = launched()
     h.fail_over(returns=False)

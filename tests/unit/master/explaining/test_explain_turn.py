@@ -52,10 +52,10 @@ def test_m35_what_is_taken_back_is_told_to_both_sides() -> None:
     settle(h, [poor])
     goes_on(h, [hog, poor], 80)
     assert hog.notices
-    taken = "is taken back"
-    from_hog = answer(h, hog.framework)
-    assert f"what is held by 2 tasks of it on here {taken}, at the latest in" in from_hog
-    assert f"2 cpus, 2 GiB mem of here {taken} for it from others" in answer(h, poor.framework)
+    from_hog = "it has more than its share: what 2 tasks of it hold is taken back on here, at the"
+    assert from_hog in answer(h, hog.framework)
+    for_poor = "2 cpus, 2 GiB mem of here is being taken back for it, at the latest in"
+    assert for_poor in answer(h, poor.framework)
 
 
 def test_m35_only_what_refuses_says_when_the_first_comes_again() -> None:

@@ -8,7 +8,7 @@ from tests.support.hungry import Hungry, goes_on, obey, settle
 from tests.support.master_harness import FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import Role
-from fairlead.common.messages import KillTask, Revoke
+from fairlead.common.messages import KillTask, Revoke, Spared
 from fairlead.common.operators import SetQuota
 from fairlead.common.resources import Resources
 from fairlead.common.values import AllOf, Comparison, Constraints, Demand, Predicate
@@ -48,6 +48,11 @@ def notices(framework: FrameworkDouble) -> list[Revoke]:
     return [body for body in framework.heard if isinstance(body, Revoke)]
 
 
+def spared(framework: FrameworkDouble) -> list[str]:
+    told = [body for body in framework.heard if isinstance(body, Spared)]
+    return [ref.task_id for message in told for ref in message.tasks]
+
+
 # --- at the deadline
 
 
@@ -68,6 +73,7 @@ def test_m27_who_wants_nothing_any_more_at_the_deadline_costs_nobody_a_task() ->
     goes_on(h, [hog, poor], 30)
     assert (killed(h), hog.cpus) == ([], 4)
     assert not h.master.books.revocations
+    assert spared(hog.framework) == [ref.task_id for ref in hog.notices[0].tasks]
 
 
 def test_m27_who_wants_less_at_the_deadline_costs_less() -> None:
@@ -76,6 +82,8 @@ def test_m27_who_wants_less_at_the_deadline_costs_less() -> None:
     poor.count = 1
     goes_on(h, [hog, poor], 30)
     assert (len(killed(h)), hog.cpus, poor.cpus) == (1, 3, 1)
+    named = [ref.task_id for ref in hog.notices[0].tasks]
+    assert sorted(killed(h) + spared(hog.framework)) == sorted(named)
 
 
 def test_m27_who_was_served_elsewhere_costs_nobody_a_task() -> None:
@@ -101,6 +109,19 @@ def test_m27_a_taker_that_lost_tasks_meanwhile_keeps_its_share() -> None:
     goes_on(h, [hog], 30)
     assert (len(killed(h)), hog.cpus) == (2, 2)
     assert poor.offered.cpus == 2000
+
+
+def test_m27_who_gave_back_in_another_way_is_told_that_the_rest_may_stay() -> None:
+    h = world(4)
+    hog, poor = noticed(h)
+    named = [ref.task_id for ref in hog.notices[0].tasks]
+    hog.count = 2
+    own = [name for name in h.agents[0].living if name not in named]
+    h.agents[0].finishes(*own)
+    goes_on(h, [hog, poor], 1)
+    assert (spared(hog.framework), poor.cpus) == (named, 2), "long before the deadline"
+    goes_on(h, [hog, poor], 30)
+    assert not killed(h)
 
 
 def test_m27_on_an_agent_that_is_away_at_the_deadline_nothing_ends() -> None:
@@ -153,6 +174,16 @@ def test_m27_what_is_free_lessens_what_is_asked_for_once() -> None:
     h.advance(NOTICED)
     asked = [notice.resources.cpus for notice in notices(hog)]
     assert (len(asked), sum(asked)) == (2, 2000), "of 3 cpus one is free"
+
+
+def test_m27_what_is_left_over_of_a_large_task_is_for_the_next_unit() -> None:
+    h = world(4)
+    hog, poor = hungry(h, "hog", 2, cpus=2), hungry(h, "poor", 2)
+    goes_on(h, [hog, poor], NOTICED)
+    (notice,) = hog.notices
+    assert (len(notice.tasks), notice.resources.cpus) == (1, 2000)
+    goes_on(h, [hog, poor], 30)
+    assert (hog.cpus, poor.cpus, len(hog.notices)) == (2, 2, 1)
 
 
 def test_m27_two_takers_give_back_together_what_is_asked_for() -> None:
