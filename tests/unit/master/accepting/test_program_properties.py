@@ -14,7 +14,7 @@ from tests.support.master_programs import singly
 from fairlead.common.ids import LaunchUuid, Role, TaskId
 from fairlead.common.launches import launches_in
 from fairlead.common.messages import CallResult, Code, RunAccept
-from fairlead.common.resources import Resources, total
+from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.values import (
     Launch,
     LaunchGroup,
@@ -92,24 +92,27 @@ class Scene:
         """That their launches are not done."""
         return [status.task_id for status in self.f.statuses if status.state in NEVER]
 
-    def runs(self) -> list[RunAccept]:
-        return [body for body in self.agent.orders if isinstance(body, RunAccept)]
+    def ordered(self) -> tuple[Sequence[Operation], Resources]:
+        """What its agent is to do, and with what."""
+        runs = [body for body in self.agent.orders if isinstance(body, RunAccept)]
+        assert len(runs) < 2
+        return (runs[0].operations, runs[0].resources) if runs else ((), EMPTY)
 
 
 def replayed(
-    scene: Scene, program: Sequence[Operation], run: RunAccept, left: Resources
+    scene: Scene, program: Sequence[Operation], ordered: Sequence[Operation], left: Resources
 ) -> dict[TaskId, Resources]:
     """What each task holds behind it; at no point is more taken than there is, by device, and no
     launch is left out that would have fitted.
     """
-    held, ordered = dict(scene.before), deque(run.operations)
+    held, to_do = dict(scene.before), deque(ordered)
     whole = {name: known.task.resources for name, known in scene.agent.living.items()}
     for asked in program:
-        if names(asked) and not (ordered and names(ordered[0]) == names(asked)):
+        if names(asked) and not (to_do and names(to_do[0]) == names(asked)):
             fits = isinstance(asked, Launch) and left.pick(asked.task.resources)
             assert not fits, f"{asked} would have fitted"
             continue
-        for operation in singly((ordered.popleft(),)):
+        for operation in singly((to_do.popleft(),)):
             match operation:
                 case Launch(info):
                     assert left.contains(info.resources), f"{info.task_id} fits into what is left"
@@ -128,7 +131,7 @@ def replayed(
                     held[name] = whole[name] = size
                 case _:
                     pass
-    assert not ordered, "nothing was ordered that was not asked for"
+    assert not to_do, "nothing was ordered that was not asked for"
     return held
 
 
@@ -158,7 +161,7 @@ def numbered(program: Sequence[Operation]) -> list[Operation]:
 def check_refused(scene: Scene, result: CallResult, program: Sequence[Operation]) -> int:
     """Nothing was done; which operation is wrong."""
     assert result.code is Code.REFUSED
-    assert not scene.runs()
+    assert scene.ordered() == ((), EMPTY)
     assert (scene.held(), scene.free()) == (scene.before, scene.was_free + scene.offered)
     asked = [name for each in program for name in names(each)]
     assert scene.told() == asked, "each launch is told"
@@ -166,13 +169,11 @@ def check_refused(scene: Scene, result: CallResult, program: Sequence[Operation]
 
 
 def check_done(scene: Scene, program: Sequence[Operation]) -> None:
-    asked = [name for each in program for name in names(each)]
-    launched, expected = list[TaskId](), scene.before
-    for run in scene.runs():
-        launched = [name for each in run.operations for name in names(each)]
-        assert scene.offered.contains(run.resources)
-        expected = replayed(scene, program, run, scene.offered)
-        assert replayed(scene, program, run, run.resources) == expected, "it brings enough"
+    ordered, brought = scene.ordered()
+    expected = replayed(scene, program, ordered, scene.offered)
+    assert scene.offered.contains(brought)
+    assert replayed(scene, program, ordered, brought) == expected, "it brings enough"
+    asked, launched = ([name for each in of for name in names(each)] for of in (program, ordered))
     assert sorted(scene.told() + launched) == sorted(asked), "each is told or done, and once"
     scene.agent.programs.finish()
     held = {name: each for name, each in scene.held().items() if each}
