@@ -11,7 +11,6 @@ from fairlead.common.values import Offer
 
 from .allocation import lent
 from .allocation.allocator import Grant, Look, allocate
-from .allocation.constraints import attributes_of
 from .allocation.gang_offers import InVain, gang_grants, is_room_for_any
 from .allocation.holds import served
 from .allocation.preferences import liked_first
@@ -149,7 +148,7 @@ class Offers:
             reserved_part(grant.agent, grant.role, grant.resources),
             grant.revocable,
             hostname=info.hostname,
-            attributes=attributes_of(info),
+            attributes=grant.agent.attributes,
             utilisation=grant.agent.usage,
             agent_address=info.address,
             gpus=info.gpus,
@@ -158,9 +157,11 @@ class Offers:
         allocations = grant.framework.allocations
         allocations[grant.role] = allocations.get(grant.role, 0) + 1
         until = context.awake + timeout_s
-        for taker, message in revocations.offered(context.books, offer):
-            context.to_framework(context.books.frameworks[taker], message)
-        served(context.books, grant.framework, grant.role, grant.resources)
+        if context.books.revocations:
+            for taker, message in revocations.offered(context.books, offer):
+                context.to_framework(context.books.frameworks[taker], message)
+        if grant.framework.waits:
+            served(context.books, grant.framework, grant.role, grant.resources)
         context.books.add_offer(
             HeldOffer(offer, until, grant.fits_demand, grant.units, grant.together)
         )

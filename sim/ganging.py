@@ -40,6 +40,8 @@ class Ganging(Replayable):
     """Wants what is left to do of each gang, as a gang of that size."""
 
     _kill_at: float | None = None
+    _end_at: float | None = None
+    """When what is left of a gang is killed, once more if it must be."""
 
     @property
     def demands(self) -> Sequence[RoleDemand]:
@@ -49,6 +51,9 @@ class Ganging(Replayable):
     def ended(self, attempt: Attempt, status: TaskStatus) -> None:
         if status.state is TaskState.FINISHED:
             self.memory.done[attempt.job] = None
+        elif status.state is TaskState.GONE_BY_OPERATOR:
+            self.memory.broken[_gang_of(attempt.job)] = None
+            self._end_at = 0.0
 
     @property
     def is_satisfied(self) -> bool:
@@ -64,7 +69,7 @@ class Ganging(Replayable):
         )
 
     def next_change(self) -> float | None:
-        return self._kill_at
+        return min((at for at in (self._kill_at, self._end_at) if at is not None), default=None)
 
     def step(self, event: SchedulerEvent, now: float) -> Sequence[SchedulerAction]:
         if self._kill_at is None and self.manner.forgets:
@@ -72,6 +77,22 @@ class Ganging(Replayable):
         return super().step(event, now)
 
     def tick(self, now: float) -> Iterator[SchedulerAction]:
+        yield from self._kill_one(now)
+        yield from self._end_broken(now)
+
+    def _end_broken(self, now: float) -> Iterator[SchedulerAction]:
+        """A new leader does not know what an agent ran that was marked gone: its framework does."""
+        broken = self.memory.broken
+        if not broken or (self._end_at is not None and now < self._end_at):
+            return
+        attempts = self.memory.attempts.items()
+        left = [(task_id, a) for task_id, a in attempts if _gang_of(a.job) in broken]
+        yield from (Kill(task_id, attempt.agent_id, 1.0) for task_id, attempt in left)
+        self._end_at = now + KILL_EVERY_S if left else None
+        if not left:
+            broken.clear()
+
+    def _kill_one(self, now: float) -> Iterator[SchedulerAction]:
         """One member is killed: what becomes of the others is not said."""
         if self._kill_at is None or now < self._kill_at:
             return
@@ -85,7 +106,7 @@ class Ganging(Replayable):
         left: dict[str, list[Job]] = {}
         for name, job in self._jobs.items():
             if name not in self.memory.done:
-                left.setdefault(name.rpartition("-")[0], []).append(job)
+                left.setdefault(_gang_of(name), []).append(job)
         is_open = {job.name for job in self.open_jobs()}
         return [jobs for jobs in left.values() if all(job.name in is_open for job in jobs)]
 
@@ -114,6 +135,10 @@ class Ganging(Replayable):
             operations = (LaunchGroup(launches),) if is_group else launches
             gang = None if is_group and is_alone else mark
             yield Accept((offer.offer_id,), operations, refuse_s=REFUSE_S, gang=gang)
+
+
+def _gang_of(job: str) -> str:
+    return job.rpartition("-")[0]
 
 
 def is_long(job: Job) -> bool:

@@ -107,6 +107,8 @@ class Memory:
     launches: int = 0
     attempts: dict[TaskId, Attempt] = field(default_factory=dict)
     done: dict[str, None] = field(default_factory=dict)
+    broken: dict[str, None] = field(default_factory=dict)
+    """Gangs that have lost a member for good, until the others have ended."""
 
 
 class Replayable:

@@ -68,6 +68,8 @@ class Candidate:
     """Of what is free there."""
     reasons: tuple[bool, ...] = ()
     """Why it comes before others, whatever their shares."""
+    most: Resources = EMPTY
+    """All that it could get there, if nobody else came."""
     here: Resources = EMPTY
     """What it got there."""
     served: tuple[Demand, ...] | None = None
@@ -214,6 +216,9 @@ class Standings:
         self.tree.booked(candidate.framework, candidate.role)
         self._moved(candidate.role)
         self._settle(candidate, candidate.served, is_believed=candidate.is_believed)
+        framework_id = candidate.framework.framework_id
+        if all(each.wants is None for each in self._of[framework_id].values()):
+            self._books.changed.pop(framework_id, None)  # else what is still open is counted anew
 
     # --- changes
 

@@ -139,6 +139,7 @@ class Auditor:
     def acts(self, now: float, name: str) -> None:
         """A master process begins, steps or ends."""
         self._sessions.active(now, name)
+        self._facts.began.setdefault(name, now)
         self._gangs.check(now)
 
     def began(self, now: float, name: str) -> None:

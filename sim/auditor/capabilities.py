@@ -30,7 +30,7 @@ def check(
     if made.revocable:
         _check_lent(agents[made.agent_id], framework, outstanding, made)
     elif not facts.terms.gpu_agents_for_all:
-        _check_gpus(agents, framework, outstanding, made)
+        _check_gpus(facts, agents, framework, outstanding, made)
 
 
 def _check_lent(agent: Agent, framework: Framework, offers: Iterable[Offer], made: Offer) -> None:
@@ -48,7 +48,11 @@ def _check_lent(agent: Agent, framework: Framework, offers: Iterable[Offer], mad
 
 
 def _check_gpus(
-    agents: Mapping[AgentId, Agent], framework: Framework, offers: Iterable[Offer], made: Offer
+    facts: Facts,
+    agents: Mapping[AgentId, Agent],
+    framework: Framework,
+    offers: Iterable[Offer],
+    made: Offer,
 ) -> None:
     agent = agents[made.agent_id]
     has_own = any(role in agent.reservations | agent.changes for role in lineage(made.role))
@@ -56,7 +60,11 @@ def _check_gpus(
         return
     wish = framework.wishes.get(made.role)
     wished = wish.constraints if wish is not None else Constraints()
-    others = [each.info for each in agents.values() if each.link >= 0 and not each.has_reservations]
+    others = [
+        each.info
+        for agent_id, each in agents.items()
+        if each.link >= 0 and not each.has_reservations and agent_id not in facts.retired
+    ]
     demands = framework.demands.get(made.role, (Demand(EMPTY),))
     if all(
         any(

@@ -27,6 +27,8 @@ BITS = 256
 NEARLY = 1 - 1e-9
 SOON_S = 0.01
 """A filter that ends just now may still have counted."""
+STALLED_S = 30.0
+"""A master may have stood still for so long, and waits so much longer for whom it has not heard."""
 OWN = "."
 
 
@@ -224,6 +226,9 @@ def _is_within_limits(facts: Facts, scene: Scene, role: Role, each: Resources) -
     ]
     if not limits:
         return True
+    unheard_s = facts.terms.agent_timeout_s + STALLED_S
+    if scene.now < facts.began.get(scene.server, 0.0) + unheard_s:
+        return False  # perhaps it counts an agent as full that nobody else knows of
     shares = _shares(facts, scene)
     for node, named in limits:
         held = total(have for owner, have in shares.held.items() if is_below(owner[1], node))

@@ -88,6 +88,8 @@ class Facts:
     quotas: dict[Role, list[SetQuota | None]] = field(default_factory=dict)
     promised: dict[Role, tuple[SetQuota, str]] = field(default_factory=dict)
     """The quotas that a master has said yes to, and which one."""
+    began: dict[str, float] = field(default_factory=dict)
+    """When each master did."""
     drained: dict[AgentId, str] = field(default_factory=dict)
     """Likewise, what was ordered to be drained and not to be offered again."""
     retired: dict[AgentId, None] = field(default_factory=dict)
