@@ -45,6 +45,8 @@ class Books:
     """Frameworks that can bear to lose what they are lent (`lent`)."""
     revocations: dict[str, Revocation] = field(default_factory=dict)
     """What is being taken back."""
+    revoking: dict[AgentId, dict[str, Revocation]] = field(default_factory=dict)
+    """The same by agent."""
     gangs: GangIndex = field(default_factory=GangIndex)
     gang_hold: GangHold | None = None
     reserving: dict[AgentId, None] = field(default_factory=dict)

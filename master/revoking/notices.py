@@ -16,13 +16,15 @@ from ..context import Context
 from ..entries import Task
 from ..tasks import Tasks
 from .losers import Shares, Wants, losers, open_wants, shares_of, unserved
-from .revocations import Claim, Revocation, drop, notices, spared
+from .revocations import Claim, Revocation, add, drop, notices, spared
 from .takings import Scene, Taking, plan, still_due
 
 LOOKS = 4
 """In the time that a loser has patience."""
 SETTLE_S = 10.0
 """Beside a task's own grace: so long after the deadline its resources are kept for the loser."""
+MOST_UNDER_WAY = 300
+"""Revocations: each is looked at with every plan."""
 MOST_PATIENCE = 8
 """Whom nothing could be taken for is looked after half as often each time, down to this part."""
 
@@ -91,11 +93,11 @@ class Revoking:
     def plan(self, wants: Wants | None = None) -> None:
         """For those whose patience is over; a part of them at a time."""
         context, books = self._context, self._context.books
-        if not self._due:
-            return
+        if not self._due or len(books.revocations) >= MOST_UNDER_WAY:
+            return  # whoever is due is found again
         if wants is None:
             wants = open_wants(books, context.settings)
-        open_ = {c: unserved(books, c, wants[c]) for c in self._due if c in wants}
+        open_ = unserved(books, {c: wants[c] for c in self._due if c in wants})
         self._plans += 1
         scene = Scene(books, context.settings, context.now, open_, self._shares)
         planned = plan(scene, self._plans)
@@ -127,7 +129,8 @@ class Revoking:
             if (revocation := begun.get(key)) is None:
                 name = context.new_id("r")
                 revocation = Revocation(name, agent_id, taking.claim, taking.each, [], (), until)
-                begun[key] = books.revocations[name] = revocation
+                begun[key] = revocation
+                add(books, revocation)
                 context.timers.at(context.now + context.settings.revoke_grace_s, "revoked", name)
             revocation.units.append(taking.unit)
             revocation.tasks += tuple((task.framework_id, task.ref) for task in taking.tasks)
