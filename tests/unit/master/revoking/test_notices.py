@@ -241,11 +241,11 @@ def obey_all(h: MasterHarness) -> None:
 
 
 def test_m27_who_cannot_be_served_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thirty wait for more than any agent has; a plan has room for one of them."""
+    """A dozen wait for more than any agent has; a plan has room for one of them."""
     monkeypatch.setattr(takings, "MOST_LOOKS", 3)
     h = world(4)
     hog = hungry(h, "hog", 100)
-    for number in range(30):
+    for number in range(12):
         h.framework(role=f"h{number:02}", demands=[demand(1, cpus=5)])
     poor = hungry(h, "poor", 2)
     goes_on(h, [hog, poor], NOTICED + 30)
