@@ -250,9 +250,7 @@ class Agents:
             elif framework.session is not None:
                 context.to_agent(agent, FrameworkAway(framework_id, back=True))
             else:
-                since = framework.away_since
-                known_s = 0.0 if since is None else context.awake - since
-                self._frameworks.count_away(framework, max(known_s, told.get(framework_id, 0.0)))
+                self._frameworks.still_away(framework, agent, told.get(framework_id, 0.0))
 
     # --- reporting
 

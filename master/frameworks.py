@@ -46,6 +46,9 @@ from .revoking.revocations import notices
 from .tasks import Tasks
 from .wants import bad_demands, bad_wishes, open_part, strange_role
 
+NEWS_S = 1.0
+"""By so much more than was known a framework has been away."""
+
 
 class Frameworks:
     """One short handler per call; each call is answered by exactly one CallResult."""
@@ -303,11 +306,20 @@ class Frameworks:
         """It has been away for so long already; its agents count on if we cannot."""
         context = self._context
         framework.away_since = context.awake - away_s
-        limit_s = framework.info.failover_timeout_s
-        away = FrameworkAway(framework.framework_id, min(away_s, limit_s), limit_s)
-        self._tell_agents(framework, away)
+        self._tell_agents(framework, _away(framework, away_s))
         left = context.left(self._may_be_away_until(framework))
         context.timers.at(context.now + left, "failover", framework.framework_id)
+
+    def still_away(self, framework: Framework, agent: Agent, away_s: float) -> None:
+        """An agent with tasks of it has come, and has counted so far. The others are told only what
+        is news to them: a new leader hears this of every framework from every agent.
+        """
+        since, awake = framework.away_since, self._context.awake
+        if since is None or away_s > awake - since + NEWS_S:
+            self.count_away(framework, away_s)
+        else:
+            framework.away_since = min(since, awake - away_s)
+            self._context.to_agent(agent, _away(framework, awake - framework.away_since))
 
     def _may_be_away_until(self, framework: Framework) -> float:
         """Of one that has not come to this leader yet, an agent's count may be stale."""
@@ -420,3 +432,8 @@ class Frameworks:
             return
         framework.look_at = context.now + left
         context.timers.at(framework.look_at, "framework", framework.framework_id)
+
+
+def _away(framework: Framework, away_s: float) -> FrameworkAway:
+    limit_s = framework.info.failover_timeout_s
+    return FrameworkAway(framework.framework_id, min(away_s, limit_s), limit_s)
