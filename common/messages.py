@@ -244,7 +244,9 @@ class StatusUpdated:
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """A share was exceeded: give back before the deadline, in your own way."""
+    """A share was exceeded: give back before the deadline, in your own way. The resources are
+    lacking on the agent of the first of the tasks; others elsewhere are of the same gang.
+    """
 
     tasks: tuple[TaskRef, ...]
     resources: Resources = EMPTY

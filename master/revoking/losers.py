@@ -124,13 +124,13 @@ def takeable(agent: Agent) -> list[Task]:
 
 
 def whole_of(books: Books, task: Task) -> tuple[Task, ...]:
-    """What ends with it: nothing else, or its gang. None: what an accept is under way with is let
-    alone meanwhile.
+    """It, and its gang, which ends with it. None: what an accept is under way with is let alone
+    meanwhile.
     """
     whole: tuple[Task, ...] = (task,)
     if (gang := task.launch.task.gang) is not None:
         members = books.gangs.gangs[task.framework_id, gang.gang_id].members.values()
-        whole = tuple(member for member in members if member.held)
+        whole += tuple(member for member in members if member.held and member is not task)
     return () if any(map(books.accepts_of, whole)) else whole
 
 

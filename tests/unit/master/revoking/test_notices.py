@@ -226,6 +226,8 @@ def test_m27_of_a_gang_all_are_taken_or_none() -> None:
     h.advance(NOTICED)
     named = [sorted(ref.task_id for ref in notice.tasks) for notice in notices(hog)]
     assert sorted(name for names in named for name in names) in (["g1", "g2"], ["s1", "s2"])
+    for revocation, notice in zip(h.master.books.revocations.values(), notices(hog), strict=True):
+        assert notice.tasks[0].agent_id == revocation.agent_id, "that is where it is lacking"
     h.advance(30)
     obey_all(h)
     h.tick()
