@@ -141,7 +141,7 @@ class Master:
             "forget": self._forget_due,
             "gang": self._gang_due,
             "gang accepts": self._gang_accepts_due,
-            "offer": self._offers.offer_due,
+            "offers": self._offers.due,
             "filter": self._filter_due,
             "change": reserving.due,
             "losers": self._revoking.look,
