@@ -32,8 +32,9 @@ from .descriptions import bad_registration, bad_reservations, bad_update
 from .entries import Agent, Framework, RunningAccept
 from .frameworks import Frameworks
 from .offers import Offers
+from .reconciling import GONE, Reconciling
 from .reserving import Reserving
-from .tasks import GONE, Tasks
+from .tasks import Tasks
 
 
 class Agents:
@@ -48,9 +49,11 @@ class Agents:
         frameworks: Frameworks,
         *,
         reserving: Reserving,
+        reconciling: Reconciling,
     ) -> None:
         self._context = context
         self._reserving = reserving
+        self._reconciling = reconciling
         self._offers = offers
         self._tasks = tasks
         self._accepts = accepts
@@ -205,7 +208,7 @@ class Agents:
                 self._tasks.never_seen(task)
         self._take_in_accepts(agent, call, before)
         self._compare_absences(agent, call)
-        self._tasks.answer_questions(agent)
+        self._reconciling.settle(agent)
 
     def _take_in_accepts(
         self, agent: Agent, call: RegisterAgent, before: Mapping[str, RunningAccept]
@@ -375,7 +378,7 @@ class Agents:
                 self._tasks.tell_end(task)
         context.books.count(agent)
         context.books.touch_agent(agent_id)
-        self._tasks.answer_questions(agent)
+        self._reconciling.settle(agent)
 
 
 _LOST = {

@@ -42,6 +42,7 @@ from .context import Context
 from .descriptions import bad_framework
 from .entries import Agent, Framework
 from .offers import Offers
+from .reconciling import Reconciling
 from .revoking.revocations import notices
 from .tasks import Tasks
 from .wants import bad_demands, bad_wishes, open_part, strange_role
@@ -60,12 +61,15 @@ class Frameworks:
         tasks: Tasks,
         accepts: Accepts,
         gang_accepts: GangAccepts,
+        *,
+        reconciling: Reconciling,
     ) -> None:
         self._context = context
         self._offers = offers
         self._tasks = tasks
         self._accepts = accepts
         self._gang_accepts = gang_accepts
+        self._reconciling = reconciling
         self.calls: Mapping[type, Callable[[Framework, Any], Answer]] = {
             Accept: accepts.accept,
             Decline: self._decline,
@@ -271,7 +275,7 @@ class Frameworks:
         return DONE
 
     def _reconcile(self, framework: Framework, call: Reconcile) -> Answer:
-        self._tasks.reconcile(framework, call.tasks)
+        self._reconciling.ask(framework, call.tasks)
         return DONE
 
     def _teardown(self, framework: Framework, call: Teardown) -> Answer:
