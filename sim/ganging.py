@@ -52,7 +52,9 @@ class Ganging(Replayable):
         if status.state is TaskState.FINISHED:
             self.memory.done[attempt.job] = None
         elif status.state is TaskState.GONE_BY_OPERATOR:
-            self.memory.broken[_gang_of(attempt.job)] = None
+            others = self.memory.attempts.items()
+            gang = _gang_of(attempt.job)
+            self.memory.broken.update((t, None) for t, a in others if _gang_of(a.job) == gang)
             self._end_at = 0.0
 
     @property
@@ -85,8 +87,7 @@ class Ganging(Replayable):
         broken = self.memory.broken
         if not broken or (self._end_at is not None and now < self._end_at):
             return
-        attempts = self.memory.attempts.items()
-        left = [(task_id, a) for task_id, a in attempts if _gang_of(a.job) in broken]
+        left = [(t, a) for t, a in self.memory.attempts.items() if t in broken]
         yield from (Kill(task_id, attempt.agent_id, 1.0) for task_id, attempt in left)
         self._end_at = now + KILL_EVERY_S if left else None
         if not left:
