@@ -119,10 +119,15 @@ async def hold(home: Home, count: int, first: int, join_every_s: float) -> None:
         if not join_every_s:
             await until(lambda: agents[-1].interval_s > 0, "registration")
         background.append(asyncio.create_task(agents[-1].beat()))
+    await end_when_told(agents)
+    os._exit(0)  # so many polite farewells are not what is measured
+
+
+async def end_when_told(agents: Sequence[BusyAgent]) -> None:
+    """For so many seconds as each line of input says, until there is none."""
     print("ready", flush=True)
     while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
         print(json.dumps(await end_tasks(agents, float(line))), flush=True)
-    os._exit(0)  # so many polite farewells are not what is measured
 
 
 async def end_tasks(agents: Sequence[BusyAgent], lasts_s: float) -> list[tuple[AgentId, float]]:
