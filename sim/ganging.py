@@ -85,8 +85,8 @@ class Ganging(Replayable):
         broken = self.memory.broken
         if not broken or (self._end_at is not None and now < self._end_at):
             return
-        attempts = self.memory.attempts.items()
-        left = [(task_id, a) for task_id, a in attempts if _gang_of(a.job) in broken]
+        living = [(task_id, a) for task_id, a in self.memory.attempts.items() if a.counts]
+        left = [(task_id, a) for task_id, a in living if _gang_of(a.job) in broken]
         yield from (Kill(task_id, attempt.agent_id, 1.0) for task_id, attempt in left)
         self._end_at = now + KILL_EVERY_S if left else None
         if not left:
