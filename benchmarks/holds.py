@@ -40,6 +40,8 @@ MINUTE_S = 60
 GPU_AGENTS = 10
 """One of so many has GPUs."""
 NEVER_S = 1e9
+APART_S = 0.001
+"""Between two agents that come: else all would be looked after in the same step."""
 
 
 class World:
@@ -63,6 +65,7 @@ class World:
 
     def add_agents(self, count: int) -> None:
         for number in range(count):
+            self.now += APART_S
             gpus = {f"GPU-{number}": 1.0} if number % GPU_AGENTS == 0 else {}
             resources = WHOLE + Resources.of(gpus=gpus)
             info = AgentInfo(AgentId(""), f"host-{number}", resources)

@@ -5,8 +5,8 @@ GPUs have identities as well as amounts: a request may ask for `ANY_GPU`, and `p
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from .dataclass import dataclass
 from .ids import ANY_GPU, GpuId
 
 NAMES = ("cpus", "mem", "disk", "gpus")
@@ -69,48 +69,47 @@ class Resources:
         return bool(self.cpus or self.mem or self.disk or self.gpus or self.ports)
 
     def __add__(self, other: "Resources") -> "Resources":
-        if not other:
+        if other is EMPTY or not other:
             return self
-        if not self:
+        if self is EMPTY or not self:
             return other
         return Resources(
             self.cpus + other.cpus,
             self.mem + other.mem,
             self.disk + other.disk,
-            _merge(self.gpus, other.gpus, 1),
+            _merge(self.gpus, other.gpus, 1) if other.gpus else self.gpus,
             _join((*self.ports, *other.ports)) if other.ports else self.ports,
         )
 
     def __sub__(self, other: "Resources") -> "Resources":
         """What is left; `other` must be contained."""
-        if not other:
-            return self
         if self is other:
             return EMPTY
+        if other is EMPTY or not other:
+            return self
         if not self.contains(other):
             raise ValueError(f"{other} is not contained in {self}")
         return Resources(
             self.cpus - other.cpus,
             self.mem - other.mem,
             self.disk - other.disk,
-            _merge(self.gpus, other.gpus, -1),
+            _merge(self.gpus, other.gpus, -1) if other.gpus else self.gpus,
             tuple(_cut(self.ports, other.ports)) if other.ports else self.ports,
         )
 
     def without(self, other: "Resources") -> "Resources":
         """What is left when as much of `other` as there is has gone; devices and ports by name."""
-        if not other or not self:
+        if other is EMPTY or self is EMPTY:
             return self
-        if not other:
-            return self
-        taken = dict(other.gpus)
-        left = ((name, millis - taken.get(name, 0)) for name, millis in self.gpus)
+        if self is other:
+            return EMPTY
+        cpus, mem, disk = self.cpus - other.cpus, self.mem - other.mem, self.disk - other.disk
         return Resources(
-            max(0, self.cpus - other.cpus),
-            max(0, self.mem - other.mem),
-            max(0, self.disk - other.disk),
-            tuple((name, millis) for name, millis in left if millis > 0),
-            tuple(_cut(self.ports, other.ports)) if other.ports else self.ports,
+            max(0, cpus),
+            max(0, mem),
+            max(0, disk),
+            _less(self.gpus, other.gpus) if self.gpus and other.gpus else self.gpus,
+            tuple(_cut(self.ports, other.ports)) if self.ports and other.ports else self.ports,
         )
 
     def contains(self, other: "Resources") -> bool:
@@ -123,7 +122,10 @@ class Resources:
 
     def covers(self, other: "Resources") -> bool:
         """Whether the amounts of `other` are all at most ours, whatever the devices and ports."""
-        return all(mine >= theirs for mine, theirs in zip(self.vector, other.vector, strict=True))
+        if self.cpus < other.cpus or self.mem < other.mem or self.disk < other.disk:
+            return False
+        is_enough = not other.gpus or self.gpu_millis >= other.gpu_millis
+        return is_enough and (not other.ports or self.port_count >= other.port_count)
 
     def pick(self, request: "Resources") -> "Resources | None":
         """The request with its devices named, or None if it does not fit."""
@@ -174,8 +176,6 @@ def format_bytes(amount: int) -> str:
 def _merge(
     mine: tuple[tuple[GpuId, int], ...], theirs: tuple[tuple[GpuId, int], ...], sign: int
 ) -> tuple[tuple[GpuId, int], ...]:
-    if not theirs:
-        return mine
     shares = dict(mine)
     if sign < 0:
         assigned = _assign(mine, theirs)
@@ -184,6 +184,14 @@ def _merge(
     for name, millis in theirs:
         shares[name] = shares.get(name, 0) + sign * millis
     return tuple(sorted((name, millis) for name, millis in shares.items() if millis))
+
+
+def _less(
+    mine: tuple[tuple[GpuId, int], ...], theirs: tuple[tuple[GpuId, int], ...]
+) -> tuple[tuple[GpuId, int], ...]:
+    taken = dict(theirs)
+    left = ((name, millis - taken.get(name, 0)) for name, millis in mine)
+    return tuple((name, millis) for name, millis in left if millis > 0)
 
 
 def _assign(

@@ -32,8 +32,9 @@ from .descriptions import bad_registration, bad_reservations, bad_update
 from .entries import Agent, Framework, RunningAccept
 from .frameworks import Frameworks
 from .offers import Offers
+from .reconciling import GONE, Reconciling
 from .reserving import Reserving
-from .tasks import GONE, Tasks
+from .tasks import Tasks
 
 
 class Agents:
@@ -48,9 +49,11 @@ class Agents:
         frameworks: Frameworks,
         *,
         reserving: Reserving,
+        reconciling: Reconciling,
     ) -> None:
         self._context = context
         self._reserving = reserving
+        self._reconciling = reconciling
         self._offers = offers
         self._tasks = tasks
         self._accepts = accepts
@@ -205,7 +208,7 @@ class Agents:
                 self._tasks.never_seen(task)
         self._take_in_accepts(agent, call, before)
         self._compare_absences(agent, call)
-        self._tasks.answer_questions(agent)
+        self._reconciling.settle(agent)
 
     def _take_in_accepts(
         self, agent: Agent, call: RegisterAgent, before: Mapping[str, RunningAccept]
@@ -250,9 +253,7 @@ class Agents:
             elif framework.session is not None:
                 context.to_agent(agent, FrameworkAway(framework_id, back=True))
             else:
-                since = framework.away_since
-                known_s = 0.0 if since is None else context.awake - since
-                self._frameworks.count_away(framework, max(known_s, told.get(framework_id, 0.0)))
+                self._frameworks.still_away(framework, agent, told.get(framework_id, 0.0))
 
     # --- reporting
 
@@ -377,7 +378,7 @@ class Agents:
                 self._tasks.tell_end(task)
         context.books.count(agent)
         context.books.touch_agent(agent_id)
-        self._tasks.answer_questions(agent)
+        self._reconciling.settle(agent)
 
 
 _LOST = {

@@ -45,6 +45,8 @@ class Books:
     """Frameworks that can bear to lose what they are lent (`lent`)."""
     revocations: dict[str, Revocation] = field(default_factory=dict)
     """What is being taken back."""
+    revoking: dict[AgentId, dict[str, Revocation]] = field(default_factory=dict)
+    """The same by agent."""
     gangs: GangIndex = field(default_factory=GangIndex)
     gang_hold: GangHold | None = None
     reserving: dict[AgentId, None] = field(default_factory=dict)
@@ -304,15 +306,18 @@ class Books:
         self.gangs.touch(task)
 
     def _touch_offer(self, offer: Offer) -> None:
-        self.touched[f"offers/{offer.offer_id}"] = None
-        self.touch_agent(offer.agent_id)
-        self.touch_framework(offer.framework_id)
+        touched = self.touched
+        touched[f"offers/{offer.offer_id}"] = None
+        touched[f"agents/{offer.agent_id}"] = None
+        touched[f"frameworks/{offer.framework_id}"] = None
+        self.changed[offer.framework_id] = None
 
 
 def _settle(sums: dict[Role, Resources], role: Role, was: Resources, now: Resources) -> None:
-    left = sums.pop(role, EMPTY).without(was) + now
-    if left:
+    if left := sums.get(role, EMPTY).without(was) + now:
         sums[role] = left
+    else:
+        sums.pop(role, None)
 
 
 def own_part(books: Books, accept: RunningAccept) -> Resources:

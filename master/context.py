@@ -95,7 +95,7 @@ class Context:
         while True:
             number = self._counters[kind] = self._counters.get(kind, 0) + 1
             name = f"{kind}-{self.epoch}-{number}"
-            if not any(name in names for names in taken):
+            if not taken or not any(name in names for names in taken):
                 return name
 
     def log_offer(self, kind: OfferEventKind, offer: Offer, message: str = "") -> None:

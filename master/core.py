@@ -38,6 +38,7 @@ from .frameworks import Frameworks
 from .offer_log import OfferLog
 from .offers import Offers
 from .operators import Operators
+from .reconciling import Reconciling
 from .reserving import Reserving
 from .retiring import Retiring
 from .revoking.notices import Revoking
@@ -95,8 +96,14 @@ class Master:
         accepts = Accepts(self._context, self._offers, self._tasks)
         self._gangs = Gangs(self._context, self._tasks)
         self._gang_accepts = GangAccepts(self._context, accepts)
+        reconciling = Reconciling(self._context, self._tasks)
         self._frameworks = Frameworks(
-            self._context, self._offers, self._tasks, accepts, self._gang_accepts
+            self._context,
+            self._offers,
+            self._tasks,
+            accepts,
+            self._gang_accepts,
+            reconciling=reconciling,
         )
         reserving = Reserving(self._context, self._offers)
         self._agents = Agents(
@@ -106,6 +113,7 @@ class Master:
             accepts,
             self._frameworks,
             reserving=reserving,
+            reconciling=reconciling,
         )
         retiring = Retiring(self._context, self._offers, self._tasks, self._agents)
         self._operators = Operators(
@@ -133,7 +141,7 @@ class Master:
             "forget": self._forget_due,
             "gang": self._gang_due,
             "gang accepts": self._gang_accepts_due,
-            "offer": self._offers.offer_due,
+            "offers": self._offers.due,
             "filter": self._filter_due,
             "change": reserving.due,
             "losers": self._revoking.look,

@@ -3,6 +3,7 @@
 What they hold is changed by `books` alone, so that the sums agree.
 """
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ from fairlead.common.values import (
     Usage,
 )
 
+from .allocation.constraints import attributes_of
 from .filters import Filters, Places, kind_of
 from .gang_books import OfferSet
 
@@ -166,15 +168,26 @@ class Agent:
     """Who has refused of what is free here, since anything was used here or given up."""
     _free: tuple[Resources, Resources, Resources, Resources] | None = None
     """What is free, behind what that was counted from."""
-    _places: tuple[AgentInfo, Places] | None = None
+    _said: tuple[AgentInfo, Places, Mapping[str, str]] | None = None
+    """What follows from its description, behind that."""
 
     @property
     def places(self) -> Places:
         """Where it may be refused."""
-        known = self._places
-        if known is None or known[0] is not self.info:
-            known = self._places = self.info, (self.info.agent_id, kind_of(self.info))
-        return known[1]
+        return self._derived[1]
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """That predicates see."""
+        return self._derived[2]
+
+    @property
+    def _derived(self) -> tuple[AgentInfo, Places, Mapping[str, str]]:
+        info, known = self.info, self._said
+        if known is None or known[0] is not info:
+            places = info.agent_id, kind_of(info)
+            known = self._said = info, places, attributes_of(info)
+        return known
 
     @property
     def free(self) -> Resources:

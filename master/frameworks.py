@@ -42,9 +42,13 @@ from .context import Context
 from .descriptions import bad_framework
 from .entries import Agent, Framework
 from .offers import Offers
+from .reconciling import Reconciling
 from .revoking.revocations import notices
 from .tasks import Tasks
 from .wants import bad_demands, bad_wishes, open_part, strange_role
+
+NEWS_S = 1.0
+"""By so much more than was known a framework has been away."""
 
 
 class Frameworks:
@@ -57,12 +61,15 @@ class Frameworks:
         tasks: Tasks,
         accepts: Accepts,
         gang_accepts: GangAccepts,
+        *,
+        reconciling: Reconciling,
     ) -> None:
         self._context = context
         self._offers = offers
         self._tasks = tasks
         self._accepts = accepts
         self._gang_accepts = gang_accepts
+        self._reconciling = reconciling
         self.calls: Mapping[type, Callable[[Framework, Any], Answer]] = {
             Accept: accepts.accept,
             Decline: self._decline,
@@ -268,7 +275,7 @@ class Frameworks:
         return DONE
 
     def _reconcile(self, framework: Framework, call: Reconcile) -> Answer:
-        self._tasks.reconcile(framework, call.tasks)
+        self._reconciling.ask(framework, call.tasks)
         return DONE
 
     def _teardown(self, framework: Framework, call: Teardown) -> Answer:
@@ -303,11 +310,20 @@ class Frameworks:
         """It has been away for so long already; its agents count on if we cannot."""
         context = self._context
         framework.away_since = context.awake - away_s
-        limit_s = framework.info.failover_timeout_s
-        away = FrameworkAway(framework.framework_id, min(away_s, limit_s), limit_s)
-        self._tell_agents(framework, away)
+        self._tell_agents(framework, _away(framework, away_s))
         left = context.left(self._may_be_away_until(framework))
         context.timers.at(context.now + left, "failover", framework.framework_id)
+
+    def still_away(self, framework: Framework, agent: Agent, away_s: float) -> None:
+        """An agent with tasks of it has come, and has counted so far. The others are told only what
+        is news to them: a new leader hears this of every framework from every agent.
+        """
+        since, awake = framework.away_since, self._context.awake
+        if since is None or away_s > awake - since + NEWS_S:
+            self.count_away(framework, away_s)
+        else:
+            framework.away_since = min(since, awake - away_s)
+            self._context.to_agent(agent, _away(framework, awake - framework.away_since))
 
     def _may_be_away_until(self, framework: Framework) -> float:
         """Of one that has not come to this leader yet, an agent's count may be stale."""
@@ -420,3 +436,8 @@ class Frameworks:
             return
         framework.look_at = context.now + left
         context.timers.at(framework.look_at, "framework", framework.framework_id)
+
+
+def _away(framework: Framework, away_s: float) -> FrameworkAway:
+    limit_s = framework.info.failover_timeout_s
+    return FrameworkAway(framework.framework_id, min(away_s, limit_s), limit_s)

@@ -1,6 +1,7 @@
 """The life of an offer: made by the allocation, ended by its framework, by time or by loss."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from fairlead.common.ids import AgentId, OfferId, Role
@@ -11,7 +12,6 @@ from fairlead.common.values import Offer
 
 from .allocation import lent
 from .allocation.allocator import Grant, Look, allocate
-from .allocation.constraints import attributes_of
 from .allocation.gang_offers import InVain, gang_grants, is_room_for_any
 from .allocation.holds import served
 from .allocation.preferences import liked_first
@@ -41,6 +41,8 @@ class Offers:
         self._context = context
         self.standings = Standings(context.books, context.settings)
         self._dirty_since: float | None = None
+        self._looks_at: float | None = None
+        """When the oldest offer is looked at next."""
         self._broken: list[tuple[Framework, OfferSet]] = []
         """An offer of these was not used."""
 
@@ -149,7 +151,7 @@ class Offers:
             reserved_part(grant.agent, grant.role, grant.resources),
             grant.revocable,
             hostname=info.hostname,
-            attributes=attributes_of(info),
+            attributes=grant.agent.attributes,
             utilisation=grant.agent.usage,
             agent_address=info.address,
             gpus=info.gpus,
@@ -158,13 +160,16 @@ class Offers:
         allocations = grant.framework.allocations
         allocations[grant.role] = allocations.get(grant.role, 0) + 1
         until = context.awake + timeout_s
-        for taker, message in revocations.offered(context.books, offer):
-            context.to_framework(context.books.frameworks[taker], message)
-        served(context.books, grant.framework, grant.role, grant.resources)
+        if context.books.revocations:
+            for taker, message in revocations.offered(context.books, offer):
+                context.to_framework(context.books.frameworks[taker], message)
+        if grant.framework.waits:
+            served(context.books, grant.framework, grant.role, grant.resources)
         context.books.add_offer(
             HeldOffer(offer, until, grant.fits_demand, grant.units, grant.together)
         )
-        context.timers.at(context.now + timeout_s, "offer", offer.offer_id)
+        if len(context.books.offers) == 1:
+            self._look_again_at_offers()
         context.log_offer(OfferEventKind.MADE, offer)
         return offer
 
@@ -280,14 +285,24 @@ class Offers:
 
     # --- timers
 
-    def offer_due(self, offer_id: OfferId) -> None:
-        held = self._context.books.offers.get(offer_id)
-        if held is None:
-            return
+    def due(self) -> None:
+        """The oldest have been there for long enough, if we did not stand still meanwhile."""
+        context, offers = self._context, self._context.books.offers
+        self._looks_at = None
+        for held in list(takewhile(lambda each: not context.left(each.until), offers.values())):
+            if held.offer.offer_id in offers:
+                self._time_out(held)
+        self._look_again_at_offers()
+
+    def _look_again_at_offers(self) -> None:
+        """They end in the order in which they were made: one timer is enough for all."""
+        oldest = next(iter(self._context.books.offers.values()), None)
+        if oldest is not None and self._looks_at is None:
+            self._looks_at = self._context.now + self._context.left(oldest.until)
+            self._context.timers.at(self._looks_at, "offers")
+
+    def _time_out(self, held: HeldOffer) -> None:
         context = self._context
-        if left := context.left(held.until):  # we stood still meanwhile
-            context.timers.at(context.now + left, "offer", offer_id)
-            return
         framework = context.books.frameworks[held.offer.framework_id]
         self.distrust(framework, held)
         timeout_s = context.settings.offer_timeout_s

@@ -1,4 +1,4 @@
-"""Task life as the master sees it: launched, followed, forwarded, killed, asked for.
+"""Task life as the master sees it: launched, followed, forwarded, killed.
 
 The agent is the authority; the books follow what it reports. Statuses made here carry no update
 uuid: they need no acknowledgement, since they can be derived again at any time.
@@ -32,12 +32,10 @@ from .accepting.program import Program
 from .context import Context
 from .entries import Agent, Framework, Task
 
-UNREACHABLE = AgentState.UNREACHABLE
 NO_UUID = UpdateUuid("")
 """Of statuses that need no acknowledgement."""
 MOST_GRACE_S = 300.0
 """For an end that the master orders itself, whatever the task asks for."""
-GONE = "an operator marked its agent gone"
 
 
 class Tasks:
@@ -97,7 +95,7 @@ class Tasks:
 
     def never_seen(self, task: Task) -> None:
         """Its agent has come without it, and ran nothing of it."""
-        state, reason, message = _never_seen(is_killed=task.kill_grace_s is not None)
+        state, reason, message = unseen(is_killed=task.kill_grace_s is not None)
         if task.kill_message:
             reason, message = task.kill_reason, task.kill_message
         self.decide(task, state, reason, message)
@@ -309,53 +307,23 @@ class Tasks:
         else:
             self.send_kill(task)
 
+    def forget_kills(self, framework: Framework) -> None:
+        """Those that wait for an agent which brings nothing any more."""
+        for kill in tuple(framework.early_kills.values()):
+            if not self._may_return(kill.agent_id):
+                del framework.early_kills[kill.task_id]
+
     def _may_return(self, agent_id: AgentId) -> bool:
         """Whether an agent may still come that brings what we do not know."""
         agents = self._context.books.agents
         if agent_id:
             agent = agents.get(agent_id)
-            return agent is not None and (agent.is_expected or agent.state is UNREACHABLE)
+            return agent is not None and (
+                agent.is_expected or agent.state is AgentState.UNREACHABLE
+            )
         return any(agent.is_expected for agent in agents.values())
 
-    # --- asked for
-
-    def reconcile(self, framework: Framework, refs: tuple[TaskRef, ...]) -> None:
-        if not refs:
-            for task in framework.tasks.values():
-                if not task.is_terminal:
-                    self.tell_latest(framework, task)
-            return
-        for ref in refs:
-            self._answer(framework, ref)
-
-    def _answer(self, framework: Framework, ref: TaskRef, *, is_asked: bool = True) -> None:
-        known = framework.tasks.get(ref.task_id)
-        if known is not None and ref.launch_uuid in ("", known.launch.launch_uuid):
-            framework.questions.pop(ref, None)
-            self.tell_latest(framework, known)
-            return
-        state, reason, message = self._fate(framework, ref)
-        if state is TaskState.RECOVERING:
-            framework.questions[ref] = None
-            if not is_asked:
-                return  # it has heard that
-        else:
-            framework.questions.pop(ref, None)
-        agent = self._context.books.agents.get(ref.agent_id)
-        status = self.status(framework.framework_id, ref, state, reason, message)
-        if agent is not None and agent.is_given_up:
-            status = replace(status, wall_time=agent.since)
-        self._context.to_framework(framework, StatusUpdated(status))
-
-    def answer_questions(self, agent: Agent) -> None:
-        """What was asked, or ordered, while this agent was expected back is settled now."""
-        for framework in self._context.books.frameworks.values():
-            due = [r for r in framework.questions if r.agent_id in ("", agent.info.agent_id)]
-            for ref in due:
-                self._answer(framework, ref, is_asked=False)
-            for kill in tuple(framework.early_kills.values()):
-                if not self._may_return(kill.agent_id):
-                    del framework.early_kills[kill.task_id]
+    # --- told again
 
     def tell_end(self, task: Task) -> None:
         """It waits behind another update, and its agent may never come to say it."""
@@ -374,24 +342,6 @@ class Tasks:
         latest = replace(task.latest, source=Source.MASTER, reason=reason, update_uuid=NO_UUID)
         self._context.to_framework(framework, StatusUpdated(latest))
 
-    def _fate(self, framework: Framework, ref: TaskRef) -> tuple[TaskState, Reason, str]:
-        """Of a task that is not in the books."""
-        agents = self._context.books.agents
-        agent = agents.get(ref.agent_id)
-        if agent is None:
-            if not ref.agent_id and any(other.is_expected for other in agents.values()):
-                return TaskState.RECOVERING, Reason.RECONCILIATION, "agents are expected back"
-            return TaskState.UNKNOWN, Reason.RECONCILIATION, "no such task is known"
-        if agent.is_expected:
-            return TaskState.RECOVERING, Reason.RECONCILIATION, "its agent is expected back"
-        if agent.state is UNREACHABLE:
-            return TaskState.UNREACHABLE, Reason.AGENT_UNREACHABLE, "its agent is unreachable"
-        if agent.state is AgentState.GONE:
-            return TaskState.GONE_BY_OPERATOR, Reason.AGENT_GONE, GONE
-        if ref.launch_uuid:
-            return _never_seen(is_killed=ref.task_id in framework.early_kills)
-        return TaskState.GONE, Reason.RECONCILIATION, "its agent does not know it"
-
 
 def _follow_size(task: Task, latest: TaskStatus, resources: Resources) -> None:
     """What it has when it runs is what it gets back when it is resumed."""
@@ -409,7 +359,7 @@ def _ref(status: TaskStatus) -> TaskRef:
     return TaskRef(status.task_id, status.launch_uuid, status.agent_id)
 
 
-def _never_seen(*, is_killed: bool) -> tuple[TaskState, Reason, str]:
+def unseen(*, is_killed: bool) -> tuple[TaskState, Reason, str]:
     """Whoever had it killed is not to have it launched again."""
     if is_killed:
         return TaskState.KILLED, Reason.KILL_REQUESTED, "killed before its agent saw this launch"

@@ -1,12 +1,10 @@
 """The shell of the framework `commands`: its own small server, its store, its life in a host."""
 
 import asyncio
-import itertools
 import uuid
 from collections.abc import Callable
 
 from fairlead.common import wire
-from fairlead.common.errors import InvalidFieldError, UnavailableError
 from fairlead.common.home import Home
 from fairlead.common.operators import (
     CommandSubmitted,
@@ -20,12 +18,11 @@ from fairlead.common.store import Store
 from fairlead.frameworks.kit.driver import FrameworkRunner, Whereabouts
 from fairlead.frameworks.kit.identity import Identity
 from fairlead.frameworks.kit.stores import opened_store
+from fairlead.frameworks.kit.waiting import Waiting
 
 from .methods import NAME, SUBMIT, WITHDRAW
 from .scheduler import Answered, Asked, CommandsScheduler
 
-ANSWER_S = 8.0
-"""A client is answered by then, the disk and the first Subscribe included."""
 Reply = CommandSubmitted | CommandWithdrawn
 
 
@@ -36,8 +33,7 @@ class CommandsService:
         self._server = Server.of(home)
         self._server.add_call(SUBMIT, self._submit)
         self._server.add_call(WITHDRAW, self._withdraw)
-        self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: Waiting[Reply] = Waiting(NAME)
         self._feed: Callable[[object], None] | None = None
 
     async def start(self) -> str:
@@ -54,13 +50,7 @@ class CommandsService:
     def perform(self, action: object) -> None:
         """An answer of the scheduler."""
         assert isinstance(action, Answered), f"no way to perform {action!r}"
-        waiting = self._waiting.pop(action.number, None)
-        if waiting is None or waiting.done():
-            return  # the client did not wait
-        if action.reply is not None:
-            waiting.set_result(action.reply)
-        else:
-            waiting.set_exception(InvalidFieldError(action.field, action.refusal))
+        self._waiting.answered(action.number, action.reply, action.field, action.refusal)
 
     async def _submit(self, call: SubmitCommand) -> CommandSubmitted:
         reply = await self._ask(call)
@@ -73,20 +63,11 @@ class CommandsService:
         return reply
 
     async def _ask(self, call: SubmitCommand | WithdrawCommand) -> Reply:
-        number = next(self._numbers)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
-        if self._feed is not None:
-            self._feed(Asked(number, call))
-        try:
-            return await asyncio.wait_for(future, ANSWER_S)
-        except TimeoutError:
-            raise UnavailableError(
-                f"the framework {NAME!r} has found no master within {ANSWER_S:g} s",
-                hint="look at: fairlead status",
-            ) from None
-        finally:
-            self._waiting.pop(number, None)
+        def ask(number: int) -> None:
+            if self._feed is not None:
+                self._feed(Asked(number, call))
+
+        return await self._waiting.answer_to(ask)
 
 
 async def host(home: Home, master: str, stop: asyncio.Event) -> int:

@@ -4,19 +4,13 @@ Looking is answered from what the scheduler knows at that moment, without a step
 """
 
 import asyncio
-import itertools
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fairlead.common import clock
-from fairlead.common.errors import (
-    FairleadError,
-    InvalidFieldError,
-    NotFoundError,
-    UnavailableError,
-)
+from fairlead.common.errors import FairleadError, InvalidFieldError, NotFoundError
 from fairlead.common.home import Home
 from fairlead.common.jobs import (
     JobOrdered,
@@ -28,6 +22,7 @@ from fairlead.common.jobs import (
 )
 from fairlead.common.server import Server
 from fairlead.frameworks.kit.driver import FrameworkRunner
+from fairlead.frameworks.kit.waiting import Waiting
 
 from .directories import make_directory, remove_if_empty
 from .events import Answered, Asked, LookAt
@@ -36,8 +31,6 @@ from .options import OF_JOB_INTERVAL, TrainingOptions
 from .scheduler import TrainingScheduler
 from .watching import Watcher
 
-ANSWER_S = 8.0
-"""A client is answered by then, the disk and the first Subscribe included."""
 Reply = JobSubmitted | JobOrdered
 
 
@@ -50,8 +43,7 @@ class TrainingService:
         self._server.add_call(ORDER, self._order)
         self._server.add_call(LIST, self._list)
         self._options = options
-        self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: Waiting[Reply] = Waiting(NAME)
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduler: TrainingScheduler | None = None
         self._runner: FrameworkRunner | None = None
@@ -80,8 +72,8 @@ class TrainingService:
     def perform(self, action: object) -> None:
         """What the scheduler orders beside calls to the master."""
         match action:
-            case Answered():
-                self._answer(action)
+            case Answered(number, reply, field, refusal):
+                self._waiting.answered(number, reply, field, refusal)
             case LookAt(job_id, directory):
                 assert self._watcher is not None
                 self._keep(self._watcher.look(job_id, directory))
@@ -139,29 +131,11 @@ class TrainingService:
         return JobsReply(named, self._options.slice_s)
 
     async def _ask(self, call: SubmitJob | OrderJob) -> Reply:
-        number = next(self._numbers)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
-        if self._runner is not None:
-            self._runner.feed(Asked(number, call))
-        try:
-            return await asyncio.wait_for(future, ANSWER_S)
-        except TimeoutError:
-            raise UnavailableError(
-                f"the framework {NAME!r} has found no master within {ANSWER_S:g} s",
-                hint="look at: fairlead status",
-            ) from None
-        finally:
-            self._waiting.pop(number, None)
+        def ask(number: int) -> None:
+            if self._runner is not None:
+                self._runner.feed(Asked(number, call))
 
-    def _answer(self, action: Answered) -> None:
-        waiting = self._waiting.pop(action.number, None)
-        if waiting is None or waiting.done():
-            return  # the client did not wait
-        if action.reply is not None:
-            waiting.set_result(action.reply)
-        else:
-            waiting.set_exception(InvalidFieldError(action.field, action.refusal))
+        return await self._waiting.answer_to(ask)
 
     def _keep(self, looking: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(looking)

@@ -17,7 +17,7 @@ whole agents to whoever is lowest, as in Mesos, which with stated demand hands t
 more than its share.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ from .keep_apart import Presence
 from .lottery import Lot, Lottery
 from .preferences import Preferences
 from .quota import Outlook
-from .rules import Case, part, passes, refuses
+from .rules import Case, Part, live_parts, part, passes, refuses
 from .standings import FIRST, Candidate, Standings
 from .tree import Place, Tree
 
@@ -90,6 +90,8 @@ class _Run:
     present: dict[Presence, None] = field(default_factory=dict)
     """To whom something was given on the agent at hand."""
     tree: Tree = field(init=False)
+    parts: Sequence[Part] = field(init=False)
+    """The rules that may matter."""
     preferences: Preferences | None = field(init=False)
     """None: nobody prefers anything."""
 
@@ -97,6 +99,7 @@ class _Run:
         self.tree = self.standings.tree
         has_some = bool(self.standings.preferring)
         self.preferences = Preferences(self.books, could_serve, self.again) if has_some else None
+        self.parts = live_parts(self.books, self.preferences)
 
     def takes_part(self, candidate: Candidate) -> bool:
         return candidate.wants is not None or not self.stated_only
@@ -188,7 +191,11 @@ def _share_out(run: _Run, agent: Agent, free: Resources, who: Who) -> list[tuple
     while True:
         seated = _fill(run, here)
         getting = [candidate for candidate in seated if candidate.here]
-        refusing = [each for each in getting if not passes(_case(run, here, each), each.here)]
+        refusing = [
+            each
+            for each in getting
+            if each.here is not each.most and not passes(_case(run, here, each), each.here)
+        ]
         if not refusing:
             break
         for candidate in refusing:
@@ -244,7 +251,8 @@ class _Queue:
         """All that were drawn and may have something."""
         self.hungry: list[tuple[Rank, Candidate]] = []
         """Those of them that may get more: a heap."""
-        self._standing: Iterator[Candidate] = iter(())
+        self._standing: Iterator[Candidate] | None = None
+        """Those who have not been drawn, the lowest first."""
         if run.sees_all:
             for candidate in filter(run.takes_part, run.standings.everybody(here.who)):
                 if here.is_kept_for(candidate) or _case_of(run, here, candidate) is not None:
@@ -253,24 +261,34 @@ class _Queue:
             self._standing = run.standings.walk(here.who)
         if here.hold is not None and here.hold[0] not in self.seated:
             self._seat(here.hold[0])
-        self._next = next(self._standing, None)
+        self._next: Candidate | None = None
+        """It comes behind the first of these."""
+        self._last: Candidate | None = None
+        """That was drawn."""
 
     def first(self, free: Resources) -> tuple[Rank, Candidate] | None:
         """Whose turn it seems to be, by a rank that may be too low by now."""
-        if self._next is not None and not self._run.is_use_for(free):
-            self._next = None
-        amounts = free.vector
-        while (candidate := self._next) is not None:
-            if self.hungry and self.hungry[0][0] < self._standing_of(candidate):
+        standings, amounts = self._run.standings, free.vector
+        while self._standing is not None and not self._is_certain():
+            candidate = self._next or next(self._standing, None)
+            if candidate is None or not self._run.is_use_for(free):
+                self._standing = None
+            elif self.hungry and self.hungry[0][0] < _standing_of(standings, candidate):
+                self._next = candidate
                 break
-            if candidate.could_use(amounts):
-                self._draw(candidate)
-            self._run.standings.drawn += 1
-            self._next = next(self._standing, None)
+            else:
+                self._next, self._last = None, candidate
+                standings.drawn += 1
+                if candidate.could_use(amounts):
+                    self._draw(candidate)
         return self.hungry[0] if self.hungry else None
 
-    def _standing_of(self, candidate: Candidate) -> Rank:
-        return (False, True, candidate.order != FIRST), self._run.standings.place(candidate)
+    def _is_certain(self) -> bool:
+        """Whoever was drawn last, and comes first by where it stands, comes before all others."""
+        if not self.hungry or self._run.tree.here:
+            return False
+        (reasons, _), candidate = self.hungry[0]
+        return candidate is self._last and reasons == _usual(candidate)
 
     def _draw(self, candidate: Candidate) -> None:
         run, here = self._run, self._here
@@ -285,9 +303,18 @@ class _Queue:
         candidate.has_refused = key in here.agent.refused_by
         candidate.here, candidate.served = EMPTY, candidate.wants
         if here.hold is not None and here.hold[0] is candidate:
+            candidate.most = EMPTY
             put_first(*here.hold)
         self.seated.append(candidate)
         heappush(self.hungry, (_rank(run, candidate, here.free), candidate))
+
+
+def _usual(candidate: Candidate) -> Reasons:
+    return False, True, candidate.order != FIRST
+
+
+def _standing_of(standings: Standings, candidate: Candidate) -> Rank:
+    return _usual(candidate), standings.place(candidate)
 
 
 def _fill(run: _Run, here: _Here) -> list[Candidate]:
@@ -373,7 +400,8 @@ def _case_of(run: _Run, here: _Here, candidate: Candidate) -> Case | None:
     """None: if nobody else came it could have nothing there, or would refuse it."""
     if candidate not in here.cases:
         case = _new_case(run, candidate, here.agent)
-        most = most_of(case, candidate, part(case, here.free))
+        case.allowed = part(case, here.free)
+        most = candidate.most = most_of(case, candidate, case.allowed)
         is_willing = bool(most) and passes(case, most)
         case.pending, case.coming = run.tree.here, run.present
         here.cases[candidate] = case if is_willing else None
@@ -399,6 +427,7 @@ def _new_case(run: _Run, candidate: Candidate, agent: Agent) -> Case:
         memo=run.memo,
         outlook=run.outlook,
         preferences=run.preferences,
+        parts=run.parts,
     )
 
 

@@ -33,7 +33,8 @@ def most_of(case: Case, candidate: Candidate, free: Resources) -> Resources:
 
 def next_bit(case: Case, candidate: Candidate, free: Resources, whole: Resources) -> Resources:
     """One unit of its demand, or a few if they are crumbs; all there is if it stated none."""
-    free = part(case, free)
+    known = case.allowed if free is whole else None
+    free = part(case, free) if known is None else known
     if candidate.served is None:
         return free
     for index, demand in enumerate(candidate.served):

@@ -5,7 +5,7 @@ A rule of `PARTS` leaves of something free what this framework may have of it in
 a framework gets nothing (`explain`) names the first rule that left nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 
 from fairlead.common.dataclass import dataclass
@@ -48,15 +48,32 @@ class Case:
     """None: whoever needs it looks for himself."""
     preferences: Preferences | None = None
     """None: nothing is to come that could be better."""
+    parts: "Sequence[Part] | None" = None
+    """Those that may matter; None: all."""
+    allowed: Resources | None = None
+    """What these leave of all that is free there, if somebody has found out."""
 
 
 def part(case: Case, free: Resources) -> Resources:
     """The largest part of it that no rule forbids."""
-    for rule in PARTS.values():
+    for rule in ALL if case.parts is None else case.parts:
         if not free:
             break
         free = rule(case, free)
     return free
+
+
+def live_parts(books: Books, preferences: Preferences | None) -> "Sequence[Part]":
+    """Those that may forbid something, as the books are."""
+    idle = {
+        "gpu agents": not books.capacity.gpus,
+        "keep apart": not books.apart,
+        "preferences": preferences is None,
+        "quota": not books.quotas,
+        "guarantees": not books.quotas,
+        "revocation": not books.revocations,
+    }
+    return tuple(rule for name, rule in PARTS.items() if not idle.get(name))
 
 
 def passes(case: Case, offered: Resources) -> bool:
@@ -126,7 +143,8 @@ def _filter(case: Case, offered: Resources) -> bool:
     return not any(refuses(each, case.now, offered, revocable=case.revocable) for each in filters)
 
 
-PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {
+Part = Callable[[Case, Resources], Resources]
+PARTS: Mapping[str, Part] = {
     "constraints": _constraints,
     "gpu agents": gpu_agents,
     "keep apart": _keep_apart,
@@ -136,6 +154,7 @@ PARTS: Mapping[str, Callable[[Case, Resources], Resources]] = {
     "guarantees": beside_guarantees,
     "revocation": held_back,
 }
+ALL = tuple(PARTS.values())
 TESTS: Mapping[str, Callable[[Case, Resources], bool]] = {
     "minimum offer": _minimum,
     "filter": _filter,

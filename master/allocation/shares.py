@@ -6,7 +6,7 @@ is comparing integers once all are brought to one denominator, so no tie is deci
 
 from collections.abc import Container, Iterable
 from fractions import Fraction
-from math import lcm, prod
+from math import lcm
 
 from fairlead.common.resources import NAMES, Resources
 
@@ -25,7 +25,7 @@ class Scale:
             0 if name in excluded else amount
             for name, amount in zip(NAMES, capacity.vector, strict=False)
         ]
-        self._whole = prod(amount for amount in totals if amount)
+        self._whole = lcm(*(amount for amount in totals if amount))
         self._factors = [self._whole // amount if amount else 0 for amount in totals]
 
     def of(self, held: Resources) -> int:

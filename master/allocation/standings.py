@@ -19,6 +19,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from itertools import chain
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.ids import FrameworkId, Role
@@ -68,6 +69,8 @@ class Candidate:
     """Of what is free there."""
     reasons: tuple[bool, ...] = ()
     """Why it comes before others, whatever their shares."""
+    most: Resources = EMPTY
+    """All that it could get there, if nobody else came."""
     here: Resources = EMPTY
     """What it got there."""
     served: tuple[Demand, ...] | None = None
@@ -102,7 +105,8 @@ class _Node:
     """What is below it, the lowest first."""
 
 
-_Entry = tuple[Level, "_Node | Candidate"]
+_Entry = tuple[int, int, str, "_Node | Candidate"]
+"""A level, and who stands there."""
 
 
 class Standings:
@@ -167,12 +171,12 @@ class Standings:
 
     def place(self, candidate: Candidate) -> Place:
         """Its standing, in whichever order."""
-        levels: list[Level] = [candidate.level]
+        levels: Place = (candidate.level,)
         node = self._nodes[candidate.role, True]
         while node.above is not None:
-            levels.append(node.level)
+            levels = node.level, *levels
             node = node.above
-        return tuple(reversed(levels))
+        return levels
 
     def walk(self, who: Who = None) -> Iterator[Candidate]:
         """From the lowest on, these alone; nothing must change meanwhile."""
@@ -184,15 +188,12 @@ class Standings:
 
     def _walk(self) -> Iterator[Candidate]:
         if self._ahead is None:
-            self._ahead = self._all()
+            first, rest = self._root.orders
+            self._ahead = chain(_walk(first, FIRST), _walk(rest, REST))
         yield from self._walked
         for drawn in self._ahead:
             self._walked.append(drawn)
             yield drawn
-
-    def _all(self) -> Iterator[Candidate]:
-        for order in (FIRST, REST):
-            yield from _walk(self._root.orders[order], order)
 
     def _forget_walk(self) -> None:
         """Somebody stands elsewhere."""
@@ -214,6 +215,9 @@ class Standings:
         self.tree.booked(candidate.framework, candidate.role)
         self._moved(candidate.role)
         self._settle(candidate, candidate.served, is_believed=candidate.is_believed)
+        framework_id = candidate.framework.framework_id
+        if all(each.wants is None for each in self._of[framework_id].values()):
+            self._books.changed.pop(framework_id, None)  # else what is still open is counted anew
 
     # --- changes
 
@@ -273,7 +277,7 @@ class Standings:
             self._put_in(candidate, order)
         elif level != candidate.level and order >= 0:
             entries = self._nodes[role, True].orders[order]
-            _replace(entries, candidate.level, (level, candidate))
+            _replace(entries, candidate.level, (*level, candidate))
             candidate.level = level
         candidate.is_believed = is_believed
         if wants is not candidate.wants:
@@ -319,7 +323,7 @@ class Standings:
         self._forget_walk()
         for entries, below in zip(node.above.orders, node.orders, strict=True):
             if below:
-                _replace(entries, node.level, (level, node))
+                _replace(entries, node.level, (*level, node))
         node.level = level
 
     def _level(self, node: _Node) -> Level:
@@ -341,12 +345,12 @@ class Standings:
         if order < 0:
             return
         node: _Node | None = self._node(candidate.role, is_own=True)
-        entry: _Entry = candidate.level, candidate
+        entry: _Entry = *candidate.level, candidate
         while node is not None:
             insort(node.orders[order], entry)
             if len(node.orders[order]) > 1:
                 break
-            entry, node = (node.level, node), node.above
+            entry, node = (*node.level, node), node.above
 
     def _take_out(self, candidate: Candidate) -> None:
         order, level = candidate.order, candidate.level
@@ -371,12 +375,13 @@ class Standings:
         for node in self._nodes.values():
             node.level = self._level(node)
         for node in (self._root, *self._nodes.values()):
-            for entries in filter(None, node.orders):
-                entries[:] = sorted((thing.level, thing) for _, thing in entries)
+            for entries in node.orders:
+                entries[:] = [(*entry[-1].level, entry[-1]) for entry in entries]
+                entries.sort()
 
 
 def _remove(entries: list[_Entry], level: Level) -> None:
-    del entries[bisect_left(entries, level, key=lambda entry: entry[0])]
+    del entries[bisect_left(entries, level)]  # which comes before all that begin so
 
 
 def _replace(entries: list[_Entry], level: Level, entry: _Entry) -> None:
@@ -388,10 +393,10 @@ def _replace(entries: list[_Entry], level: Level, entry: _Entry) -> None:
 
 
 def _walk(entries: Iterable[_Entry], order: int) -> Iterator[Candidate]:
-    for _, thing in entries:
-        lowest = thing
+    for entry in entries:
+        lowest = entry[-1]
         while isinstance(lowest, _Node) and len(lowest.orders[order]) == 1:
-            lowest = lowest.orders[order][0][1]
+            lowest = lowest.orders[order][0][-1]
         if isinstance(lowest, Candidate):
             yield lowest
         else:

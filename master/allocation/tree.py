@@ -49,9 +49,13 @@ class Tree:
             self.recount(framework_id)
 
     def rescale(self) -> None:
-        """After capacity, weights or what is excluded have changed."""
+        """After capacity, weights or what is excluded have changed. A share times a factor is that
+        divided by a weight.
+        """
         self._scale = self._books.scale
-        self._weight = divisible((1.0, *self._books.weights.values()))
+        whole = divisible((1.0, *self._books.weights.values()))
+        self._factors = {role: whole // grains(each) for role, each in self._books.weights.items()}
+        self._factor = whole // grains(1.0)
         self._levels.clear()
         self._own_levels.clear()
 
@@ -80,9 +84,11 @@ class Tree:
         counted[role] = now
 
     def _change(self, role: Role, was: _Count, now: _Count) -> None:
-        own = self._own_held.pop(role, EMPTY).without(was[0]) + now[0]
+        own = self._own_held.get(role, EMPTY).without(was[0]) + now[0]
         if own:
             self._own_held[role] = own
+        else:
+            self._own_held.pop(role, None)
         if allocations := now[1] - was[1]:
             self._own_allocations[role] += allocations
             for above in lineage(role):
@@ -127,8 +133,7 @@ class Tree:
         """Of a role beside its siblings."""
         if (known := self._levels.get(role)) is None:
             held = self._books.held.get(role, EMPTY) + self._below.get(role, EMPTY)
-            weight = grains(self._books.weights.get(role, 1.0))
-            share = self._scale.of(held) * (self._weight // weight)
+            share = self._scale.of(held) * self._factors.get(role, self._factor)
             known = self._levels[role] = share, self._allocations[role], role
         return known
 
@@ -136,7 +141,7 @@ class Tree:
         """Of its own frameworks together, beside its child roles."""
         if (known := self._own_levels.get(role)) is None:
             held = self._own_held.get(role, EMPTY) + self.here.get(role, EMPTY)
-            share = self._scale.of(held) * (self._weight // grains(1.0))
+            share = self._scale.of(held) * self._factor
             known = self._own_levels[role] = share, self._own_allocations[role], OWN
         return known
 

@@ -73,7 +73,7 @@ def _why(status: TaskStatus) -> str:
 
 def _agent(context: Context, agent: Agent) -> str:
     if agent.state is AgentState.CONNECTED:
-        return "is connected"
+        return "is connected" + ", and being drained" * (agent.drain is not None)
     if agent.state is AgentState.UNREACHABLE:
         return "is UNREACHABLE: what it holds is not counted on"
     left_s = context.left(agent.heard + context.settings.agent_timeout_s)

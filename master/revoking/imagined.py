@@ -57,8 +57,8 @@ class Imagined:
         """As if all that is being taken back were with whom it is for, and nothing kept for it."""
         books = self.books
         revocations = books.revocations
-        self._undo.append((books, "revocations", revocations))
-        books.revocations = {}
+        self._undo += [(books, "revocations", revocations), (books, "revoking", books.revoking)]
+        books.revocations, books.revoking = {}, {}
         for revocation in revocations.values():
             if revocation not in besides and revocation.claim[0] in books.frameworks:
                 self.take(task for task in living(books, revocation) if self.has(task))

@@ -60,20 +60,19 @@ def open_wants(books: Books, settings: MasterSettings) -> dict[Claim, tuple[Dema
     return wants
 
 
-def unserved(books: Books, claim: Claim, demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
-    """What of its demand nothing is being taken back for."""
+def unserved(books: Books, wants: Wants) -> dict[Claim, tuple[Demand, ...]]:
+    """What of these demands nothing is being taken back for."""
+    left = dict(wants)
     for revocation in books.revocations.values():
-        if revocation.claim == claim:
-            counts = (
-                demand.count - len(revocation.units) * (demand.each == revocation.each)
-                for demand in demands
-            )
-            demands = tuple(
-                replace(demand, count=count)
-                for demand, count in zip(demands, counts, strict=True)
+        if (demands := left.get(revocation.claim)) is not None:
+            given = (len(revocation.units) * (each.each == revocation.each) for each in demands)
+            counts = (each.count - less for each, less in zip(demands, given, strict=True))
+            left[revocation.claim] = tuple(
+                replace(each, count=count)
+                for each, count in zip(demands, counts, strict=True)
                 if count > 0
             )
-    return demands
+    return left
 
 
 def shares_of(books: Books, wants: Wants) -> dict[Claim, Resources]:

@@ -7,22 +7,24 @@ anew, and only so many of those tasks are ended as it still takes. Nothing of th
 new leader begins to count patience again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.values import Reason
 
 from ..context import Context
 from ..entries import Task
-from ..tasks import Tasks
+from ..tasks import MOST_GRACE_S, Tasks
 from .losers import Shares, Wants, losers, open_wants, shares_of, unserved
-from .revocations import Claim, Revocation, drop, notices, spared
+from .revocations import Claim, Revocation, add, drop, notices, spared
 from .takings import Scene, Taking, plan, still_due
 
 LOOKS = 4
 """In the time that a loser has patience."""
 SETTLE_S = 10.0
 """Beside a task's own grace: so long after the deadline its resources are kept for the loser."""
+MOST_UNDER_WAY = 300
+"""Revocations: each is looked at with every plan."""
 MOST_PATIENCE = 8
 """Whom nothing could be taken for is looked after half as often each time, down to this part."""
 
@@ -68,9 +70,8 @@ class Revoking:
         helped = {revocation.claim: None for revocation in books.revocations.values()}
         self._shares = shares_of(books, wants) if wants else {}
         found = losers(books, wants, self._shares) if wants else []
-        anew = _Wait(context.awake + patience_s, patience_s)
         self._waits = {
-            claim: self._waits.get(claim) or _Wait(anew.until, anew.again_s)
+            claim: self._waits.get(claim) or _Wait(context.awake + patience_s, patience_s)
             for claim in found
             if claim not in helped
         }
@@ -91,11 +92,11 @@ class Revoking:
     def plan(self, wants: Wants | None = None) -> None:
         """For those whose patience is over; a part of them at a time."""
         context, books = self._context, self._context.books
-        if not self._due:
-            return
+        if not self._due or len(books.revocations) >= MOST_UNDER_WAY:
+            return  # whoever is due is found again
         if wants is None:
             wants = open_wants(books, context.settings)
-        open_ = {c: unserved(books, c, wants[c]) for c in self._due if c in wants}
+        open_ = unserved(books, {c: wants[c] for c in self._due if c in wants})
         self._plans += 1
         scene = Scene(books, context.settings, context.now, open_, self._shares)
         planned = plan(scene, self._plans)
@@ -127,7 +128,8 @@ class Revoking:
             if (revocation := begun.get(key)) is None:
                 name = context.new_id("r")
                 revocation = Revocation(name, agent_id, taking.claim, taking.each, [], (), until)
-                begun[key] = books.revocations[name] = revocation
+                begun[key] = revocation
+                add(books, revocation)
                 context.timers.at(context.now + context.settings.revoke_grace_s, "revoked", name)
             revocation.units.append(taking.unit)
             revocation.tasks += tuple((task.framework_id, task.ref) for task in taking.tasks)
@@ -163,19 +165,20 @@ class Revoking:
             else:
                 self._drop(revocation)
 
-    def _end(self, revocation: Revocation, takings: Iterable[Taking]) -> None:
+    def _end(self, revocation: Revocation, takings: Sequence[Taking]) -> None:
         context = self._context
         tasks = [task for taking in takings for task in taking.tasks]
         why = f"taken back: the role {revocation.claim[1]} was below its guarantee or fair share"
         self._spare(revocation, tasks)
         for task in tasks:
             self._tasks.end(task, Reason.REVOKED, why)
-        grace_s = max((task.launch.task.kill_grace_s for task in tasks), default=0.0)
+        longest_s = max((task.launch.task.kill_grace_s for task in tasks), default=0.0)
+        settled_s = min(longest_s, MOST_GRACE_S) + SETTLE_S
         revocation.units = [taking.unit for taking in takings]
         revocation.tasks = tuple((task.framework_id, task.ref) for task in tasks)
         revocation.is_over = True
-        revocation.until = context.awake + grace_s + SETTLE_S
-        context.timers.at(context.now + grace_s + SETTLE_S, "revoked", revocation.revocation_id)
+        revocation.until = context.awake + settled_s
+        context.timers.at(context.now + settled_s, "revoked", revocation.revocation_id)
 
     def _drop(self, revocation: Revocation) -> None:
         self._spare(revocation)

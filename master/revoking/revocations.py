@@ -47,10 +47,10 @@ class Revocation:
 
 def held_back(case: "Case", free: Resources) -> Resources:
     """What is not being taken back for somebody else."""
-    for revocation in case.books.revocations.values():
-        is_here = revocation.agent_id == case.agent.info.agent_id
-        if is_here and revocation.claim != (case.framework.framework_id, case.role):
-            free = free.without(revocation.resources)
+    if (here := case.books.revoking.get(case.agent.info.agent_id)) is not None:
+        for revocation in here.values():
+            if revocation.claim != (case.framework.framework_id, case.role):
+                free = free.without(revocation.resources)
     return free
 
 
@@ -59,9 +59,8 @@ def offered(books: "Books", offer: Offer) -> "list[tuple[FrameworkId, Spared]]":
     that nothing more is needed.
     """
     told: list[tuple[FrameworkId, Spared]] = []
-    for revocation in tuple(books.revocations.values()):
-        claim = offer.framework_id, offer.role
-        if (revocation.agent_id, revocation.claim) == (offer.agent_id, claim):
+    for revocation in tuple(books.revoking.get(offer.agent_id, {}).values()):
+        if revocation.claim == (offer.framework_id, offer.role):
             room = offer.resources
             while revocation.units and (unit := room.pick(revocation.each)) is not None:
                 room -= unit
@@ -72,9 +71,20 @@ def offered(books: "Books", offer: Offer) -> "list[tuple[FrameworkId, Spared]]":
     return told
 
 
+def add(books: "Books", revocation: Revocation) -> None:
+    """From now on it holds back what it is about."""
+    books.revocations[revocation.revocation_id] = revocation
+    here = books.revoking.setdefault(revocation.agent_id, {})
+    here[revocation.revocation_id] = revocation
+
+
 def drop(books: "Books", revocation: Revocation) -> None:
     """It holds nothing back any more."""
     del books.revocations[revocation.revocation_id]
+    here = books.revoking[revocation.agent_id]
+    del here[revocation.revocation_id]
+    if not here:
+        del books.revoking[revocation.agent_id]
     books.dirty[revocation.agent_id] = None
 
 
@@ -121,9 +131,8 @@ def spared(
 def _lacking(books: "Books", revocation: Revocation) -> Resources:
     """What is free there serves the first of several."""
     free = books.agents[revocation.agent_id].free
-    for other in books.revocations.values():
+    for other in books.revoking[revocation.agent_id].values():
         if other is revocation:
             break
-        if other.agent_id == revocation.agent_id:
-            free = free.without(other.resources)
+        free = free.without(other.resources)
     return revocation.resources.without(free)

@@ -188,6 +188,8 @@ class Auditor:
             self._facts.promised[body.role] = (body, name)
         elif isinstance(body, DrainAgent) and not body.undo:
             self._facts.drained[body.agent_id] = name
+        elif isinstance(body, MarkAgentGone):
+            self._facts.gone[body.agent_id] = name
 
     def decided(self, now: float, name: str) -> None:
         """A master has said all that one step made it say."""

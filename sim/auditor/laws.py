@@ -92,6 +92,8 @@ class Facts:
     """When each master did."""
     drained: dict[AgentId, str] = field(default_factory=dict)
     """Likewise, what was ordered to be drained and not to be offered again."""
+    gone: dict[AgentId, str] = field(default_factory=dict)
+    """Likewise, for ever."""
     retired: dict[AgentId, None] = field(default_factory=dict)
     """Whatever was once ordered to be drained, or marked gone."""
 

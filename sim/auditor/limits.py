@@ -1,5 +1,5 @@
 """The law of limits: once a master has said yes to a quota, neither it nor any later one offers a
-role, with all below it, more than that.
+role, with all below it, more than that. What idles in its reservations is its own already.
 
 What an agent holds that is away counts for nobody, nor what of a framework that is over may still
 run: how much of it a master knows is not certain.
@@ -14,6 +14,7 @@ from fairlead.common.values import Offer
 
 from .laws import Facts, ViolationError, reign_of
 from .parties import Agent, anonymous, held_by
+from .reserved import idle_for
 
 
 def check(
@@ -29,7 +30,14 @@ def check(
         for (framework_id, role), each in here.items()
         if framework_id not in facts.over
     ]
-    held += [(each.role, anonymous(each.resources)) for each in offers if not each.revocable]
+    offered = [each for each in offers if not each.revocable]
+    held += [(each.role, anonymous(each.resources)) for each in offered]
+    held += [
+        (role, anonymous(idle))
+        for agent in agents.values()
+        if agent.link >= 0 and agent.has_reservations
+        for role, idle in idle_for(agent, offered).items()
+    ]
     for node in nodes:
         quota, since = facts.promised[node]
         if reign_of(server) < reign_of(since):

@@ -78,6 +78,11 @@ class Offers:
         calls = self._reports.pop(link.number, [])
         if not calls:
             raise ViolationError("agents ask first", f"{self._server} registers {agent_id} unasked")
+        gone_by = self._facts.gone.get(agent_id)
+        if gone_by is not None and reign_of(self._server) >= reign_of(gone_by):
+            raise ViolationError(
+                "what is gone never comes back", f"{self._server} registers {agent_id}"
+            )
         before = self._agents.get(agent_id)
         agent = self._agents[agent_id] = Agent(
             replace(calls[0].agent, agent_id=agent_id), link.number

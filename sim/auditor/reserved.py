@@ -83,6 +83,16 @@ def check_offers(server: str, agent: Agent, offers: Iterable[Offer]) -> None:
             )
 
 
+def idle_for(agent: Agent, offers: Iterable[Offer]) -> Mapping[Role, Resources]:
+    """Of what is reserved there, at least: what roles below hold may count for more than one."""
+    held = [(role, resources) for (_, role), _, resources in agent.held()]
+    held += [(o.role, o.resources) for o in offers if o.agent_id == agent.info.agent_id]
+    return {
+        role: kept.without(total(each for user, each in held if is_below(user, role)))
+        for role, kept in kept_for(agent).items()
+    }
+
+
 def kept_for(agent: Agent) -> Mapping[Role, Resources]:
     """As it said; what is being changed counts as it was and as it will be."""
     kept = {role: known.whole for role, known in agent.reservations.items()}

@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import click
+import pytest
+
+from fairlead.cli.main import fairlead as root
+
 ROOT = Path(__file__).parents[2]
 FEATURES = ROOT / "docs/features.md"
 ROW = re.compile(r"[A-Z]\d+")
@@ -79,3 +84,30 @@ def test_every_link_leads_somewhere() -> None:
 def test_every_page_is_found_from_the_first() -> None:
     linked = set(LINK.findall((ROOT / "README.md").read_text()))
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} - linked == set()
+
+
+def leaves(verb: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
+    """`tasks logs` and all the others."""
+    if isinstance(verb, click.Group):
+        for each in verb.list_commands(context := click.Context(verb)):
+            found = verb.get_command(context, each)
+            assert found is not None
+            yield from leaves(found, f"{name} {each}".strip())
+    else:
+        yield name, verb
+
+
+def test_the_first_table_of_the_command_has_every_verb() -> None:
+    rows = re.findall(r"^\| (`fairlead .*?) \|", (ROOT / "docs/cli.md").read_text(), re.MULTILINE)
+    words = [set(re.findall(r"\w+", row.replace("\\|", " "))) for row in rows]
+    verbs = [name for name, _ in leaves(root)]
+    assert len(verbs) > 30
+    assert [name for name in verbs if not any({*name.split()} <= row for row in words)] == []
+
+
+@pytest.mark.parametrize("daemon", ["master", "agent"])
+def test_every_flag_of_a_daemon_is_told_of(daemon: str) -> None:
+    text = " ".join(page.read_text() for page in PAGES)
+    flags = [flag for each in dict(leaves(root))[daemon].params for flag in each.opts]
+    assert len(flags) > 10
+    assert [flag for flag in flags if flag.startswith("--") and flag not in text] == []

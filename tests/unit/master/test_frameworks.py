@@ -274,6 +274,22 @@ def test_m4_it_holds_across_any_number_of_failovers() -> None:
     assert ShutdownFramework(f.id) in a.orders
 
 
+@pytest.mark.parametrize("more_s", [0.0, 0.5])
+def test_m4_agents_that_come_tell_the_others_nothing_new(more_s: float) -> None:
+    """Ten thousand that come to a new leader would tell all the others each."""
+    h, a, f = running(failover_timeout_s=60)
+    b = h.agent()
+    f.disconnects()
+    h.fail_over(returns=False)
+    b.frameworks = dict(a.frameworks)
+    a.away, b.away = {}, {f.id: FrameworkAway(f.id, more_s, 60)}
+    a.connects()
+    before = len(a.orders)
+    b.connects()
+    assert a.orders[before:] == []
+    assert b.orders[-1] == FrameworkAway(f.id, more_s, 60)
+
+
 def test_m4_the_longest_absence_that_any_agent_reports_counts() -> None:
     h, a, f = running(failover_timeout_s=60)
     b = h.agent()

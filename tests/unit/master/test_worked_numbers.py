@@ -76,6 +76,16 @@ def test_weights() -> None:
     assert cpus_of(*frameworks) == [20, 10]
 
 
+def test_a_demand_bounds_what_is_offered_on_all_agents_together() -> None:
+    assert says(ALLOCATION, "three agents with room and a demand for two tasks make offers for two")
+    h = MasterHarness()
+    framework = h.framework(demands=[demand(2)])
+    for _ in range(3):
+        h.agent(cpus=1, mem="4GiB")
+    h.tick()
+    assert [offer.resources.cpus for offer in framework.offers] == [1000, 1000]
+
+
 def test_agents_with_gpus() -> None:
     assert says(
         ALLOCATION,

@@ -241,15 +241,28 @@ def obey_all(h: MasterHarness) -> None:
 
 
 def test_m27_who_cannot_be_served_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thirty wait for more than any agent has; a plan has room for one of them."""
+    """A dozen wait for more than any agent has; a plan has room for one of them."""
     monkeypatch.setattr(takings, "MOST_LOOKS", 3)
     h = world(4)
     hog = hungry(h, "hog", 100)
-    for number in range(30):
+    for number in range(12):
         h.framework(role=f"h{number:02}", demands=[demand(1, cpus=5)])
     poor = hungry(h, "poor", 2)
     goes_on(h, [hog, poor], NOTICED + 30)
     assert (hog.cpus, poor.cpus) == (2, 2)
+
+
+def test_m27_when_many_are_under_way_the_rest_waits_for_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fairlead.master.revoking.notices.MOST_UNDER_WAY", 1)
+    monkeypatch.setattr(takings, "MOST_LOOKS", 1)
+    h = world(3, 3)
+    hog, *poor = (hungry(h, role, count) for role, count in (("hog", 100), ("x", 1), ("y", 1)))
+    goes_on(h, [hog, *poor], NOTICED)
+    assert len(h.master.books.revocations) == 1
+    goes_on(h, [hog, *poor], 60)
+    assert [each.cpus for each in (hog, *poor)] == [4, 1, 1]
 
 
 def test_m27_whom_nothing_can_be_taken_for_is_planned_for_more_and_more_seldom(
