@@ -52,7 +52,9 @@ class Ganging(Replayable):
         if status.state is TaskState.FINISHED:
             self.memory.done[attempt.job] = None
         elif status.state is TaskState.GONE_BY_OPERATOR:
-            self.memory.broken[_gang_of(attempt.job)] = None
+            gang, attempts = _gang_of(attempt.job), self.memory.attempts.items()
+            rest = {task_id: None for task_id, a in attempts if _gang_of(a.job) == gang}
+            self.memory.broken.update(rest)
             self._end_at = 0.0
 
     @property
@@ -85,9 +87,9 @@ class Ganging(Replayable):
         broken = self.memory.broken
         if not broken or (self._end_at is not None and now < self._end_at):
             return
-        living = [(task_id, a) for task_id, a in self.memory.attempts.items() if a.counts]
-        left = [(task_id, a) for task_id, a in living if _gang_of(a.job) in broken]
-        yield from (Kill(task_id, attempt.agent_id, 1.0) for task_id, attempt in left)
+        attempts = self.memory.attempts
+        left = [task_id for task_id in broken if task_id in attempts and attempts[task_id].counts]
+        yield from (Kill(task_id, attempts[task_id].agent_id, 1.0) for task_id in left)
         self._end_at = now + KILL_EVERY_S if left else None
         if not left:
             broken.clear()

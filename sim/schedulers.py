@@ -107,8 +107,8 @@ class Memory:
     launches: int = 0
     attempts: dict[TaskId, Attempt] = field(default_factory=dict)
     done: dict[str, None] = field(default_factory=dict)
-    broken: dict[str, None] = field(default_factory=dict)
-    """Gangs that have lost a member for good, until the others have ended."""
+    broken: dict[TaskId, None] = field(default_factory=dict)
+    """Of a gang that has lost a member for good: the others, until they have ended."""
 
 
 class Replayable:
