@@ -52,9 +52,9 @@ class Ganging(Replayable):
         if status.state is TaskState.FINISHED:
             self.memory.done[attempt.job] = None
         elif status.state is TaskState.GONE_BY_OPERATOR:
-            others = self.memory.attempts.items()
-            gang = _gang_of(attempt.job)
-            self.memory.broken.update((t, None) for t, a in others if _gang_of(a.job) == gang)
+            gang, attempts = _gang_of(attempt.job), self.memory.attempts.items()
+            rest = {task_id: None for task_id, a in attempts if _gang_of(a.job) == gang}
+            self.memory.broken.update(rest)
             self._end_at = 0.0
 
     @property
@@ -87,8 +87,9 @@ class Ganging(Replayable):
         broken = self.memory.broken
         if not broken or (self._end_at is not None and now < self._end_at):
             return
-        left = [(t, a) for t, a in self.memory.attempts.items() if t in broken]
-        yield from (Kill(task_id, attempt.agent_id, 1.0) for task_id, attempt in left)
+        attempts = self.memory.attempts
+        left = [task_id for task_id in broken if task_id in attempts and attempts[task_id].counts]
+        yield from (Kill(task_id, attempts[task_id].agent_id, 1.0) for task_id in left)
         self._end_at = now + KILL_EVERY_S if left else None
         if not left:
             broken.clear()

@@ -108,7 +108,7 @@ class Memory:
     attempts: dict[TaskId, Attempt] = field(default_factory=dict)
     done: dict[str, None] = field(default_factory=dict)
     broken: dict[TaskId, None] = field(default_factory=dict)
-    """Members of gangs that have lost another for good, until they have ended."""
+    """Of a gang that has lost a member for good: the others, until they have ended."""
 
 
 class Replayable:

@@ -160,9 +160,11 @@ class Statuses:
             self._ended(who, uuid, state)
 
     def _ended(self, who: str, uuid: LaunchUuid, state: TaskState) -> None:
-        """The same end may be told to a later incarnation; never another one."""
+        """The same end may be told to a later incarnation; never another one, except that its
+        agent is gone: what that knew is lost with it.
+        """
         before = self.ends.setdefault(uuid, state)
-        if before is not state:
+        if before is not state and state is not TaskState.GONE_BY_OPERATOR:
             raise ViolationError(
                 "one terminal status per launch",
                 f"{who} is told that {uuid} is {state.name}; it had been {before.name}",
