@@ -85,7 +85,7 @@ class Ganging(Replayable):
     def _end_broken(self, now: float) -> Iterator[SchedulerAction]:
         """A new leader does not know what an agent ran that was marked gone: its framework does."""
         broken = self.memory.broken
-        if not broken or (self._end_at is not None and now < self._end_at):
+        if self._end_at is not None and now < self._end_at:
             return
         attempts = self.memory.attempts
         left = [task_id for task_id in broken if task_id in attempts and attempts[task_id].counts]
