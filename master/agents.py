@@ -28,9 +28,9 @@ from .accepting.accepts import Accepts
 from .allocation.constraints import attributes_of
 from .allocation.reservations import encroached
 from .context import Context
+from .departures import Departures
 from .descriptions import bad_registration, bad_reservations, bad_update
 from .entries import Agent, Framework, RunningAccept
-from .frameworks import Frameworks
 from .offers import Offers
 from .reconciling import GONE, Reconciling
 from .reserving import Reserving
@@ -46,7 +46,7 @@ class Agents:
         offers: Offers,
         tasks: Tasks,
         accepts: Accepts,
-        frameworks: Frameworks,
+        departures: Departures,
         *,
         reserving: Reserving,
         reconciling: Reconciling,
@@ -57,7 +57,7 @@ class Agents:
         self._offers = offers
         self._tasks = tasks
         self._accepts = accepts
-        self._frameworks = frameworks
+        self._departures = departures
         self._chunks: dict[SessionId, RegisterAgent] = {}
         self._instances: dict[str, AgentId] = {}
         """Which id each instance has."""
@@ -236,9 +236,9 @@ class Agents:
             removed = books.removed.get(info.framework_id)
             framework = books.enter(Framework(removed or info, is_ended=removed is not None))
             if framework.is_ended:
-                self._frameworks.forget_later(info.framework_id)
+                self._departures.forget_later(info.framework_id)
             else:
-                self._frameworks.count_away(framework, 0.0)
+                self._departures.count_away(framework, 0.0)
         return framework
 
     def _compare_absences(self, agent: Agent, call: RegisterAgent) -> None:
@@ -253,7 +253,7 @@ class Agents:
             elif framework.session is not None:
                 context.to_agent(agent, FrameworkAway(framework_id, back=True))
             else:
-                self._frameworks.still_away(framework, agent, told.get(framework_id, 0.0))
+                self._departures.still_away(framework, agent, told.get(framework_id, 0.0))
 
     # --- reporting
 

@@ -33,6 +33,7 @@ from .allocation.holds import Holds
 from .allocation.looks import Looks
 from .books import Books
 from .context import Context
+from .departures import Departures
 from .entries import Agent, Framework
 from .frameworks import Frameworks
 from .offer_log import OfferLog
@@ -97,6 +98,7 @@ class Master:
         self._gangs = Gangs(self._context, self._tasks)
         self._gang_accepts = GangAccepts(self._context, accepts)
         reconciling = Reconciling(self._context, self._tasks)
+        departures = self._departures = Departures(self._context, self._offers)
         self._frameworks = Frameworks(
             self._context,
             self._offers,
@@ -104,6 +106,7 @@ class Master:
             accepts,
             self._gang_accepts,
             reconciling=reconciling,
+            departures=departures,
         )
         reserving = Reserving(self._context, self._offers)
         self._agents = Agents(
@@ -111,14 +114,12 @@ class Master:
             self._offers,
             self._tasks,
             accepts,
-            self._frameworks,
+            departures,
             reserving=reserving,
             reconciling=reconciling,
         )
         retiring = Retiring(self._context, self._offers, self._tasks, self._agents)
-        self._operators = Operators(
-            self._context, self._tasks, self._frameworks, reserving, retiring
-        )
+        self._operators = Operators(self._context, self._tasks, departures, reserving, retiring)
         self._revoking = Revoking(self._context, self._tasks)
         self._last_step: float | None = None
         self._touched: dict[str, None] = {}
@@ -360,11 +361,11 @@ class Master:
 
     def _failover_due(self, framework_id: FrameworkId) -> None:
         if (framework := self._context.framework(framework_id)) is not None:
-            self._frameworks.failover_due(framework)
+            self._departures.failover_due(framework)
 
     def _forget_due(self, framework_id: FrameworkId) -> None:
         if (framework := self._context.framework(framework_id)) is not None:
-            self._frameworks.forget_due(framework)
+            self._departures.forget_due(framework)
 
     def _filter_due(self, framework_id: FrameworkId) -> None:
         if (framework := self._context.framework(framework_id)) is not None:

@@ -1,4 +1,4 @@
-"""Frameworks and their sessions: subscribing, calling, going away, being torn down."""
+"""Frameworks and their sessions: subscribing, calling, going away."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,7 +14,6 @@ from fairlead.common.messages import (
     CallResult,
     Code,
     Decline,
-    FrameworkAway,
     FrameworkMessage,
     Goodbye,
     Heartbeat,
@@ -23,7 +22,6 @@ from fairlead.common.messages import (
     Reconcile,
     Revive,
     SetDemand,
-    ShutdownFramework,
     Subscribe,
     Subscribed,
     Suppress,
@@ -35,20 +33,16 @@ from fairlead.common.roles import bad_role
 from .accepting.accepts import DONE, Accepts, Answer
 from .accepting.gang_accepts import GangAccepts
 from .allocation import lent
-from .allocation.gang_holds import end_gang_hold
-from .allocation.holds import end_waits
 from .allocation.keep_apart import offers_in_breach
 from .context import Context
+from .departures import Departures
 from .descriptions import bad_framework
-from .entries import Agent, Framework
+from .entries import Framework
 from .offers import Offers
 from .reconciling import Reconciling
 from .revoking.revocations import notices
 from .tasks import Tasks
 from .wants import bad_demands, bad_wishes, open_part, strange_role
-
-NEWS_S = 1.0
-"""By so much more than was known a framework has been away."""
 
 
 class Frameworks:
@@ -63,13 +57,14 @@ class Frameworks:
         gang_accepts: GangAccepts,
         *,
         reconciling: Reconciling,
+        departures: Departures,
     ) -> None:
         self._context = context
         self._offers = offers
         self._tasks = tasks
-        self._accepts = accepts
         self._gang_accepts = gang_accepts
         self._reconciling = reconciling
+        self._departures = departures
         self.calls: Mapping[type, Callable[[Framework, Any], Answer]] = {
             Accept: accepts.accept,
             Decline: self._decline,
@@ -98,7 +93,7 @@ class Frameworks:
             answer = self.calls[type(message.body)](framework, message.body)
             self._answer(session, message.call_id, answer)
             if framework.is_ended:
-                self._release(framework, "it asked to end")
+                self._departures.release(framework, "it asked to end")
             elif isinstance(message.body, Goodbye):
                 self._part(framework)
 
@@ -190,7 +185,7 @@ class Frameworks:
         context.books.touch_roles(framework)
         if framework.away_since is not None:
             framework.away_since = None
-            self._tell_agents(framework, FrameworkAway(framework_id, back=True))
+            self._departures.is_back(framework)
         heartbeat_s = context.settings.heartbeat_s
         body = Subscribed(framework_id, heartbeat_s, context.epoch, context.cluster_id)
         context.to_framework(framework, body)
@@ -280,7 +275,7 @@ class Frameworks:
 
     def _teardown(self, framework: Framework, call: Teardown) -> Answer:
         del call
-        self._end(framework)
+        self._departures.end(framework)
         return DONE
 
     # --- going away
@@ -304,120 +299,7 @@ class Frameworks:
         """Its tasks run on until its failover timeout."""
         self._detach(framework)
         if not framework.is_ended:
-            self.count_away(framework, 0.0)
-
-    def count_away(self, framework: Framework, away_s: float) -> None:
-        """It has been away for so long already; its agents count on if we cannot."""
-        context = self._context
-        framework.away_since = context.awake - away_s
-        self._tell_agents(framework, _away(framework, away_s))
-        left = context.left(self._may_be_away_until(framework))
-        context.timers.at(context.now + left, "failover", framework.framework_id)
-
-    def still_away(self, framework: Framework, agent: Agent, away_s: float) -> None:
-        """An agent with tasks of it has come, and has counted so far. The others are told only what
-        is news to them: a new leader hears this of every framework from every agent.
-        """
-        since, awake = framework.away_since, self._context.awake
-        if since is None or away_s > awake - since + NEWS_S:
-            self.count_away(framework, away_s)
-        else:
-            framework.away_since = min(since, awake - away_s)
-            self._context.to_agent(agent, _away(framework, awake - framework.away_since))
-
-    def _may_be_away_until(self, framework: Framework) -> float:
-        """Of one that has not come to this leader yet, an agent's count may be stale."""
-        assert framework.away_since is not None
-        until = framework.away_since + framework.info.failover_timeout_s
-        if framework.instance_uuid:
-            return until
-        return max(until, self._context.began + self._context.settings.return_s)
-
-    def _tell_agents(self, framework: Framework, body: FrameworkAway) -> None:
-        agent_ids = dict.fromkeys(task.agent_id for task in framework.tasks.values())
-        for agent_id in agent_ids:
-            self._context.to_agent(self._context.books.agents[agent_id], body)
-
-    def failover_due(self, framework: Framework) -> None:
-        if framework.away_since is None or framework.is_ended:
-            return
-        context = self._context
-        left = context.left(self._may_be_away_until(framework))
-        if left:  # we stood still meanwhile, or this timer is of an absence before
-            context.timers.at(context.now + left, "failover", framework.framework_id)
-        else:
-            self.tear_down(framework, "it was away beyond its failover timeout")
-
-    def tear_down(self, framework: Framework, why: str) -> None:
-        """Its tasks end everywhere, its id is refused from now on."""
-        if not framework.is_ended:
-            self._end(framework)
-            self._release(framework, why)
-
-    def _end(self, framework: Framework) -> None:
-        context, framework_id = self._context, framework.framework_id
-        context.record(f"removed/{framework_id}", framework.info)
-        context.books.removed[framework_id] = framework.info
-        self._offers.void(framework)
-        framework.is_ended = True
-        framework.away_since = None
-        end_waits(context.books, framework)
-        end_gang_hold(context.books, framework)
-        for agent in self._agents_of(framework):
-            context.to_agent(agent, ShutdownFramework(framework_id))
-        context.books.touch_framework(framework_id)
-        context.books.touch_roles(framework)
-        self.forget_later(framework_id)
-        self._forget_oldest()
-
-    def _agents_of(self, framework: Framework) -> list[Agent]:
-        """Where something of it runs or is begun, or may run without our knowing whose it is; of
-        the others there may be very many.
-        """
-        living = [task.agent_id for task in framework.tasks.values() if not task.is_terminal]
-        known = {*living, *(agent_id for agent_id, _ in framework.accepts)}
-        agents = self._context.books.agents.items()
-        return [agent for agent_id, agent in agents if agent.strays or agent_id in known]
-
-    def _release(self, framework: Framework, why: str) -> None:
-        """Whoever still speaks for it is told that it is over."""
-        if framework.session is not None:
-            session, framework.session = framework.session, None
-            self._context.dismiss(session, Code.FRAMEWORK_REMOVED, why, agent=False)
-
-    def _forget_oldest(self) -> None:
-        kept = self._context.settings.ended_frameworks_kept
-        while len(self._context.books.removed) > 10 * kept:
-            oldest = next(iter(self._context.books.removed))
-            del self._context.books.removed[oldest]
-            self._context.record(f"removed/{oldest}", None)
-        known = self._context.books.frameworks
-        ended = [known[each] for each in self._context.books.removed if each in known]
-        for framework in ended[: max(0, len(ended) - kept)]:
-            self._forget(framework)
-
-    def forget_later(self, framework_id: FrameworkId) -> None:
-        context = self._context
-        forget_at = context.now + context.settings.ended_framework_s
-        context.timers.at(forget_at, "forget", framework_id)
-
-    def forget_due(self, framework: Framework) -> None:
-        if framework.is_ended and not self._forget(framework):
-            self.forget_later(framework.framework_id)
-
-    def _forget(self, framework: Framework) -> bool:
-        """A finished framework is forgotten, once its tasks and accepts have ended too."""
-        context = self._context
-        if len(framework.ended) < len(framework.tasks) or framework.accepts:
-            return False
-        for task in tuple(framework.tasks.values()):
-            context.books.drop_task(task)
-        del context.books.frameworks[framework.framework_id]
-        context.books.apart.pop(framework.framework_id, None)
-        context.books.borrowers.pop(framework.framework_id, None)
-        context.books.touch_framework(framework.framework_id)
-        context.books.touch_roles(framework)
-        return True
+            self._departures.count_away(framework, 0.0)
 
     # --- liveness
 
@@ -436,8 +318,3 @@ class Frameworks:
             return
         framework.look_at = context.now + left
         context.timers.at(framework.look_at, "framework", framework.framework_id)
-
-
-def _away(framework: Framework, away_s: float) -> FrameworkAway:
-    limit_s = framework.info.failover_timeout_s
-    return FrameworkAway(framework.framework_id, min(away_s, limit_s), limit_s)

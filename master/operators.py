@@ -26,10 +26,10 @@ from fairlead.common.roles import bad_role
 from .accepting.accepts import DONE, Answer
 from .allocation.quota import bad_quota, impossible
 from .context import Context
+from .departures import Departures
 from .explaining.answers import Answers
 from .explaining.explain import explain_framework
 from .explaining.explain_task import explain_task
-from .frameworks import Frameworks
 from .reserving import Reserving
 from .retiring import Retiring
 from .tasks import Tasks
@@ -42,13 +42,13 @@ class Operators:
         self,
         context: Context,
         tasks: Tasks,
-        frameworks: Frameworks,
+        departures: Departures,
         reserving: Reserving,
         retiring: Retiring,
     ) -> None:
         self._context = context
         self._tasks = tasks
-        self._frameworks = frameworks
+        self._departures = departures
         self._asker = SessionId(0), CallId("")
         """Who has called in the step that is running."""
         self.calls: Mapping[type, Callable[[Any], Answer | None]] = {
@@ -133,5 +133,5 @@ class Operators:
         framework = self._context.framework(call.framework_id)
         if framework is None:
             return Code.NOT_FOUND, "framework_id", f"no framework {call.framework_id!r} is known"
-        self._frameworks.tear_down(framework, "an operator ended it")
+        self._departures.tear_down(framework, "an operator ended it")
         return DONE
