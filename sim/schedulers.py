@@ -33,6 +33,7 @@ from fairlead.frameworks.kit.scheduler import (
     OffersReceived,
     Reconcile,
     Revive,
+    Revoke,
     SchedulerAction,
     SchedulerEvent,
     StatusReceived,
@@ -159,6 +160,8 @@ class Replayable:
                         self._offers.pop(OfferId(offer_id), None)
             case StatusReceived(status):
                 return list(self._status(status))
+            case Revoke(refs):
+                return list(self._give_back(refs))
             case Tick():
                 return [*self._answer(now), *self.tick(now)]
             case _:
@@ -251,6 +254,18 @@ class Replayable:
                 answer = self._use(offer)
                 yield answer
                 yield from self._regret(answer)
+
+    def _give_back(self, refs: Sequence[TaskRef]) -> Iterator[Kill]:
+        """Those that were named, as many others there, or nothing until it is taken."""
+        attempts, chosen = self.memory.attempts, [ref.task_id for ref in refs]
+        how = self._random.choice(("waits", "obeys", "chooses"))
+        if how == "chooses":
+            there = [name for name, a in attempts.items() if a.agent_id == refs[0].agent_id]
+            chosen = there[: len(refs)]
+        for task_id in chosen if how != "waits" else ():
+            if (attempt := attempts.get(task_id)) is not None and attempt.counts:
+                attempt.is_killed = True
+                yield Kill(task_id, attempt.agent_id, 0.5)
 
     def _regret(self, answer: SchedulerAction) -> Iterator[Kill]:
         """Of what it has just launched nothing can have begun."""
