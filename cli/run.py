@@ -101,7 +101,7 @@ def run(
 
         state = asked()
         agents = who_runs(container, state.agents)
-        resources = _resources(cpus, mem, gpus, agents)
+        resources = size_of(cpus, mem, gpus or 0, agents)
         check_size(resources, agents)
         tell_of_those_away(resources, agents)
         task = replace(
@@ -138,19 +138,17 @@ def make_task(
     return TaskInfo(task_id, program, Command(tuple(command), dict(env)), resources)
 
 
-def _resources(
-    cpus: int | None, mem: int | None, gpus: int | None, agents: Sequence[AgentView]
-) -> Resources:
+def size_of(cpus: int | None, mem: int | None, gpus: int, agents: Sequence[AgentView]) -> Resources:
     """What was not asked for is little enough to fit on the agents that there are."""
     wholes = [view.agent.resources for view in agents]
     return Resources(
-        min([CPUS_MILLIS, *largest(whole.cpus for whole in wholes)]) if cpus is None else cpus,
-        min([MEM_BYTES, *largest(whole.mem for whole in wholes)]) if mem is None else mem,
+        min([CPUS_MILLIS, *_largest(whole.cpus for whole in wholes)]) if cpus is None else cpus,
+        min([MEM_BYTES, *_largest(whole.mem for whole in wholes)]) if mem is None else mem,
         gpus=((ANY_GPU, gpus),) if gpus else (),
     )
 
 
-def largest(amounts: Iterable[int]) -> list[int]:
+def _largest(amounts: Iterable[int]) -> list[int]:
     """None at all if there is no agent."""
     found = list(amounts)
     return [max(found)] if found else []

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from fairlead.common.errors import UnavailableError
-from fairlead.common.ids import ANY_GPU
 from fairlead.common.jobs import JobState, SubmitJob
 from fairlead.common.operators import StateReply
 from fairlead.common.resources import MILLIS, Resources
@@ -20,12 +19,11 @@ from .options import cluster_options, home_of, master_of
 from .problems import CommandError
 from .quantities import BYTES, CPUS, TEXT, read_environment
 from .run import (
-    MEM_BYTES,
     check_size,
     check_words,
     hand_over,
-    largest,
     make_task,
+    size_of,
     tell_of_those_away,
 )
 from .scripts import Program, pack
@@ -111,7 +109,7 @@ def submit(
     program = pack(command, files)
     with connected(locate(home_of(ctx), master_of(ctx))) as client:
         state = client.state()
-        resources = _resources(cpus, mem, gpus, state)
+        resources = size_of(cpus, mem, gpus * MILLIS, state.agents)
         check_size(resources, state.agents, "job")
         _tell_of_nobody(state)
         tell_of_those_away(resources, state.agents)
@@ -120,15 +118,6 @@ def submit(
         job_id = _hand_over(client, state, SubmitJob(task, weight, directory, max_restarts))
         print(job_id, flush=True)
         return _await_end(client, job_id) if wait else Exit.OK
-
-
-def _resources(cpus: int | None, mem: int | None, gpus: int, state: StateReply) -> Resources:
-    wholes = [view.agent.resources for view in state.agents]
-    return Resources(
-        min([MILLIS, *largest(whole.cpus for whole in wholes)]) if cpus is None else cpus,
-        min([MEM_BYTES, *largest(whole.mem for whole in wholes)]) if mem is None else mem,
-        gpus=((ANY_GPU, gpus * MILLIS),) if gpus else (),
-    )
 
 
 def _tell_of_nobody(state: StateReply) -> None:

@@ -232,30 +232,35 @@ def _held(books: Books, given: Iterable[Mapping[Role, Resources]], role: Role) -
 # --- limits that were passed
 
 
-def beyond(books: Books, role: Role) -> Amounts:
-    """What it has above its limits: one was lowered, or an agent came back with more."""
-    quota = books.quotas.get(role)
-    if quota is None or not quota.limits:
-        return NOTHING
-    limits = (quota.limits.get(name) for name in NAMES)
-    held = _plus(books.held.get(role, EMPTY).vector, idle_reserved(books, role).vector)
-    return tuple(
-        max(0, amount - limit) if limit is not None else 0
-        for amount, limit in zip(held, limits, strict=False)
-    )
-
-
 def to_rescind(books: Books, role: Role) -> list[HeldOffer]:
-    """The youngest of its offers that together are what it holds too much, as far as offers go."""
-    excess, chosen = beyond(books, role), list[HeldOffer]()
-    for held in reversed(books.offers.values()):
-        if not any(excess):
+    """The youngest of its offers that together are what it holds above its limits, or has with what
+    idles in its reservations, as far as offers go: a limit was lowered, more is reserved, or an
+    agent came back with more.
+    """
+    held = books.held.get(role, EMPTY).vector
+    held_beyond = _beyond(books, role, held)
+    had_beyond = _beyond(books, role, _plus(held, idle_reserved(books, role).vector))
+    chosen: list[HeldOffer] = []
+    for each in reversed(books.offers.values()):
+        if not any(had_beyond):
             break
-        freed = _freed(books, role, held, chosen) if is_below(held.offer.role, role) else NOTHING
-        if any(much and amount for much, amount in zip(excess, freed, strict=False)):
-            chosen.append(held)
-            excess = _less(excess, freed)
+        if is_below(each.offer.role, role):
+            given, freed = each.offer.resources.vector, _freed(books, role, each, chosen)
+            if _is_some_of(given, held_beyond) or _is_some_of(freed, had_beyond):
+                chosen.append(each)
+                held_beyond, had_beyond = _less(held_beyond, given), _less(had_beyond, freed)
     return chosen
+
+
+def _beyond(books: Books, role: Role, amounts: Amounts) -> Amounts:
+    quota = books.quotas.get(role)
+    limits = quota.limits if quota is not None else {}
+    named = zip(NAMES, amounts, strict=False)
+    return tuple(max(0, amount - limits.get(name, amount)) for name, amount in named)
+
+
+def _is_some_of(given: Amounts, wanted: Amounts) -> bool:
+    return any(amount and much for amount, much in zip(given, wanted, strict=False))
 
 
 def _freed(books: Books, role: Role, held: HeldOffer, before: Sequence[HeldOffer]) -> Amounts:

@@ -9,10 +9,11 @@ from tests.support.master_harness import FrameworkDouble, MasterHarness, demand
 from tests.support.master_peers import task
 from tests.support.pages import says, table_of
 
-from fairlead.common.ids import Role
+from fairlead.common.ids import LaunchUuid, Role, TaskId
 from fairlead.common.messages import Code
 from fairlead.common.operators import OperatorBody, SetQuota, SetReservation, SetWeight
 from fairlead.common.resources import EMPTY, Resources
+from fairlead.common.values import Launch, Operation, Resize, Suspend, TaskState
 
 ALLOCATION, OFFERS = "allocation.md", "offers.md"
 MANY = 30
@@ -184,3 +185,28 @@ def test_what_is_reserved_and_held_below() -> None:
     ordered(h, SetReservation(agent.id, Role("ml"), Resources.of(cpus=4)))
     (other,) = wants_all(h, "other")
     assert cpus_of(other) == [4]
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_what_is_left_in_an_accept(count: int) -> None:
+    """A last launch that asks for too much is told how much there is."""
+    h = MasterHarness()
+    agent = h.agent(cpus=4, mem="8GiB", gpus=1)
+    framework = h.framework(demands=[demand(1, mem="2GiB", gpus=1), demand(1)])
+    framework.launch(task("a", mem="2GiB", gpus=1), task("b"))
+    agent.runs("a", "b")
+    framework.wants(demand(1, cpus=2, mem="4GiB"))
+    h.tick()
+    steps: list[Operation] = [
+        Suspend(TaskId("a")),
+        Launch(task("c", gpus=1), LaunchUuid("c")),
+        Resize(TaskId("b"), Resources.of(cpus=2, mem=GIB)),
+    ]
+    rows = table_of(OFFERS, "| operation | left then |")
+    verbs = [operation.split()[:2] for operation, _ in rows[1:]]
+    assert verbs == [["suspend", "a"], ["launch", "c"], ["resize", "b"]]
+    too_much = Launch(task("d", cpus=99), LaunchUuid("d"))
+    framework.orders(*steps[:count], too_much, offers=framework.offers)
+    assert framework.state("d") is TaskState.ERROR
+    told = next(status for status in framework.statuses if status.task_id == "d")
+    assert told.message.endswith(f"the offers have {rows[count][1]} left")

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import hypothesis
 import hypothesis.strategies as st
-from tests.support.master_harness import FrameworkDouble, MasterHarness, demand, task
+from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code
-from fairlead.common.operators import SetQuota
-from fairlead.common.resources import EMPTY
+from fairlead.common.operators import SetQuota, SetReservation
+from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.roles import is_below, lineage
+from fairlead.master.allocation.reservations import held_on, idle_reserved, reserved_on, used_on
 
 CPU = 1000
 ROLES = ("a", "a/x", "a/y", "b", "c")
@@ -18,7 +19,7 @@ MANY = 100
 
 DEEDS = (
     *("launch", "launch", "launch", "end", "end", "decline", "want", "quota", "wait"),
-    *("break", "return", "fail over"),
+    *("break", "return", "fail over", "reserve"),
 )
 
 limits = st.one_of(st.none(), st.integers(0, 6))
@@ -85,6 +86,9 @@ class Life:
                 agent.disconnects()
             case "return" if agent.session is None:
                 agent.connects()
+            case "reserve" if agent.session is not None:
+                role, amount = Role(ROLES[which % len(ROLES)]), Resources.of(cpus=much)
+                self.h.orders(SetReservation(agent.id, role, amount))
             case "fail over":
                 self.h.fail_over()
             case _:
@@ -93,14 +97,31 @@ class Life:
         self.check()
 
     def check(self) -> None:
-        """Above a limit is what runs at most, and then nothing more of that is offered."""
+        """Above a limit is what runs at most, and then nothing more of that is offered; with what
+        idles in reservations it is what runs and what is reserved.
+        """
         books = self.h.master.books
         for role, quota in books.quotas.items():
             most = quota.limits.get("cpus")
-            if most is not None and self.held(role) > most:
-                offers = [held.offer for held in books.offers.values()]
-                of_role = [offer for offer in offers if is_below(offer.role, role)]
-                assert not any(offer.resources.cpus for offer in of_role), role
+            offered = sum(
+                held.offer.resources.cpus
+                for held in books.offers.values()
+                if is_below(held.offer.role, role)
+            )
+            if most is None or not offered:
+                continue
+            assert self.held(role) <= most, role
+            if self.held(role) + idle_reserved(books, role).cpus > most:
+                assert not any(self.offered_loose(agent, role) for agent in self.h.agents), role
+
+    def offered_loose(self, agent: AgentDouble, role: Role) -> int:
+        """Of what is offered there to a role and those below it, what is not reserved for them."""
+        there = self.h.master.books.agents[agent.id]
+        kept, used, held = (
+            sum(each.cpus for owner, each in of(there).items() if is_below(owner, role))
+            for of in (reserved_on, used_on, held_on)
+        )
+        return max(0, held - kept) - max(0, used - kept)
 
 
 @hypothesis.settings(max_examples=25, deadline=None)

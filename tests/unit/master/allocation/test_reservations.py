@@ -481,6 +481,16 @@ def test_m25_what_is_reserved_and_a_lowered_limit_take_offers_back_elsewhere() -
     assert not g.rescinded
 
 
+def test_m25_a_limit_below_what_is_reserved_takes_back_what_is_offered_of_that() -> None:
+    h = MasterHarness()
+    a = h.agent(cpus=8)
+    reserved(h, a, ML, cpus(4))
+    f = h.framework(role="ml", demands=[demand(2), demand(2)])
+    assert offered_cpus(f) == 4
+    h.orders(SetQuota(ML, limits={"cpus": 3000}))
+    assert offered_cpus(f) == 3
+
+
 def test_m25_what_is_ordered_counts_against_a_limit_before_the_agent_has_answered() -> None:
     h = MasterHarness()
     a, _ = h.agent(cpus=4), h.agent(cpus=4)
