@@ -258,7 +258,7 @@ class _Queue:
                 if here.is_kept_for(candidate) or _case_of(run, here, candidate) is not None:
                     self._seat(candidate)
         else:
-            self._standing = run.standings.walk(here.who)
+            self._standing = _open_to_it(run, here)
         if here.hold is not None and here.hold[0] not in self.seated:
             self._seat(here.hold[0])
         self._next: Candidate | None = None
@@ -278,7 +278,6 @@ class _Queue:
                 break
             else:
                 self._next, self._last = None, candidate
-                standings.drawn += 1
                 if candidate.could_use(amounts):
                     self._draw(candidate)
         return self.hungry[0] if self.hungry else None
@@ -292,9 +291,9 @@ class _Queue:
 
     def _draw(self, candidate: Candidate) -> None:
         run, here = self._run, self._here
-        if _has_refused_all(run, here, candidate) or here.is_kept_for(candidate):
+        if here.is_kept_for(candidate) or not run.takes_part(candidate):
             return
-        if run.takes_part(candidate) and _case_of(run, here, candidate) is not None:
+        if _case_of(run, here, candidate) is not None:
             self._seat(candidate)
 
     def _seat(self, candidate: Candidate) -> None:
@@ -383,17 +382,25 @@ def _drawn(run: _Run, rivals: list[Candidate], first: Candidate) -> Candidate:
     return min(peers, key=lambda each: run.lottery.lot(each.framework, each.role))
 
 
-def _has_refused_all(run: _Run, here: _Here, candidate: Candidate) -> bool:
-    """It would refuse all that is free here, and so any part of it: no rule needs to be asked."""
-    for place in here.agent.places if candidate.refused else ():
-        if (filters := candidate.refused.get(place)) is None:
+def _open_to_it(run: _Run, here: _Here) -> Iterator[Candidate]:
+    """Those who are asked there, the lowest first, but for whoever would refuse all that is free,
+    and so any part of it: no rule needs to be asked.
+    """
+    places, refused = here.agent.places, here.refused
+    for candidate in run.standings.walk(here.who):
+        run.standings.drawn += 1
+        if not (filters := candidate.refused):
+            yield candidate
             continue
-        if (known := here.refused.get(id(filters))) is None:
-            known = any(refuses(each, run.now, here.free) for each in filters)
-            here.refused[id(filters)] = known
-        if known:
-            return True
-    return False
+        for place in places:
+            if (known := filters.get(place)) is not None:
+                if (refuses_all := refused.get(id(known))) is None:
+                    refuses_all = any(refuses(each, run.now, here.free) for each in known)
+                    refused[id(known)] = refuses_all
+                if refuses_all:
+                    break
+        else:
+            yield candidate
 
 
 def _case_of(run: _Run, here: _Here, candidate: Candidate) -> Case | None:

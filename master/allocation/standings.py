@@ -103,6 +103,8 @@ class _Node:
     level: Level = NO_LEVEL
     orders: "tuple[list[_Entry], list[_Entry]]" = field(default_factory=lambda: ([], []))
     """What is below it, the lowest first."""
+    alone: "list[Candidate | None]" = field(default_factory=lambda: [None, None])
+    """In each order, whoever is the only one below it."""
 
 
 _Entry = tuple[int, int, str, "_Node | Candidate"]
@@ -129,6 +131,8 @@ class Standings:
         self._walked: list[Candidate] = []
         """From the lowest on, as far as anybody has asked."""
         self._ahead: Iterator[Candidate] | None = None
+        self._has_moved = True
+        """Since the last walk."""
         self.drawn = 0
         """So often the allocator has looked at one of them; for measurements."""
         self.preferring: dict[FrameworkId, None] = {}
@@ -180,23 +184,33 @@ class Standings:
 
     def walk(self, who: Who = None) -> Iterator[Candidate]:
         """From the lowest on, these alone; nothing must change meanwhile."""
+        if who is not None and len(who) <= FEW:
+            return iter(sorted(self._listed(who), key=lambda each: (each.order, self.place(each))))
+        everybody = self._everybody()
         if who is None:
-            return self._walk()
-        if len(who) > FEW:
-            return (each for each in self._walk() if each.framework.framework_id in who)
-        return iter(sorted(self._listed(who), key=lambda each: (each.order, self.place(each))))
+            return everybody
+        return (each for each in everybody if each.framework.framework_id in who)
 
-    def _walk(self) -> Iterator[Candidate]:
-        if self._ahead is None:
-            first, rest = self._root.orders
-            self._ahead = chain(_walk(first, FIRST), _walk(rest, REST))
+    def _everybody(self) -> Iterator[Candidate]:
+        if self._ahead is not None:
+            return self._walk_again(self._ahead)
+        first, rest = self._root.orders
+        everybody = chain(_walk(first, FIRST), _walk(rest, REST))
+        if self._has_moved:  # and whoever walks now will move somebody, more often than not
+            self._has_moved = False
+            return everybody
+        self._ahead = everybody
+        return self._walk_again(everybody)
+
+    def _walk_again(self, ahead: Iterator[Candidate]) -> Iterator[Candidate]:
         yield from self._walked
-        for drawn in self._ahead:
+        for drawn in ahead:
             self._walked.append(drawn)
             yield drawn
 
     def _forget_walk(self) -> None:
         """Somebody stands elsewhere."""
+        self._has_moved = True
         if self._ahead is not None:
             self._walked, self._ahead = [], None
 
@@ -351,12 +365,14 @@ class Standings:
             if len(node.orders[order]) > 1:
                 break
             entry, node = (*node.level, node), node.above
+        _find_alone(self._nodes[candidate.role, True], order)
 
     def _take_out(self, candidate: Candidate) -> None:
         order, level = candidate.order, candidate.level
         if order < 0:
             return
-        node: _Node | None = self._nodes[candidate.role, True]
+        own = self._nodes[candidate.role, True]
+        node: _Node | None = own
         while node is not None:
             _remove(node.orders[order], level)
             if node.orders[order]:
@@ -364,6 +380,7 @@ class Standings:
             if node.above is not None and not any(node.orders):
                 del self._nodes[node.role, node.is_own]
             level, node = node.level, node.above
+        _find_alone(own, order)
 
     def _sort(self) -> None:
         """All anew."""
@@ -392,15 +409,26 @@ def _replace(entries: list[_Entry], level: Level, entry: _Entry) -> None:
         insort(entries, entry)
 
 
+def _find_alone(node: _Node | None, order: int) -> None:
+    """Anew, after something below it was put in or taken out."""
+    while node is not None:
+        entries = node.orders[order]
+        thing = entries[0][-1] if len(entries) == 1 else None
+        alone = thing.alone[order] if isinstance(thing, _Node) else thing
+        if alone is node.alone[order]:
+            break
+        node.alone[order], node = alone, node.above
+
+
 def _walk(entries: Iterable[_Entry], order: int) -> Iterator[Candidate]:
     for entry in entries:
-        lowest = entry[-1]
-        while isinstance(lowest, _Node) and len(lowest.orders[order]) == 1:
-            lowest = lowest.orders[order][0][-1]
-        if isinstance(lowest, Candidate):
-            yield lowest
+        thing = entry[-1]
+        if not isinstance(thing, _Node):
+            yield thing
+        elif (alone := thing.alone[order]) is not None:
+            yield alone
         else:
-            yield from _walk(lowest.orders[order], order)
+            yield from _walk(thing.orders[order], order)
 
 
 def _wants(books: Books, framework: Framework) -> Iterator[tuple[Role, tuple[Demand, ...] | None]]:
