@@ -130,6 +130,9 @@ class Life:
     quotas=st.dictionaries(st.sampled_from(ROLES), limits),
     happens=steps,
 )
+@hypothesis.example([4, 4], {"a": 2}, [("reserve", 0, 1), ("reserve", 5, 1)]).via(
+    "both cpus of its limit are offered where it has less reserved"
+)
 def test_m23_no_limit_is_passed_whatever_happens(
     agents: Sequence[int], quotas: Mapping[str, int | None], happens: Sequence[Step]
 ) -> None:
