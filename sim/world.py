@@ -1,13 +1,12 @@
 """One simulated cluster: built from a seed, troubled for a while, then left alone and judged."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from fairlead.agent.settings import AgentSettings
 from fairlead.common.ids import FrameworkId
-from fairlead.common.operators import AgentState, OperatorBody, TeardownFramework
+from fairlead.common.operators import OperatorBody, TeardownFramework
 from fairlead.common.values import AgentInfo
 from fairlead.frameworks.kit.events import DriverSettings, Happened
 
@@ -24,6 +23,7 @@ from .nodes import AgentNode, FrameworkNode, MasterNode
 from .plan import Plan, draw
 from .process import CHECK_EVERY, CoreFailedError, Process, Stage
 from .schedulers import LEAVE, Memory
+from .settling import judge, unsettled
 
 REST_S = 8.0
 """All is settled once it has been for so long: longer than the longest that is under way."""
@@ -283,49 +283,13 @@ class World:
                 self._master.operate(TeardownFramework(FrameworkId(host.memory.framework_id)))
 
     def _unsettled(self) -> str:
-        """What is not as it should be once faults are over; empty: nothing."""
-        master = self._master
-        if master is None or not master.is_alive or self._deposed_alive():
-            return "there is not exactly one master"
-        books = master.core.books
-        connected = Counter(
-            agent.instance_uuid for agent in books.agents.values() if agent.state is CONNECTED
-        )
-        for name, machine in self._hosts.items():
-            node = machine.node
-            if node is None or not node.is_alive or connected[node.name] != 1:
-                return f"{name} is not registered"
-        states = [agent.state for agent in books.agents.values()]
-        if not {*states} <= {CONNECTED, UNREACHABLE, AgentState.GONE}:
-            return "what became of an agent is still open"
-        if states.count(CONNECTED) > len(self._hosts):
-            return "an agent that is no more is believed to be there"
-        for name, host in self._frameworks.items():
-            if host.has_stopped:
-                continue
-            if host.node is None or not host.node.is_alive or not host.node.core.is_subscribed:
-                return f"{name} is not subscribed"
-            if not host.node.scheduler.is_satisfied:
-                return f"{name} is not satisfied: {host.memory.attempts}"
-        return self.auditor.restless(self.now)
+        if self._deposed_alive():
+            return "a former master is still there"
+        return unsettled(self._master, self._hosts, self._frameworks, self.auditor, self.now)
 
     def _judge(self) -> None:
-        """By the auditor's laws, and the master's books against what runs."""
-        master = self._master
-        assert master is not None
-        processes: list[Process] = [*self.agents(), *self.frameworks()]
-        alive = [process.name for process in processes if process.is_alive]
-        self.auditor.finish(self.now, [*alive, master.name], master.name)
-        for agent in master.core.books.agents.values():
-            used = self.auditor.used(agent.info.hostname)
-            if agent.state is CONNECTED and agent.used != used:
-                raise ViolationError(
-                    "books equal reality",
-                    f"{agent.info.hostname} runs {used}, the master believes {agent.used}",
-                )
-        for process in [master, *processes]:
-            if process.is_alive:
-                process.check()
+        assert self._master is not None
+        judge(self._master, [*self.agents(), *self.frameworks()], self.auditor, self.now)
 
     # --- starts
 
@@ -434,9 +398,6 @@ class World:
             host.node.feed(Happened(LEAVE))
         else:
             self.kill(host.node, "vanishes", away_s=GUEST_AWAY_S)
-
-
-CONNECTED, UNREACHABLE = AgentState.CONNECTED, AgentState.UNREACHABLE
 
 
 def simulate(seed: int, check_every: int = CHECK_EVERY) -> Report:

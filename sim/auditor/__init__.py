@@ -45,14 +45,9 @@ from fairlead.common.messages import (
     Teardown,
 )
 from fairlead.common.operators import (
-    DrainAgent,
     KillAnyTask,
-    MarkAgentGone,
     OperatorBody,
     OperatorCall,
-    SetQuota,
-    SetWeight,
-    TeardownFramework,
 )
 from fairlead.common.resources import Resources
 from fairlead.common.values import Reason, TaskState, TaskStatus
@@ -172,24 +167,11 @@ class Auditor:
         """A master hears an operator."""
         if isinstance(call.body, KillAnyTask):
             self._containers.kill_wanted(call.body.framework_id, call.body.task_id)
-        elif isinstance(call.body, TeardownFramework):
-            self._facts.over[call.body.framework_id] = None
-        elif isinstance(call.body, SetWeight):
-            self._facts.weights.setdefault(call.body.role, [1.0]).append(call.body.weight)
-        elif isinstance(call.body, DrainAgent | MarkAgentGone):
-            self._facts.retired[call.body.agent_id] = None
-            self._facts.drained.pop(call.body.agent_id, None)
-        elif isinstance(call.body, SetQuota):
-            self._facts.quotas.setdefault(call.body.role, [None]).append(call.body)
+        self._facts.ordered(call.body)
 
     def promised(self, name: str, body: OperatorBody) -> None:
         """A master has said yes to an operator."""
-        if isinstance(body, SetQuota):
-            self._facts.promised[body.role] = (body, name)
-        elif isinstance(body, DrainAgent) and not body.undo:
-            self._facts.drained[body.agent_id] = name
-        elif isinstance(body, MarkAgentGone):
-            self._facts.gone[body.agent_id] = name
+        self._facts.said_yes(name, body)
 
     def decided(self, now: float, name: str) -> None:
         """A master has said all that one step made it say."""

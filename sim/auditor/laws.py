@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 
 from fairlead.common.ids import AgentId, FrameworkId, Role
 from fairlead.common.messages import FrameworkAway
-from fairlead.common.operators import SetQuota
+from fairlead.common.operators import (
+    DrainAgent,
+    MarkAgentGone,
+    OperatorBody,
+    SetQuota,
+    SetWeight,
+    TeardownFramework,
+)
 from fairlead.common.resources import Resources
 
 NEVER = float("inf")
@@ -99,6 +106,33 @@ class Facts:
 
     def link(self, number: int) -> Link:
         return self.links.setdefault(number, Link(number))
+
+    def ordered(self, body: OperatorBody) -> None:
+        """A master hears an operator."""
+        match body:
+            case TeardownFramework(framework_id):
+                self.over[framework_id] = None
+            case SetWeight(role, weight):
+                self.weights.setdefault(role, [1.0]).append(weight)
+            case DrainAgent(agent_id) | MarkAgentGone(agent_id):
+                self.retired[agent_id] = None
+                self.drained.pop(agent_id, None)
+            case SetQuota(role):
+                self.quotas.setdefault(role, [None]).append(body)
+            case _:
+                pass
+
+    def said_yes(self, master: str, body: OperatorBody) -> None:
+        """To an operator."""
+        match body:
+            case SetQuota(role):
+                self.promised[role] = (body, master)
+            case DrainAgent(agent_id, undo=False):
+                self.drained[agent_id] = master
+            case MarkAgentGone(agent_id):
+                self.gone[agent_id] = master
+            case _:
+                pass
 
     def told_away(self, now: float, host: str, away: FrameworkAway) -> None:
         """An agent hears that a framework is away, or back."""

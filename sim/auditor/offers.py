@@ -7,7 +7,6 @@ The ledger is of one master process; what another leader promised is void with i
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from fairlead.common.ids import AgentId, CallId, FrameworkId, LaunchUuid, OfferId
 from fairlead.common.launches import launches_in
@@ -36,8 +35,8 @@ from fairlead.common.values import Offer
 from . import capabilities, fairness, limits, wishes
 from .fairness import Scene
 from .laws import Facts, Link, ViolationError, reign_of
-from .parties import Agent, Framework, Owner
-from .parts import MOVES, Move, Part, is_followed, move_of, part_of
+from .parties import Agent, Framework, Owner, reported
+from .parts import MOVES, Move, is_followed, move_of, part_of
 from .reserved import check_offers
 
 HOUR_S = 3600.0
@@ -84,32 +83,7 @@ class Offers:
                 "what is gone never comes back", f"{self._server} registers {agent_id}"
             )
         before = self._agents.get(agent_id)
-        agent = self._agents[agent_id] = Agent(
-            replace(calls[0].agent, agent_id=agent_id), link.number
-        )
-        if before is not None:
-            agent.refused_by, agent.idle = before.refused_by, before.idle
-        reservations = (each for call in calls for each in call.reservations)
-        agent.reservations = {each.role: each for each in reservations}
-        for call in calls:
-            for task in call.tasks:
-                if not task.latest.state.is_terminal:
-                    agent.used[task.launch_uuid] = task.resources
-                    agent.lend(task.launch_uuid, task.task)
-                    agent.owners[task.launch_uuid] = (task.framework_id, task.role)
-                    agent.names[task.framework_id, task.task.task_id] = task.launch_uuid
-        for progress in (each for call in calls for each in call.accepts):
-            launches = {
-                task.launch_uuid: task.task.resources
-                for call in calls
-                for task in call.tasks
-                if task.accept_id == progress.accept_id and not task.resources
-            }
-            named = [(progress.framework_id, task_id) for task_id in progress.task_ids]
-            uuids = [agent.names[name] for name in named if name in agent.names]
-            part = Part.begun(progress.resources, uuids, launches, agent.used)
-            agent.accepts[progress.accept_id] = part
-            agent.owners[progress.accept_id] = (progress.framework_id, progress.role)
+        self._agents[agent_id] = reported(calls, agent_id, link.number, before)
         self._void(lambda offer: offer.agent_id == agent_id)
 
     def updated(self, link: Link, update: TaskUpdated) -> None:
@@ -402,20 +376,8 @@ class Offers:
             self._ordered[name] -= 1
 
     def _check_room(self, agent_id: AgentId) -> None:
-        agent = self._agents.get(agent_id)
-        if agent is None:
-            return
-        left = agent.capacity
-        parts: list[tuple[str, Resources]] = [*agent.used.items()]
-        parts += [(name, part.own(agent.used)) for name, part in agent.accepts.items()]
-        offers = [o for o in self._outstanding.values() if o.agent_id == agent_id]
-        for name, resources in [*parts, *((o.offer_id, o.resources) for o in offers)]:
-            if not left.contains(resources):
-                raise ViolationError(
-                    "offered and used never exceed capacity",
-                    f"{agent_id} has {agent.capacity}; {name} with {resources} is too much",
-                )
-            left = left - resources
+        if (agent := self._agents.get(agent_id)) is not None:
+            agent.check_room([o for o in self._outstanding.values() if o.agent_id == agent_id])
 
     def _take(self, link: Link, offer_id: OfferId) -> Offer | None:
         offer = self._outstanding.get(offer_id)

@@ -1,10 +1,11 @@
 """Agents and frameworks as the messages of one master show them: what each has, holds and wants."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from re import fullmatch
 
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, OfferId, Role, TaskId
+from fairlead.common.messages import RegisterAgent
 from fairlead.common.resources import EMPTY, Resources, total
 from fairlead.common.roles import lineage
 from fairlead.common.values import (
@@ -20,6 +21,7 @@ from fairlead.common.values import (
     TaskInfo,
 )
 
+from .laws import ViolationError
 from .parts import Part
 from .refusals import Refusals
 
@@ -66,6 +68,50 @@ class Agent:
             yield self.owners.get(uuid, NOBODY), uuid, resources
         for accept_id, part in self.accepts.items():
             yield self.owners.get(accept_id, NOBODY), accept_id, part.own(self.used)
+
+    def check_room(self, offers: Sequence[Offer]) -> None:
+        """For all that is used or on offer here."""
+        left = self.capacity
+        parts: list[tuple[str, Resources]] = [*self.used.items()]
+        parts += [(name, part.own(self.used)) for name, part in self.accepts.items()]
+        for name, resources in [*parts, *((o.offer_id, o.resources) for o in offers)]:
+            if not left.contains(resources):
+                raise ViolationError(
+                    "offered and used never exceed capacity",
+                    f"{self.info.agent_id} has {self.capacity};"
+                    f" {name} with {resources} is too much",
+                )
+            left = left - resources
+
+
+def reported(
+    calls: Sequence[RegisterAgent], agent_id: AgentId, link: int, before: Agent | None
+) -> Agent:
+    """What an agent said of itself, perhaps in several parts, when it registered."""
+    agent = Agent(replace(calls[0].agent, agent_id=agent_id), link)
+    if before is not None:
+        agent.refused_by, agent.idle = before.refused_by, before.idle
+    reservations = (each for call in calls for each in call.reservations)
+    agent.reservations = {each.role: each for each in reservations}
+    tasks = [task for call in calls for task in call.tasks]
+    for task in tasks:
+        if not task.latest.state.is_terminal:
+            agent.used[task.launch_uuid] = task.resources
+            agent.lend(task.launch_uuid, task.task)
+            agent.owners[task.launch_uuid] = (task.framework_id, task.role)
+            agent.names[task.framework_id, task.task.task_id] = task.launch_uuid
+    for progress in (each for call in calls for each in call.accepts):
+        launches = {
+            task.launch_uuid: task.task.resources
+            for task in tasks
+            if task.accept_id == progress.accept_id and not task.resources
+        }
+        named = [(progress.framework_id, task_id) for task_id in progress.task_ids]
+        uuids = [agent.names[name] for name in named if name in agent.names]
+        part = Part.begun(progress.resources, uuids, launches, agent.used)
+        agent.accepts[progress.accept_id] = part
+        agent.owners[progress.accept_id] = (progress.framework_id, progress.role)
+    return agent
 
 
 NOBODY: Owner = (FrameworkId(""), Role(""))
