@@ -191,7 +191,7 @@ class Offers:
             return
         framework = context.books.frameworks[of.framework_id]
         agent = context.books.agents[of.agent_id]
-        agent.refused_by[of.framework_id, of.role] = None
+        agent.refused_by[framework.presence(of.role)] = None
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         given = Filter(refused, context.now + lasts, is_loan)
         if is_alike:
