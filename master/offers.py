@@ -14,8 +14,8 @@ from .allocation import lent
 from .allocation.allocator import Grant, Look, allocate
 from .allocation.gang_offers import InVain, gang_grants, is_room_for_any
 from .allocation.holds import served
+from .allocation.limits import to_rescind
 from .allocation.preferences import liked_first
-from .allocation.quota import to_rescind
 from .allocation.reservations import reserved_part
 from .allocation.standings import Standings
 from .books import Who
