@@ -12,7 +12,7 @@ SEED ?= 1
 # More at once would measure the machine: many tests wait for real processes.
 WORKERS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help venv demo test test-real test-kernel check fix protos docs sim soak bench
+.PHONY: help venv demo test test-real test-kernel check fix protos docs sim soak bench bench-master
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -77,17 +77,23 @@ soak: venv ## hostile messages for minutes, planted bugs, then simulated lives w
 	$(BIN)/python -m tests.planted
 	$(BIN)/python -m fairlead.sim --until-told $$(date +%s) --report soak.txt --commit $$(git describe --always --dirty)
 
-bench: venv ## what README claims, measured
+bench: venv bench-master ## what README claims, measured
 	$(BIN)/python benchmarks/calls.py
 	$(BIN)/python benchmarks/first_result.py
 	$(BIN)/python benchmarks/command.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/sessions.py
-	$(BIN)/python benchmarks/offers.py
-	$(BIN)/python benchmarks/allocation.py
 	$(BIN)/python benchmarks/holds.py
 	$(BIN)/python benchmarks/tasks.py
 	$(BIN)/python benchmarks/docker.py
 	$(BIN)/python benchmarks/suspend.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/simulator.py
+
+bench-master: venv ## what is asked of the master's speed, within a quarter of an hour on a quiet machine
+	$(BIN)/python benchmarks/allocation.py --everything --runs 3
+	$(BIN)/python benchmarks/registration.py --runs 2
+	$(BIN)/python benchmarks/offers.py --runs 3
+	$(BIN)/python benchmarks/polling.py --runs 2
+	-$(BIN)/python benchmarks/probe.py
+	! $(BIN)/python benchmarks/probe.py --slowed 100 --agents 2000

@@ -230,9 +230,10 @@ def everything(report: Report, options: argparse.Namespace) -> None:
     in_one = argparse.Namespace(**{**vars(options), "one_role": True, "without_declines": True})
     report.note("all frameworks in one role")
     tell_point(report, in_one, 30_000, 1_000)
-    for argv in (("--agents", "10000"), ("--agents", "50000", "--without-mix")):
+    runs = ("--runs", str(options.runs))
+    for argv in (("--agents", "10000"), ("--agents", "50000", "--only-demand")):
         done = subprocess.run(
-            [sys.executable, HERE.with_name("demand_costs.py"), "-o", "json", *argv],
+            [sys.executable, HERE.with_name("demand_costs.py"), "-o", "json", *runs, *argv],
             stdout=subprocess.PIPE,
             check=True,
         )

@@ -193,7 +193,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--agents", type=int, default=10_000)
     parser.add_argument("--frameworks", type=int, default=1_000)
-    parser.add_argument("--without-mix", action="store_true", help="leave out (9)")
+    parser.add_argument("--only-demand", action="store_true", help="leave out (8) and (9)")
     options = parser.parse_args()
     report = Report(options.output == "json")
     measure(report, options)
@@ -203,8 +203,8 @@ def main() -> None:
 def measure(report: Report, options: argparse.Namespace) -> None:
     name = f"{options.agents:,} x {options.frameworks:,}"
     Wanting(options.agents, options.frameworks).measure(report, name, options.runs)
-    measure_suppressed(report, options.agents, options.frameworks, options.runs)
-    if not options.without_mix:
+    if not options.only_demand:
+        measure_suppressed(report, options.agents, options.frameworks, options.runs)
         measure_mix(report)
 
 

@@ -448,6 +448,9 @@ def measure(report: Report, options: argparse.Namespace) -> bool:
     busy = world.probe_for(options.seconds)
     ended = sum(each.ended for each in world.crowd) - before
     report.note(f"{ended / options.seconds:,.0f} tasks ended a second, {len(busy)} probes came")
+    running = sum(each.running - each.ended for each in world.crowd)
+    share = 100 * running / (options.agents * options.tasks)
+    report.note(f"{share:.0f} % of the room for tasks was in use in the end")
     if dropped := sum(each.dropped for each in world.crowd):
         report.note(f"{dropped:,} tasks were not launched: their offers had timed out meanwhile")
     tell(report, world, options.seconds)

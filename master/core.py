@@ -255,7 +255,7 @@ class Master:
         if isinstance(event, Tick):
             self._looks.go_on()
             self._operators.answers.go_on()
-            self._offers.allocate(context.settings.max_grants)
+            self._offers.allocate(context.settings.max_grants_in_quiet)
         elif self._offers.is_overdue():
             self._offers.allocate(context.settings.max_grants_in_flood)
         self._revoking.watch()

@@ -271,6 +271,8 @@ class Framework:
     demands: dict[Role, list[Demand]] = field(default_factory=dict)
     """A role that is missing here has stated nothing; an empty list wants nothing."""
     filters: Filters = field(default_factory=Filters)
+    presences: dict[Role, tuple[FrameworkId, Role]] = field(default_factory=dict)
+    """Its names in its roles: one object each, however many agents note them."""
     refusals: int = 0
     """Fitting offers refused in a row."""
     waits: dict[Want, Wait] = field(default_factory=dict)
@@ -292,6 +294,9 @@ class Framework:
     @property
     def framework_id(self) -> FrameworkId:
         return self.info.framework_id
+
+    def presence(self, role: Role) -> tuple[FrameworkId, Role]:
+        return self.presences.setdefault(role, (self.framework_id, role))
 
     @property
     def is_present(self) -> bool:

@@ -14,8 +14,8 @@ from .allocation import lent
 from .allocation.allocator import Grant, Look, allocate
 from .allocation.gang_offers import InVain, gang_grants, is_room_for_any
 from .allocation.holds import served
+from .allocation.limits import to_rescind
 from .allocation.preferences import liked_first
-from .allocation.quota import to_rescind
 from .allocation.reservations import reserved_part
 from .allocation.standings import Standings
 from .books import Who
@@ -191,7 +191,7 @@ class Offers:
             return
         framework = context.books.frameworks[of.framework_id]
         agent = context.books.agents[of.agent_id]
-        agent.refused_by[of.framework_id, of.role] = None
+        agent.refused_by[framework.presence(of.role)] = None
         lasts = min(max(refuse_s, context.settings.min_filter_s), context.settings.max_filter_s)
         given = Filter(refused, context.now + lasts, is_loan)
         if is_alike:

@@ -12,7 +12,7 @@ from fairlead.common.resources import Resources, total
 from fairlead.common.roles import is_below, lineage
 
 from .allocation.lent import CAPABILITY
-from .allocation.quota import to_rescind
+from .allocation.limits import to_rescind
 from .allocation.reservations import encroached
 from .books import Books, own_part
 from .entries import Agent, Framework, HeldOffer, RunningAccept, Task

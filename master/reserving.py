@@ -15,7 +15,7 @@ from fairlead.common.resources import EMPTY, MILLIS, Resources, total
 from fairlead.common.roles import bad_role, is_below
 from fairlead.common.values import Reservation
 
-from .allocation.quota import reserved_beyond
+from .allocation.limits import reserved_beyond
 from .allocation.reservations import WHOLE, encroached, reserved_on, settle, too_many, used_on
 from .context import Context
 from .entries import Agent, Change

@@ -51,6 +51,8 @@ class MasterSettings:
     """
     max_delay_s: float = 0.05
     """Under a flood of messages an allocation waits no longer than this for a quiet moment."""
+    max_grants_in_quiet: int = 100
+    """In one step: who comes meanwhile waits for all that is answered to them at once."""
     max_grants_in_flood: int = 25
     """Then, in one step: what is offered is answered, by more messages than the master can take."""
     ended_tasks_kept: int = 1000

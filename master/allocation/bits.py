@@ -11,11 +11,11 @@ from fairlead.common.values import Demand
 
 from ..books import Books
 from ..entries import Agent
+from .candidates import Candidate
 from .demands import BITS, fitting
 from .preferences import likes
 from .quota import Outlook, is_owed
 from .rules import Case, part, passes, suits
-from .standings import Candidate
 from .tree import Tree
 
 

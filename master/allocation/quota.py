@@ -28,20 +28,16 @@ from fairlead.common.resources import EMPTY, MILLIS, NAMES, Resources, said, tot
 from fairlead.common.roles import bad_role, is_below, lineage
 
 from ..books import Books
-from ..entries import Agent, HeldOffer, anonymous
+from ..entries import Agent, anonymous
 from .reservations import (
     NOWHERE,
     ByRole,
     Given,
     added,
-    counted,
     idle_on,
     idle_reserved,
     kept_free,
-    reserved_on,
     reserved_part,
-    settle,
-    used_on,
 )
 
 if TYPE_CHECKING:
@@ -78,12 +74,12 @@ class Outlook:
 
     def booked(self, resources: Resources) -> None:
         """That much is offered by now."""
-        self.free = _less(self.free, resources.vector)
+        self.free = less(self.free, resources.vector)
         self._needs.clear()
 
     def moved(self, was: Resources, now: Resources) -> None:
         """What is free on an agent is imagined to be otherwise."""
-        self.free = _less(_plus(self.free, now.vector), was.vector)
+        self.free = less(plus(self.free, now.vector), was.vector)
         self._needs.clear()
 
     def place(self, agent: Agent, role: Role, resources: Resources) -> None:
@@ -118,8 +114,8 @@ def within_limits(case: "Case", free: Resources) -> Resources:
         if quota is not None and quota.limits:
             outlook = case.outlook or Outlook.of(books)
             held = _held(books, (case.pending, *outlook.placed.values()), above)
-            held = _plus(held, outlook.unheard)
-            held = _plus(held, _bound(case, above, outlook))
+            held = plus(held, outlook.unheard)
+            held = plus(held, _bound(case, above, outlook))
             room = _tighter(room, left_of(quota.limits, held))
     return _cut(case, free, room)
 
@@ -134,7 +130,7 @@ def beside_guarantees(case: "Case", free: Resources) -> Resources:
     others, own = needs.beside(case.role), needs.own(case.role)
     given = _sum(resources.vector for resources in case.pending.values())
     kept = kept_free(case.books, case.agent, case.pending, outlook.placed)
-    loose = _less(outlook.free, _plus(given, kept.vector))
+    loose = less(outlook.free, plus(given, kept.vector))
     reserved = reserved_part(case.agent, case.role, free, case.pending).vector
     spare = (
         max(mine, all_free - theirs) + for_it if theirs else None
@@ -196,24 +192,24 @@ class _Needs:
                 elsewhere = idle_reserved(books, node, beside=agent, given=placed)
                 held = _sum((held, elsewhere.vector, *here))
             quota = books.quotas.get(node)
-            own = _less(amounts(quota.guarantees), held) if quota is not None else NOTHING
+            own = less(amounts(quota.guarantees), held) if quota is not None else NOTHING
             need = tuple(map(max, own, self._below.get(node, NOTHING)))
             self._needs[node] = need
-            self._below[_parent(node)] = _plus(self._below.get(_parent(node), NOTHING), need)
+            self._below[_parent(node)] = plus(self._below.get(_parent(node), NOTHING), need)
 
     def beside(self, role: Role) -> Amounts:
         """What others need, whatever this role gets."""
         needed = self._below.get(role, NOTHING)
         for above in lineage(role):
-            siblings = _less(
+            siblings = less(
                 self._below.get(_parent(above), NOTHING), self._needs.get(above, NOTHING)
             )
-            needed = _plus(needed, siblings)
+            needed = plus(needed, siblings)
         return needed
 
     def own(self, role: Role) -> Amounts:
         """What this role might fill of what is needed."""
-        return _less(self._below.get(_TOP, NOTHING), self.beside(role))
+        return less(self._below.get(_TOP, NOTHING), self.beside(role))
 
 
 _TOP = Role("")
@@ -227,84 +223,6 @@ def _held(books: Books, given: Iterable[Mapping[Role, Resources]], role: Role) -
     """By it and those below it, what is given out and not in the books yet included."""
     more = (part.vector for each in given for of, part in each.items() if is_below(of, role))
     return _sum((books.held.get(role, EMPTY).vector, *more))
-
-
-# --- limits that were passed
-
-
-def to_rescind(books: Books, role: Role) -> list[HeldOffer]:
-    """The youngest of its offers that together are what it holds above its limits, or has with what
-    idles in its reservations, as far as offers go: a limit was lowered, more is reserved, or an
-    agent came back with more.
-    """
-    held = books.held.get(role, EMPTY).vector
-    held_beyond = _beyond(books, role, held)
-    had_beyond = _beyond(books, role, _plus(held, idle_reserved(books, role).vector))
-    chosen: list[HeldOffer] = []
-    for each in reversed(books.offers.values()):
-        if not any(had_beyond):
-            break
-        if is_below(each.offer.role, role):
-            given, freed = each.offer.resources.vector, _freed(books, role, each, chosen)
-            if _is_some_of(given, held_beyond) or _is_some_of(freed, had_beyond):
-                chosen.append(each)
-                held_beyond, had_beyond = _less(held_beyond, given), _less(had_beyond, freed)
-    return chosen
-
-
-def _beyond(books: Books, role: Role, amounts: Amounts) -> Amounts:
-    quota = books.quotas.get(role)
-    limits = quota.limits if quota is not None else {}
-    named = zip(NAMES, amounts, strict=False)
-    return tuple(max(0, amount - limits.get(name, amount)) for name, amount in named)
-
-
-def _is_some_of(given: Amounts, wanted: Amounts) -> bool:
-    return any(amount and much for amount, much in zip(given, wanted, strict=False))
-
-
-def _freed(books: Books, role: Role, held: HeldOffer, before: Sequence[HeldOffer]) -> Amounts:
-    """By giving it back behind those: what is reserved for the role stays its own."""
-    offer, agent = held.offer, books.agents[held.offer.agent_id]
-    own = reserved_on(agent)
-    if not any(is_below(owner, role) for owner in own):
-        return offer.resources.vector
-    left = [each for each in agent.offers.values() if each not in (held, *before)]
-    offered = added({}, ((each.offer.role, each.offer.resources) for each in left))
-    after = settle(own, added(used_on(agent), offered.items()))[0]
-    ahead = settle(own, added(used_on(agent), (*offered.items(), (offer.role, offer.resources))))[0]
-    more = [kept.without(ahead[owner]) for owner, kept in after.items() if is_below(owner, role)]
-    return _less(offer.resources.vector, total(map(anonymous, more)).vector)
-
-
-def reserved_beyond(books: Books, agent: Agent, role: Role, whole: Resources) -> str:
-    """Which limit speaks against this reservation there, with numbers; empty: none does."""
-    own = reserved_on(agent)
-    known = own.get(role, EMPTY)
-    for above in lineage(role):
-        if (quota := books.quotas.get(above)) is None:
-            continue
-        was = _had(books, above, agent, own)
-        will_be = _had(books, above, agent, {**own, role: known + whole.without(known)})
-        for name, before, after in zip(NAMES, was, will_be, strict=True):
-            if after > max(before, quota.limits.get(name, after)):
-                limit = said(name, quota.limits[name])
-                return f"the limit of {above} is {limit}, and it would have {said(name, after)}"
-    return ""
-
-
-def _had(books: Books, role: Role, agent: Agent, reserved: ByRole) -> Amounts:
-    """Used, and idle in reservations, were these on that agent; offers can be taken back."""
-    offers = (held.offer for held in books.offers.values())
-    offered = total(anonymous(each.resources) for each in offers if is_below(each.role, role))
-    others = ((each, reserved_on(each)) for each in counted(books) if each is not agent)
-    idle = total(
-        anonymous(kept)
-        for where, own in ((agent, reserved), *others)
-        for owner, kept in settle(own, used_on(where))[0].items()
-        if is_below(owner, role)
-    )
-    return _plus(books.held.get(role, EMPTY).without(offered).vector, idle.vector)
 
 
 # --- a quota before it is believed
@@ -419,10 +337,10 @@ def _sum(vectors: Iterable[Sequence[int]]) -> Amounts:
     return tuple(map(sum, zip(NOTHING, *vectors, strict=False)))
 
 
-def _plus(a: Sequence[int], b: Sequence[int]) -> Amounts:
+def plus(a: Sequence[int], b: Sequence[int]) -> Amounts:
     return _sum((a, b))
 
 
-def _less(a: Sequence[int], b: Sequence[int]) -> Amounts:
+def less(a: Sequence[int], b: Sequence[int]) -> Amounts:
     """As far as there is any."""
     return tuple(max(0, x - y) for x, y in zip(a, b, strict=False))

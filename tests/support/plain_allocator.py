@@ -24,13 +24,13 @@ from fairlead.master.allocation.bits import (
     put_first,
     would_like,
 )
+from fairlead.master.allocation.candidates import Candidate
 from fairlead.master.allocation.demands import open_demand
 from fairlead.master.allocation.keep_apart import Presence
 from fairlead.master.allocation.lottery import Lot, Lottery
 from fairlead.master.allocation.preferences import Preferences
 from fairlead.master.allocation.quota import Outlook
 from fairlead.master.allocation.rules import Case, part, passes
-from fairlead.master.allocation.standings import Candidate
 from fairlead.master.allocation.tree import Place, Tree
 from fairlead.master.books import Books, Who
 from fairlead.master.entries import Agent, anonymous
