@@ -91,6 +91,8 @@ class Tasks:
         framework = self._context.books.frameworks[task.framework_id]
         self._context.to_framework(framework, StatusUpdated(task.latest))
         if state.is_terminal:
+            # What its agent said before, and nobody acknowledged, would be told instead.
+            task.head, task.is_end_said = None, True
             self._retire(framework, task)
 
     def never_seen(self, task: Task) -> None:

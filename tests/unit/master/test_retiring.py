@@ -150,6 +150,15 @@ def test_m33_what_was_asked_while_it_was_expected_is_answered() -> None:
     assert f.states == ["t9 RECOVERING", "t9 GONE_BY_OPERATOR"]
 
 
+def test_what_its_agent_said_before_is_not_told_in_the_place_of_the_end() -> None:
+    h, a, f = running("t1")
+    f.is_acknowledging = False
+    a.becomes("t1", TaskState.KILLING)
+    h.orders(MarkAgentGone(a.id))
+    (told,) = f.asks(TaskRef(TaskId("t1"), LaunchUuid(""), a.id))
+    assert told.state is TaskState.GONE_BY_OPERATOR
+
+
 def test_an_unreachable_agent_may_be_marked_gone() -> None:
     h, a, f = running("t1")
     a.disconnects()
