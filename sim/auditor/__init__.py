@@ -282,6 +282,9 @@ class Auditor:
             self._facts.hosts[body.agent_id] = link.host
             self._ledger(link).registered(link, body.agent_id)
         elif isinstance(body, RunAccept):
+            for launch in launches_in(body.operations):
+                if launch.task.gang is not None:
+                    self._facts.members[launch.launch_uuid] = None
             self._ledger(link).run(link, body)
             self._reserved.ordered(link.host, body)
         elif isinstance(body, ChangeReservation):

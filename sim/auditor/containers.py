@@ -27,7 +27,6 @@ class Order:
     task_id: TaskId
     resources: Resources
     epoch: int
-    in_gang: bool
     revocable: bool
     limit_s: float
     agent_id: AgentId
@@ -124,7 +123,6 @@ class Containers:
             info.task_id,
             info.resources,
             epoch,
-            info.gang is not None,
             info.revocable,
             info.max_completion_s,
             agent_id,
@@ -151,7 +149,7 @@ class Containers:
 
     def is_member(self, uuid: LaunchUuid) -> bool:
         """Of a gang."""
-        return uuid in self._orders and self._orders[uuid].in_gang
+        return uuid in self._facts.members
 
     # --- side effects
 

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from fairlead.common.ids import AgentId, FrameworkId, Role
+from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, Role
 from fairlead.common.messages import FrameworkAway
 from fairlead.common.operators import (
     DrainAgent,
@@ -95,6 +95,8 @@ class Facts:
     quotas: dict[Role, list[SetQuota | None]] = field(default_factory=dict)
     promised: dict[Role, tuple[SetQuota, str]] = field(default_factory=dict)
     """The quotas that a master has said yes to, and which one."""
+    members: dict[LaunchUuid, None] = field(default_factory=dict)
+    """Launches of gangs, as soon as a master has ordered them."""
     began: dict[str, float] = field(default_factory=dict)
     """When each master did."""
     drained: dict[AgentId, str] = field(default_factory=dict)
