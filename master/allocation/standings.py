@@ -69,7 +69,7 @@ class Standings:
             self.tree.rescale()
             for framework_id in changed:
                 self.tree.recount(framework_id)
-            self._orders.sort(each for of_one in self._of.values() for each in of_one.values())
+            self._orders.sort()
         for framework_id in changed:
             self._renew(framework_id)
 
