@@ -60,3 +60,7 @@ class MasterSettings:
     ended_frameworks_kept: int = 200
     ended_framework_s: float = 600.0
     """An ended framework is forgotten after so long."""
+
+    def believes(self, refusals: int) -> bool:
+        """Whether a demand counts after so many fitting offers in a row that were not used."""
+        return refusals < self.fair_refusals

@@ -128,7 +128,7 @@ def waiting(
     for framework in books.frameworks.values():
         if not framework.is_present:
             continue
-        if believed_only and framework.refusals >= settings.fair_refusals:
+        if believed_only and not settings.believes(framework.refusals):
             continue
         for role in framework.info.roles:
             if role not in framework.suppressed:
@@ -157,6 +157,6 @@ def _rank(  # noqa: PLR0917 - of a framework in a role, as it stands
     each: Resources,
 ) -> Rank:
     """Lower comes first, as in `allocator`."""
-    is_believed = framework.refusals < settings.fair_refusals
+    is_believed = settings.believes(framework.refusals)
     is_first = is_believed and is_owed(books, {}, role, each)
     return not is_first, not is_believed, tree.place(framework, role, EMPTY)

@@ -105,7 +105,7 @@ class Holds:
 
     def _wanted(self, framework: Framework) -> Iterator[Want]:
         """What it waits for, if it is to be believed."""
-        is_believed = framework.refusals < self._context.settings.fair_refusals
+        is_believed = self._context.settings.believes(framework.refusals)
         if not framework.is_present or not is_believed:
             return
         for role in framework.info.roles:

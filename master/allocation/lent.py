@@ -67,7 +67,7 @@ def grants(books: Books, settings: MasterSettings, now: float, agent: Agent) -> 
         (_lent_to(framework), books.scale.of(framework.held.get(role, EMPTY)), framework, role)
         for framework in borrowers
         if framework.is_present
-        if framework.refusals < settings.fair_refusals
+        if settings.believes(framework.refusals)
         for role in framework.info.roles
         if framework.demands.get(role) and role not in framework.suppressed
     ]

@@ -3,7 +3,9 @@ the rest.
 
 For `standings`, which says who belongs where. Below each role stand its child roles and, as one
 more, its own frameworks together; each list is sorted by levels (`tree`), so that whoever comes
-first of all is found by the way down, and whoever changed is put in anew by the way up.
+first of all is found by the way down, and whoever changed is put in anew by the way up. Where one
+candidate alone is below, and nothing beside it, nothing is compared: a level is found when somebody
+comes.
 """
 
 from bisect import bisect_left, insort
@@ -34,7 +36,8 @@ class _Node:
     """In each order, whoever is the only one below it."""
 
 
-_Entry = tuple[int, int, str, "_Node | Candidate"]
+_Standing = _Node | Candidate
+_Entry = tuple[int, int, str, _Standing]
 """A level, and who stands there."""
 
 
@@ -88,36 +91,37 @@ class Orders:
 
     def settle(self, candidate: Candidate, order: int) -> None:
         """It stands in this order now, by what the books say; -1: in none."""
-        level = self._tree.own_level(candidate.framework, candidate.role, EMPTY)
-        if (order, level) != (candidate.order, candidate.level):
-            self._forget_walk()
         if order != candidate.order:
+            self._forget_walk()
             self._take_out(candidate)
-            candidate.level = level
+            candidate.level = self._level(candidate)
             self._put_in(candidate, order)
-        elif level != candidate.level and order >= 0:
-            entries = self._nodes[candidate.role, True].orders[order]
-            _replace(entries, candidate.level, (*level, candidate))
-            candidate.level = level
+        elif order >= 0:
+            self._move(candidate, self._nodes[candidate.role, True])
 
     def moved(self, role: Role) -> None:
-        for above in lineage(role):
-            self._move(above, is_own=False)
-        self._move(role, is_own=True)
+        """It holds something else now, or others below it do."""
+        for key in (*((above, False) for above in lineage(role)), (role, True)):
+            node = self._nodes.get(key)
+            if node is not None and node.above is not None:
+                self._move(node, node.above)
 
-    def _move(self, role: Role, *, is_own: bool) -> None:
-        node = self._nodes.get((role, is_own))
-        if node is None or (level := self._level(node)) == node.level:
-            return
-        assert node.above is not None
-        self._forget_walk()
-        for entries, below in zip(node.above.orders, node.orders, strict=True):
-            if below:
-                _replace(entries, node.level, (*level, node))
-        node.level = level
+    def _move(self, thing: _Standing, above: _Node) -> None:
+        """To where it belongs, if anything is compared there."""
+        if not _is_one(thing) or any(len(entries) > 1 for entries in _lists(thing, above)):
+            self._put_anew(thing, above)
 
-    def _level(self, node: _Node) -> Level:
-        return self._tree.own(node.role) if node.is_own else self._tree.level(node.role)
+    def _put_anew(self, thing: _Standing, above: _Node) -> None:
+        if (level := self._level(thing)) != thing.level:
+            self._forget_walk()
+            for entries in _lists(thing, above):
+                _replace(entries, thing.level, (*level, thing))
+            thing.level = level
+
+    def _level(self, thing: _Standing) -> Level:
+        if isinstance(thing, Candidate):
+            return self._tree.own_level(thing.framework, thing.role, EMPTY)
+        return self._tree.own(thing.role) if thing.is_own else self._tree.level(thing.role)
 
     def _node(self, role: Role, *, is_own: bool) -> _Node:
         """A new one stands nowhere yet."""
@@ -134,14 +138,24 @@ class Orders:
         candidate.order = order
         if order < 0:
             return
-        node: _Node | None = self._node(candidate.role, is_own=True)
+        own = node = self._node(candidate.role, is_own=True)
+        while node.above is not None:  # from now on it may lead to more than one
+            self._put_anew(node, node.above)
+            node = node.above
+        self._insert(candidate, own, order)
+
+    def _insert(self, candidate: Candidate, own: _Node, order: int) -> None:
+        node: _Node | None = own
         entry: _Entry = *candidate.level, candidate
         while node is not None:
-            insort(node.orders[order], entry)
-            if len(node.orders[order]) > 1:
+            entries = node.orders[order]
+            if len(entries) == 1:
+                self._put_anew(entries[0][-1], node)
+            insort(entries, entry)
+            if len(entries) > 1:
                 break
             entry, node = (*node.level, node), node.above
-        _find_alone(self._nodes[candidate.role, True], order)
+        _find_alone(own, order)
 
     def _take_out(self, candidate: Candidate) -> None:
         order, level = candidate.order, candidate.level
@@ -158,18 +172,32 @@ class Orders:
             level, node = node.level, node.above
         _find_alone(own, order)
 
-    def sort(self, candidates: Iterable[Candidate]) -> None:
+    def sort(self) -> None:
         """All anew."""
         self._forget_walk()
-        for candidate in candidates:
-            level = self._tree.own_level(candidate.framework, candidate.role, EMPTY)
-            candidate.level = level
-        for node in self._nodes.values():
-            node.level = self._level(node)
-        for node in (self._root, *self._nodes.values()):
-            for entries in node.orders:
-                entries[:] = [(*entry[-1].level, entry[-1]) for entry in entries]
-                entries.sort()
+        lists = [each for node in (self._root, *self._nodes.values()) for each in node.orders]
+        for entries in lists:
+            for *_, thing in entries:
+                if len(entries) > 1 or not _is_one(thing):
+                    thing.level = self._level(thing)
+        for entries in filter(None, lists):
+            entries[:] = [(*entry[-1].level, entry[-1]) for entry in entries]
+            entries.sort()
+
+
+def _is_one(thing: _Standing) -> bool:
+    """It leads to one candidate, or is one."""
+    if isinstance(thing, Candidate):
+        return True
+    first, rest = thing.orders
+    return thing.alone[REST if rest else FIRST] is not None and not (first and rest)
+
+
+def _lists(thing: _Standing, above: _Node) -> list[list[_Entry]]:
+    """In which it stands."""
+    if isinstance(thing, Candidate):
+        return [above.orders[thing.order]]
+    return [entries for entries, below in zip(above.orders, thing.orders, strict=True) if below]
 
 
 def _remove(entries: list[_Entry], level: Level) -> None:

@@ -69,7 +69,7 @@ class Standings:
             self.tree.rescale()
             for framework_id in changed:
                 self.tree.recount(framework_id)
-            self._orders.sort(each for of_one in self._of.values() for each in of_one.values())
+            self._orders.sort()
         for framework_id in changed:
             self._renew(framework_id)
 
@@ -130,7 +130,7 @@ class Standings:
         self._note(framework_id, framework)
         before, now = self._of.pop(framework_id, {}), dict[Role, Candidate]()
         if framework is not None and framework.is_present:
-            is_believed = framework.refusals < self._settings.fair_refusals
+            is_believed = self._settings.believes(framework.refusals)
             for role, wants in _wants(self._books, framework):
                 candidate = before.get(role)
                 number = framework.number, framework.info.roles.index(role)

@@ -156,7 +156,7 @@ def _own(context: Context, framework: Framework, role: Role) -> Iterator[str]:
             f"  {counted(len(offers), 'offer')} out to it: {amount};"
             f" the first is taken back in {in_time(first_s)}"
         )
-    if framework.refusals >= context.settings.fair_refusals:
+    if not context.settings.believes(framework.refusals):
         refused = counted(framework.refusals, "fitting offer")
         yield f"  it has used none of the last {refused}: its demand counts as none until it does"
 

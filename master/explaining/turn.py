@@ -73,7 +73,7 @@ def _rank(
     context: Context, tree: Tree, outlook: Outlook | None, framework: Framework, role: Role
 ) -> _Rank:
     books, wants = context.books, open_of(context.books, framework, role)
-    is_believed = framework.refusals < context.settings.fair_refusals
+    is_believed = context.settings.believes(framework.refusals)
     wanted = books.capacity if wants is None else total(demand.each for demand in wants)
     is_first = is_believed and outlook is not None and is_owed(books, {}, role, wanted, outlook)
     place = tree.place(framework, role, EMPTY)

@@ -50,7 +50,7 @@ def open_wants(books: Books, settings: MasterSettings) -> dict[Claim, tuple[Dema
     """
     wants = {}
     for framework in books.frameworks.values():
-        if not framework.is_present or framework.refusals >= settings.fair_refusals:
+        if not framework.is_present or not settings.believes(framework.refusals):
             continue
         for role in framework.info.roles:
             if role in framework.suppressed or not framework.demands.get(role):
