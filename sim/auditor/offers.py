@@ -193,7 +193,11 @@ class Offers:
         self._accepted.update((launch.launch_uuid, None) for launch in launches)
         if is_followed(call.operations):
             self._ordered += Counter(move_of(link.framework_id, move) for move in moves)
-            return  # what is left over comes of what happens
+            for offer in held:  # what no operation needs is refused at once, the rest at its end
+                self._agents[offer.agent_id].refused_by[link.framework_id, offer.role] = None
+                doubtful = self._frameworks[link.framework_id].doubtful
+                doubtful[offer.role, offer.agent_id] = now + LEFT_OVER_S
+            return
         left: Resources = total(offer.resources for offer in held)
         framework = self._frameworks[link.framework_id]
         framework.may_overstate = framework.holds_fewer(held, len(launches))
