@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 40
 """Offers in one message: each describes its agent, and a message has a limit."""
-MANY = 1000
+MANY = 100
 """Agents that are not all put into random order when some of them are looked at."""
 
 
