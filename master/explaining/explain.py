@@ -104,7 +104,7 @@ def _waiting(
         if demands is None
         else f"  it wants {wanted(demands)}"
     )
-    for want, wait in framework.waits.items():
+    for want, wait in tuple(framework.waits.items()):  # they change in a pause
         if want.role == role and wait.hold is not None:
             info = books.agents[wait.hold].info
             yield f"  what becomes free on {_name(info)} is kept for its {want.each}"
@@ -165,7 +165,7 @@ def _revoked(context: Context, framework: Framework, role: Role) -> Iterator[str
     """What is being taken back for it, and how many tasks from it."""
     books = context.books
     losses = Counter[str]()
-    for revocation in books.revocations.values():
+    for revocation in tuple(books.revocations.values()):  # they change in a pause
         where = _name(books.agents[revocation.agent_id].info)
         by = f", at the latest in {in_time(context.left(revocation.until))}"
         by = "" if revocation.is_over else by

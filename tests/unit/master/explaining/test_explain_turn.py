@@ -1,5 +1,7 @@
 """Who comes before a framework, what is taken back for it, and how its answer is found."""
 
+from collections.abc import Callable
+
 from tests.support.hungry import Hungry, goes_on, settle
 from tests.support.master_harness import FrameworkDouble, MasterHarness, demand, task
 
@@ -8,8 +10,13 @@ from fairlead.common.ids import Role, SessionId
 from fairlead.common.messages import Code
 from fairlead.common.operators import ExplainFramework, OperatorCall, OperatorReply, SetQuota
 from fairlead.common.resources import Resources
+from fairlead.master.allocation.holds import end_wait
 from fairlead.master.filters import Filter
+from fairlead.master.revoking.revocations import add, drop
 from fairlead.master.settings import MasterSettings
+
+Change = Callable[[], Callable[[], None]]
+"""Of the books; what comes back undoes it."""
 
 ALONE = MasterSettings(revoke_after_s=0, hold_after_s=0)
 
@@ -56,6 +63,59 @@ def test_m35_what_is_taken_back_is_told_to_both_sides() -> None:
     assert from_hog in answer(h, hog.framework)
     for_poor = "2 cpus, 2 GiB mem of here is being taken back for it, at the latest in"
     assert for_poor in answer(h, poor.framework)
+
+
+def answers_though(h: MasterHarness, framework: FrameworkDouble, changes: Change) -> None:
+    """Whichever step of the master something changes behind."""
+    for pauses in range(12):
+        before = len(h.replies)
+        h.say(ExplainFramework(framework.id))
+        for _ in range(pauses):
+            h.step(Tick())
+        undo = changes()
+        while len(h.replies) == before:
+            h.step(Tick())
+        undo()
+
+
+def test_m35_a_revocation_may_end_while_an_answer_is_found() -> None:
+    h = MasterHarness(MasterSettings(max_grants=1, hold_after_s=0))
+    h.agent(cpus=4, mem="40GiB")
+    hog = Hungry(h, "hog", Resources.of(cpus=1, mem=2**30), 100)
+    settle(h, [hog])
+    poor = h.framework(role="poor", demands=[demand(1)])
+    goes_on(h, [hog], 80)
+    books = h.master.books
+    (revocation,) = books.revocations.values()
+
+    def ends() -> Callable[[], None]:
+        drop(books, revocation)
+        return lambda: add(books, revocation)
+
+    answers_though(h, poor, ends)
+
+
+def test_m35_a_hold_may_end_while_an_answer_is_found() -> None:
+    h = MasterHarness(MasterSettings(max_grants=1, hold_after_s=20, revoke_after_s=0))
+    a = h.agent(cpus=4, mem="40GiB")
+    h.framework(role="hog", demands=[demand(4)]).launch(*(task(f"t{n}") for n in range(4)))
+    a.runs(*(f"t{n}" for n in range(4)))
+    large = h.framework(role="large", demands=[demand(1, cpus=2)])
+    h.advance(30)
+    books, framework = h.master.books, h.framework_books(large)
+    ((want, wait),) = framework.waits.items()
+    assert wait.hold == a.id
+
+    def ends() -> Callable[[], None]:
+        end_wait(books, framework, want)
+
+        def again() -> None:
+            framework.waits[want], wait.hold = wait, a.id
+            books.holds[a.id] = framework.framework_id, want
+
+        return again
+
+    answers_though(h, large, ends)
 
 
 def test_m35_only_what_refuses_says_when_the_first_comes_again() -> None:
