@@ -173,6 +173,7 @@ class Master:
             if isinstance(value, AgentVerdict):
                 given_up = books.agents[value.agent_id]
                 given_up.state, given_up.since = _VERDICTS[kind], value.wall_time
+                given_up.is_unheard = given_up.state is AgentState.UNREACHABLE
             elif isinstance(value, DrainAgent):
                 books.agents[value.agent_id].drain = value
             elif isinstance(value, AgentInfo):

@@ -8,7 +8,7 @@ from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHar
 
 from fairlead.common.ids import LaunchUuid, OfferId, Role, TaskId
 from fairlead.common.messages import Accept, Code, GangFormed, KillTask, RunAccept
-from fairlead.common.operators import SetQuota, SetReservation
+from fairlead.common.operators import AgentState, SetQuota, SetReservation
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (
     Gang,
@@ -630,6 +630,22 @@ def test_m9_what_an_agent_ran_that_never_comes_back_may_have_been_lost() -> None
     h.advance(60)
     assert not any(map(is_ending, agents[1:]))
     h.advance(90)
+    assert all(map(is_ending, agents[1:]))
+
+
+def test_m9_what_was_lost_under_a_master_before_ends_the_others_all_the_same() -> None:
+    """They were away when it gave up an agent, and came back to the next one."""
+    h, agents, _ = running()
+    agents[0].disconnects()
+    h.advance(60)
+    for agent in agents[1:]:
+        agent.disconnects()
+    h.advance(20)
+    assert h.master.books.agents[agents[0].id].state is AgentState.UNREACHABLE
+    h.fail_over(returns=False)
+    for agent in agents[1:]:
+        agent.connects()
+    h.advance(60)
     assert all(map(is_ending, agents[1:]))
 
 
