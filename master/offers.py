@@ -45,6 +45,8 @@ class Offers:
         """When the oldest offer is looked at next."""
         self._broken: list[tuple[Framework, OfferSet]] = []
         """An offer of these was not used."""
+        self._passed: dict[AgentId, Who] = {}
+        """Agents of whose rest a gang comes next, before who stated no demand."""
 
     def next_allocation(self) -> float | None:
         """At once, when something is free: in the next quiet moment, which a Tick is."""
@@ -91,7 +93,8 @@ class Offers:
 
     def _grants(self, most: int) -> Iterator[list[Grant]]:
         """Each list is booked before the next is asked for. A gang whose turn it is not comes
-        behind other demand, and before who stated none: then they wait for the next look.
+        behind all other demand, however many steps that takes, and before who stated none: then
+        they wait for the next look.
         """
         books, settings, now = self._context.books, self._context.settings, self._context.now
         chance, standings = self._context.random, self.standings
@@ -117,9 +120,17 @@ class Offers:
             left, most = left - max(1, len(grants)), most - len(grants)
             if left <= 0 or most <= 0:
                 break
+        for agent_id in again:
+            books.want_on(agent_id, None)
+        for agent_id, who in due.items():
+            if agent_id not in books.wanted and agent_id not in books.dirty:
+                self._passed[agent_id] = who
+        if books.wanted or books.dirty:
+            return  # the next step goes on
         if has_gangs:
             yield from gang_grants(books, settings, now, in_vain, in_turn=False)
-        for agent_id, who in (*due.items(), *again.items()):
+        passed, self._passed = self._passed, {}
+        for agent_id, who in passed.items():
             books.want_on(agent_id, who)
 
     def _is_due(self) -> bool:

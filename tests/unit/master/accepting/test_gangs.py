@@ -7,7 +7,7 @@ import pytest
 from tests.support.master_harness import AgentDouble, FrameworkDouble, MasterHarness, demand, task
 
 from fairlead.common.ids import LaunchUuid, OfferId, Role, TaskId
-from fairlead.common.messages import Accept, Code, GangFormed, KillTask, RunAccept
+from fairlead.common.messages import Accept, Code, GangFormed, KillTask, RunAccept, SetDemand
 from fairlead.common.operators import AgentState, SetQuota, SetReservation
 from fairlead.common.resources import EMPTY, Resources
 from fairlead.common.values import (
@@ -16,6 +16,7 @@ from fairlead.common.values import (
     LaunchGroup,
     Operation,
     Reason,
+    RoleDemand,
     RoleWish,
     Suspend,
     TaskInfo,
@@ -23,6 +24,7 @@ from fairlead.common.values import (
 )
 from fairlead.master.allocation import gang_offers
 from fairlead.master.allocation.gang_offers import place
+from fairlead.master.settings import MasterSettings
 
 FOUR = tuple(task(f"t{n}") for n in range(1, 5))
 
@@ -336,6 +338,29 @@ def test_m9_a_gang_that_waits_its_turn_comes_before_who_stated_no_demand() -> No
     h.agent(cpus=6)
     h.tick()
     assert (poor.offered.cpus, rich.offered.cpus, idle.offered.cpus) == (2000, 3000, 1000)
+
+
+@pytest.mark.parametrize(("agents", "for_gang"), [(5, 0), (7, 2)])
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_m9_a_gang_waits_for_all_who_come_before_it_however_few_are_served_in_a_step(
+    most: int, agents: int, for_gang: int
+) -> None:
+    """And those who stated no demand for what these leave."""
+    h = MasterHarness(MasterSettings(max_grants_in_quiet=most))
+    a = h.agent(cpus=2, mem="2GiB")
+    rich = h.framework(role="rich", demands=[demand(2)])
+    rich.launch(task("r1"), task("r2"))
+    a.runs("r1", "r2")
+    idle = h.framework(role="idle", demands=[])
+    poor = [h.framework(role=f"poor{n}", demands=[demand(1)]) for n in range(4)]
+    rich.wants(demand(2, gang=True))
+    assert idle.result(SetDemand((RoleDemand(Role("idle"), (), unstated=True),))).code is Code.OK
+    h.tick()
+    for _ in range(agents):
+        h.agent(cpus=1, mem="1GiB")
+    h.tick()
+    assert [each.offered.cpus for each in poor] == [1000] * 4
+    assert (rich.offered.cpus, idle.offered.cpus) == (1000 * for_gang, 1000)
 
 
 def test_m9_a_gang_comes_before_who_is_further_above_its_share() -> None:
