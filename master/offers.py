@@ -21,7 +21,7 @@ from .allocation.standings import Standings
 from .books import Who
 from .context import Context
 from .entries import Agent, Framework, HeldOffer, RunningAccept
-from .filters import Filter, Place
+from .filters import Filter
 from .gang_books import OfferSet
 from .revoking import revocations
 
@@ -276,22 +276,25 @@ class Offers:
             self._context.log_offer(OfferEventKind.VOID, held.offer, "its session has ended")
 
     def forget_filters(self, framework: Framework, roles: Iterable[Role]) -> None:
+        agents = self._context.books.agents
         for role in roles:
-            for place in tuple(framework.filters.of(role)):
-                self._forget(framework, role, place)
+            places = tuple(framework.filters.of(role))
+            for place in places:
+                framework.filters.forget_on(role, place)
+            known = [agents[AgentId(place)] for place in places if place in agents]
+            self._forget(framework, role, known if len(known) == len(places) else agents.values())
 
     def forget_refusals_of(self, agent_id: AgentId) -> None:
         """The agent is another than the one that was refused."""
+        agent = self._context.books.agents[agent_id]
         for framework in self._context.books.frameworks.values():
             for role in framework.info.roles:
-                self._forget(framework, role, agent_id)
+                framework.filters.forget_on(role, agent_id)
+                self._forget(framework, role, (agent,))
 
-    def _forget(self, framework: Framework, role: Role, place: Place) -> None:
+    def _forget(self, framework: Framework, role: Role, agents: Iterable[Agent]) -> None:
         """With a refusal goes that it comes behind all others for it."""
-        framework.filters.forget_on(role, place)
-        agents = self._context.books.agents
-        known = agents.get(AgentId(place))
-        for agent in agents.values() if known is None else (known,):
+        for agent in agents:
             agent.refused_by.pop((framework.framework_id, role), None)
 
     # --- timers

@@ -1,6 +1,7 @@
 """What a framework refuses of all agents of a kind at once (M11)."""
 
 from dataclasses import replace
+from typing import Any
 
 from tests.support.master_harness import FrameworkDouble, MasterHarness
 
@@ -87,6 +88,32 @@ def test_m11_it_ends_in_time_and_with_revive() -> None:
     f.result(Revive())
     h.tick()
     assert len(f.offers) == 2
+    assert not any(agent.refused_by for agent in h.master.books.agents.values())
+
+
+class Counted(dict[Any, None]):
+    """How often something is taken out of it."""
+
+    pops = 0
+
+    def pop(self, *args: Any) -> None:
+        Counted.pops += 1
+        super().pop(*args)
+
+
+def test_m12_to_forget_a_hundred_kinds_is_one_look_at_each_agent() -> None:
+    h = MasterHarness()
+    f = h.framework()
+    for number in range(100):
+        h.agent(attributes={"serial": str(number)})
+    h.tick()
+    declines_alike(f)
+    assert len(h.framework_books(f).filters) == 100
+    Counted.pops = 0
+    for agent in h.master.books.agents.values():
+        agent.refused_by = Counted(agent.refused_by)
+    f.result(Revive())
+    assert Counted.pops == 100
     assert not any(agent.refused_by for agent in h.master.books.agents.values())
 
 
