@@ -44,12 +44,14 @@ def gang_grants(
         ]
         if not gangs:
             return
-        rank, framework, role, demand = min(gangs, key=lambda each: each[0])
-        if in_turn and any(other < rank for other in _others(books, settings, tree)):
-            return
-        if grants := place(books, settings, now, framework, role, demand):
-            yield grants
-        else:
+        gangs.sort(key=lambda each: each[0])
+        first = min(_others(books, settings, tree), default=None) if in_turn else None
+        for rank, framework, role, demand in gangs:
+            if first is not None and first < rank:
+                return
+            if grants := place(books, settings, now, framework, role, demand):
+                yield grants
+                break  # who holds more by now stands elsewhere
             in_vain[framework.framework_id, role, demand] = None
 
 

@@ -306,6 +306,25 @@ def test_m9_an_allocation_looks_once_for_room_that_is_not_there(
     assert looks == {3: 1}
 
 
+def test_m9_gangs_for_which_there_is_no_room_are_put_in_order_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    h = MasterHarness()
+    h.agent(cpus=1)
+    for number in range(20):
+        h.framework(role=f"r{number}", demands=[demand(2 + number, gang=True)])
+    ranks, rank = Counter[str](), gang_offers._rank
+
+    def counted(*of: Any) -> Any:
+        ranks["asked"] += 1
+        return rank(*of)
+
+    monkeypatch.setattr(gang_offers, "_rank", counted)
+    h.master.books.look_everywhere()
+    h.tick()
+    assert ranks["asked"] == 20
+
+
 def test_m9_a_gang_and_single_tasks_are_wanted_side_by_side() -> None:
     h = MasterHarness()
     h.agent(cpus=4)
