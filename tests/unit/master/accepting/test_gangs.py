@@ -1,6 +1,7 @@
 """Groups on one agent (M8) and gangs over several (M9): whole or not at all, from offer to end."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -707,6 +708,15 @@ def test_m9_an_agent_that_was_away_is_told_when_it_comes_that_its_gang_has_forme
     agents[1].connects()
     told = [sum(isinstance(body, GangFormed) for body in agent.orders) for agent in agents]
     assert told == [1, 1, 1, 1]
+
+
+def test_m9_an_agent_that_was_lost_before_it_heard_is_told_again() -> None:
+    _, agents, _ = running()
+    known = agents[1].living[TaskId("t2")]
+    agents[1].disconnects()
+    agents[1].living[TaskId("t2")] = replace(known, gang_formed=False)
+    agents[1].connects()
+    assert agents[1].living[TaskId("t2")].gang_formed
 
 
 def test_m9_a_new_leader_waits_for_members_whose_agents_are_expected_back() -> None:

@@ -1,8 +1,11 @@
 """A gang is not starved by small tasks: room is kept for it on all the agents that it needs."""
 
+import pytest
 from tests.support.master_harness import FrameworkDouble, MasterHarness, demand, task
 
+from fairlead.common.events import Tick
 from fairlead.common.ids import Role
+from fairlead.common.messages import Teardown
 from fairlead.common.operators import ExplainFramework, SetWeight
 from fairlead.master.settings import MasterSettings
 
@@ -14,8 +17,10 @@ class Busy:
     once: there is room for one now and then, and never for two.
     """
 
-    def __init__(self, hold_after_s: float = HOLD_S) -> None:
-        settings = MasterSettings(hold_after_s=hold_after_s, revoke_after_s=0)
+    def __init__(self, hold_after_s: float = HOLD_S, max_grants: int = 500) -> None:
+        settings = MasterSettings(
+            hold_after_s=hold_after_s, revoke_after_s=0, max_grants=max_grants
+        )
         self.h = MasterHarness(settings)
         self.agents = [self.h.agent(cpus=2, mem="2GiB") for _ in range(3)]
         self.small = self.h.framework(role="small", demands=[demand(100)])
@@ -79,6 +84,31 @@ def test_m28_what_is_kept_for_a_gang_is_offered_again_when_it_wants_nothing() ->
     busy.fill()
     assert not busy.keeps_room()
     assert all(len(agent.living) == 2 for agent in busy.agents)
+
+
+def test_m28_nothing_is_kept_for_a_gang_whose_framework_has_ended() -> None:
+    busy = Busy()
+    gang = busy.gang()
+    for number in range(23):
+        busy.second(number)
+    assert busy.keeps_room()
+    gang.call(Teardown())
+    assert not busy.keeps_room()
+
+
+@pytest.mark.parametrize("pauses", range(1, 10))
+def test_m28_nor_if_it_ends_while_room_is_looked_for(pauses: int) -> None:
+    busy = Busy(max_grants=1)
+    gang, h = busy.gang(), busy.h
+    for number in range(17):
+        busy.second(number)
+    h.now += 8
+    for _ in range(pauses):
+        h.step(Tick())
+    gang.call(Teardown())
+    for _ in range(10):
+        h.step(Tick())
+        assert not busy.keeps_room()
 
 
 def test_m28_who_is_further_below_its_share_is_served_from_what_is_kept() -> None:

@@ -283,6 +283,21 @@ def test_m28_nothing_is_kept_for_who_has_ended() -> None:
     assert held(h) == []
 
 
+@pytest.mark.parametrize("pauses", range(1, 10))
+def test_m28_who_ends_while_room_is_looked_for_has_none_kept(pauses: int) -> None:
+    h = MasterHarness(replace(SETTINGS, max_grants=1))
+    full(h, 2, 2, 2)
+    large = h.framework(role="large", demands=[demand(1, cpus=2)])
+    h.advance(HOLD_S / 4)
+    h.now += HOLD_S
+    for _ in range(pauses):
+        h.step(Tick())
+    large.call(Teardown())
+    for _ in range(10):
+        h.step(Tick())
+        assert held(h) == []
+
+
 def test_m28_a_hold_moves_at_once_from_an_agent_that_goes() -> None:
     h = MasterHarness(SETTINGS)
     agents = full(h, 4, 4)

@@ -4,8 +4,17 @@ import pytest
 from tests.support.master_harness import MasterHarness, demand
 
 from fairlead.common.ids import Role
+from fairlead.common.messages import SetDemand
 from fairlead.common.operators import SetQuota
-from fairlead.common.values import AllOf, Comparison, Constraints, Demand, Predicate, RoleWish
+from fairlead.common.values import (
+    AllOf,
+    Comparison,
+    Constraints,
+    Demand,
+    Predicate,
+    RoleDemand,
+    RoleWish,
+)
 from fairlead.master.settings import MasterSettings
 
 
@@ -103,6 +112,18 @@ def test_m15_crossed_preferences_that_nothing_fulfils_block_nobody(most: int) ->
     h.advance(10)
     assert [offer.attributes["disk"] for offer in f.offers] == ["hdd"]
     assert [offer.attributes["disk"] for offer in g.offers] == ["ssd"]
+
+
+def test_m15_where_somebody_waited_it_is_served_in_the_next_allocation() -> None:
+    """What became free is looked at first, though the preferred agent is still to come."""
+    h = MasterHarness()
+    disks(h, "hdd", "ssd", cpus=1)
+    f = h.framework(demands=[], wishes=wish("ssd"))
+    (other,) = (a.id for a in h.agents if a.info.attributes["disk"] == "hdd")
+    f.call(SetDemand((RoleDemand(Role("dl"), (demand(2),)),)))
+    h.master.books.dirty[other] = None
+    h.tick()
+    assert [offer.attributes["disk"] for offer in f.seen_offers] == ["ssd", "hdd"]
 
 
 def test_m15_a_preferred_agent_is_not_looked_at_again_before_what_became_free() -> None:
