@@ -1,7 +1,7 @@
 """The life of an offer: made by the allocation, ended by its framework, by time or by loss."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from fairlead.common.ids import AgentId, OfferId, Role
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 40
 """Offers in one message: each describes its agent, and a message has a limit."""
+FEW = 5
+"""Agents of whose rest somebody wants more, and that wait no longer behind all others."""
 MANY = 100
 """Agents that are not all put into random order when some of them are looked at."""
 
@@ -41,6 +43,8 @@ class Offers:
         self._context = context
         self.standings = Standings(context.books, context.settings)
         self._dirty_since: float | None = None
+        self._was_cut = False
+        """The last step did not get to all where something became free: a few others come first."""
         self._looks_at: float | None = None
         """When the oldest offer is looked at next."""
         self._broken: list[tuple[Framework, OfferSet]] = []
@@ -120,6 +124,7 @@ class Offers:
             left, most = left - max(1, len(grants)), most - len(grants)
             if left <= 0 or most <= 0:
                 break
+        self._was_cut = bool(books.dirty) and not self._was_cut
         for agent_id in again:
             books.want_on(agent_id, None)
         for agent_id, who in due.items():
@@ -137,11 +142,13 @@ class Offers:
         return self._context.books.is_due
 
     def _take_due(self) -> Iterator[Look]:
-        """What became free comes first: it is what somebody waits for. In either, agents come in
-        random order, so that nobody gets the same ones each time, but for those that are preferred.
+        """What became free comes first: it is what somebody waits for. A few of the others, the
+        oldest, come before it in every second step if there is always more. Agents come in random
+        order, so that nobody gets the same ones each time, but for those that are preferred.
         """
         books, is_chosen = self._context.books, bool(self.standings.preferring)
-        for due in (books.dirty, books.wanted):  # when its turn comes: there may be very many
+        oldest = dict.fromkeys(islice(books.wanted, FEW if self._was_cut else 0))
+        for due in (oldest, books.dirty, books.wanted):  # when its turn comes: there may be many
             order = shuffled(list(due), self._context.random)
             for agent_id in liked_first(books, order) if is_chosen else order:
                 who = books.wanted.pop(agent_id, None)

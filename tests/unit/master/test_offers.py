@@ -8,7 +8,7 @@ from fairlead.common.events import Tick
 from fairlead.common.ids import Role
 from fairlead.common.messages import Code, OffersMade, Revive, Suppress
 from fairlead.common.resources import Resources
-from fairlead.common.values import RoleWish
+from fairlead.common.values import Demand, RoleWish
 from fairlead.master.settings import MasterSettings
 
 
@@ -427,3 +427,21 @@ def test_m18_a_demand_that_grew_to_the_minimum_is_served() -> None:
     assert not f.offers
     f.wants(demand(3))
     assert f.offered.cpus == 3000
+
+
+def test_m29_who_wants_more_is_heard_although_more_becomes_free_than_a_step_looks_at() -> None:
+    h = MasterHarness(MasterSettings(max_grants=5))
+    busy = [h.agent(cpus=1) for _ in range(6)]
+    f = h.framework(demands=[demand(6)])
+    f.wants()
+    h.agent(cpus=4)
+    g = h.framework(role="other", demands=[])
+    h.tick()
+    wanting = h.framework_books(g)
+    wanting.demands[Role("other")] = [Demand(Resources.of(cpus=4))]
+    h.master.books.ask(wanting)
+    for _ in range(20):
+        for agent in busy:
+            h.master.books.dirty[agent.id] = None
+        h.step(Tick())
+    assert g.offers
