@@ -11,6 +11,7 @@ import re
 import secrets
 import signal
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +21,10 @@ from fairlead.common import clock, processes, records
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError, FairleadError, UnavailableError
 from fairlead.common.events import CloseSession, Send
-from fairlead.common.home import Home
+from fairlead.common.home import AgentHome, Home
 from fairlead.common.ids import AgentId, FrameworkId, LaunchUuid, TaskId
 from fairlead.common.loop import StepLoop
+from fairlead.common.messages import Code
 from fairlead.common.outbox import Outbox
 from fairlead.common.resources import Resources, total
 from fairlead.common.rpc import READ_LOG
@@ -244,6 +246,9 @@ class AgentServer:
                 assert self._housekeeping is not None, "no order comes before the start"
                 self._housekeeping.remove(key)
             case Exit(message, code):
+                if code is Code.AGENT_REMOVED:
+                    with suppress(OSError):  # then it is told so again next time
+                        AgentHome(self._work_dir).removed.touch()
                 error = FairleadError(message)
                 error.code = code
                 raise error

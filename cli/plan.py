@@ -1,6 +1,7 @@
 """What `fairlead up` is going to run: ports, shares of the machine, the daemons' command lines."""
 
 import socket
+from itertools import count, islice
 
 from fairlead.common.dataclass import dataclass
 from fairlead.common.errors import ConfigError
@@ -42,13 +43,20 @@ def make_plan(
 ) -> Plan:
     """The daemons in the order of their start."""
     place = ("--home", str(home.path))
-    names = tuple(f"a{number}" for number in range(1, wanted.agents + 1))
+    names = _names(home, wanted.agents)
     daemons = [Daemon("master", python("master", *place, "--port", str(port)))]
     for index, name in enumerate(names):
         flags = _agent_flags(wanted, machine, index)
         daemons.append(Daemon(name, python("agent", *place, "--name", name, *flags)))
     daemons.append(Daemon("frameworks", python("frameworks", "host", *place, *FRAMEWORKS)))
     return Plan(home, port, names, tuple(daemons), is_temporary)
+
+
+def _names(home: Home, agents: int) -> tuple[str, ...]:
+    """a1, a2 and so on, without those that an operator has marked gone."""
+    names = (f"a{number}" for number in count(1))
+    usable = (name for name in names if not home.agent(name).removed.exists())
+    return tuple(islice(usable, agents))
 
 
 def _agent_flags(wanted: Wanted, machine: Resources, index: int) -> list[str]:

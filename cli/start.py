@@ -133,10 +133,13 @@ def check(word: Mapping[str, Any], home: Home) -> None:
     """Raise what the supervisor says, if that means that there will be no cluster."""
     if word["event"] == "failed":
         said = f": {word['line']}" if word["line"] else ""
+        hint = f"look into {word.get('log', home.log('supervisor'))}"
+        if home.agent(word["name"]).removed.exists():
+            hint = "say it again: the agent has another name then"
         raise CommandError(
             f"{word['name']} {word['how']} while the cluster was starting{said}",
             Exit.NOT_STARTED,
-            hint=f"look into {word.get('log', home.log('supervisor'))}",
+            hint=hint,
         )
     if word["event"] in {"gone", "released", "ended"}:
         raise CommandError(

@@ -213,6 +213,9 @@ class Supervisor:
             logger.error("%s %s while the cluster was starting: %s", name, how, line)
             self.tell(event="failed", name=name, how=how, line=line, log=str(run.log))
             self.is_ending = True
+        elif name in self.plan.agents and self.home.agent(name).removed.exists():
+            logger.info("%s (%d) %s, for good: %s", name, pid, how, line)
+            self.runs.remove(run)
         else:
             pause_s = run.due_at - time.monotonic()
             logger.error("%s (%d) %s, again in %.1f s: %s", name, pid, how, pause_s, line)

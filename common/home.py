@@ -47,6 +47,11 @@ class AgentHome:
     def sandboxes(self) -> Path:
         return self.path / "sandboxes"
 
+    @property
+    def removed(self) -> Path:
+        """It is there once an operator has marked the agent gone: its name is used up."""
+        return self.path / "removed"
+
     def sandbox(self, framework_id: str, task_id: str, launch_uuid: str) -> Path:
         return self.sandboxes / framework_id / task_id / launch_uuid
 

@@ -66,6 +66,7 @@ def test_m30_what_ran_on_a_machine_that_is_gone_ends_for_good_there_too(daemons:
     daemons.start("a1")
     assert daemons.ended("a1") == 76
     assert "start its agent under another name" in daemons.log("a1")
+    assert daemons.home.agent("a1").removed.exists(), "so that `up` takes another name"
     until("it has ended with its agent", lambda: not psutil.pid_exists(pid))
     assert state_of(daemons, "a1") == "GONE"
     daemons.agent("a2", *AGENT)

@@ -23,7 +23,8 @@ def main() -> None:
     daemons = tuple(Daemon(name, tuple(argv)) for name, argv in wanted["daemons"].items())
     lock = take_lock(home)
     assert lock is not None
-    plan = Plan(home, 1, (), daemons, is_temporary=bool(wanted.get("temporary")))
+    agents = tuple(name for name in wanted["daemons"] if name != "master")
+    plan = Plan(home, 1, agents, daemons, is_temporary=bool(wanted.get("temporary")))
     tether = fork_supervisor(plan, lock)
     while True:
         ready, _, _ = select.select([sys.stdin, tether.descriptor], [], [])

@@ -116,6 +116,24 @@ def test_what_dies_is_started_again_and_written_down(home: Home) -> None:
     assert "again in 0.5 s" in log
 
 
+def test_an_agent_that_was_marked_gone_is_not_started_again(home: Home) -> None:
+    with up(home.path, {"a1": SLEEPS, "a2": SLEEPS}) as cluster:
+        cluster.say("started")
+        before = cluster.record()
+        time.sleep(0.1)  # for "started" to arrive
+        home.agent("a1").path.mkdir(parents=True)
+        home.agent("a1").removed.touch()
+        os.kill(before.daemons["a1"].pid, signal.SIGKILL)
+        until("its end was noticed", lambda: "for good" in home.log("supervisor").read_text())
+        os.kill(before.daemons["a2"].pid, signal.SIGKILL)
+        a2 = before.daemons["a2"]
+        until("the other runs again", lambda: cluster.record().daemons["a2"] != a2)
+        log = home.log("supervisor").read_text()
+        assert log.count("started a1") == 1
+        cluster.say("end")
+        assert cluster.hear() == ended("1 process")
+
+
 def test_a_failure_at_the_start_is_told_with_its_last_line_and_ends_all(home: Home) -> None:
     fails = ["sh", "-c", "echo 'fairlead: port 7 is taken'; echo 'hint: another'; exit 78"]
     with up(home.path, {"a1": SLEEPS, "master": fails}) as cluster:

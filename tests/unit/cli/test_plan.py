@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,13 @@ def test_several_agents_share_the_machine() -> None:
         assert parse_bytes(agent["--disk"]) == 2**30
     assert (first["--ports"], second["--ports"]) == ("31000-31004", "31005-31009")
     assert (first["--gpus"], second["--gpus"]) == ("auto", "none")
+
+
+def test_names_of_agents_that_were_marked_gone_are_not_used_again(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.agent("a2").path.mkdir(parents=True)
+    home.agent("a2").removed.touch()
+    assert make_plan(home, 5050, Wanted(agents=3), MACHINE).agents == ("a1", "a3", "a4")
 
 
 def test_what_was_asked_for_is_of_each_agent() -> None:
