@@ -10,7 +10,7 @@ from .client import connected
 from .listing import all_option, place_of, show, table_of, watch_option
 from .naming import find_agent
 from .options import cluster_options, output_option
-from .quantities import TEXT
+from .quantities import TEXT, Number
 
 
 @click.group()
@@ -42,7 +42,7 @@ def list_agents(ctx: click.Context, output: str, watch: bool, ended: bool) -> No
 @click.option(
     "--grace",
     "grace_s",
-    type=click.FloatRange(0, 86400),
+    type=Number(0, 86400),
     help="Seconds that each task has to end [its own].",
 )
 @click.option("--undo", is_flag=True, help="Offer it again; what was ended stays so.")
@@ -81,7 +81,7 @@ def gone(ctx: click.Context, agent: str, force: bool) -> None:
         view = find_agent(client.state(), agent)
         if view.state is AgentState.CONNECTED and not (force or _is_drained(view)):
             raise ConfigError(
-                f"{view.agent.name} is connected, and would end its {counted(view.tasks, 'task')}",
+                f"{view.agent.name} is connected, and runs {counted(view.tasks, 'task')}",
                 hint=f"first empty it: fairlead agents drain {agent}; or add --force",
             )
         client.operate(MarkAgentGone(view.agent.agent_id))

@@ -6,7 +6,7 @@
 import click
 
 from .noted import NotedFlags
-from .quantities import BYTES, DURATION
+from .quantities import BYTES, DURATION, Number
 
 _FLAGS = NotedFlags("keeping")
 _SPELLED = (
@@ -31,7 +31,7 @@ _FLAGS.flag(
 _FLAGS.flag(
     "--min-free",
     "min_free_percent",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100),
     help="While less of the disk is free, in percent, logs of ended tasks go, oldest first [10].",
 )
 

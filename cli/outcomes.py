@@ -153,7 +153,7 @@ OUTCOMES: Sequence[Outcome] = (
     Outcome(
         "agents gone",
         "it is connected and not drained, without `--force`",
-        "… is connected, and would end its …",
+        "… is connected, and runs …",
         Exit.CONFIG,
     ),
     Outcome("reservations set", "no agent of that name", "there is no agent '…'", Exit.NOT_FOUND),

@@ -4,6 +4,7 @@ Each parser is exact and raises ValueError with a line that shows how to write i
 at the end make flags of them.
 """
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -210,6 +211,18 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # generic since clic
             return self.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Number(click.FloatRange):
+    """As click's own, but `nan`, which is in no range, is no number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a valid number", param, ctx)
+        return number
 
 
 TEXT = Quantity("TEXT", parse_text)

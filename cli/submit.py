@@ -17,7 +17,7 @@ from .client import Client, connected, locate
 from .exits import Exit
 from .options import cluster_options, home_of, master_of
 from .problems import CommandError
-from .quantities import BYTES, CPUS, TEXT, read_environment
+from .quantities import BYTES, CPUS, TEXT, Number, read_environment
 from .run import (
     check_size,
     check_words,
@@ -46,7 +46,7 @@ MOST_GPUS = 1024
 @click.option("--mem", type=BYTES, help="It is given, and keeps while others run [128MiB].")
 @click.option(
     "--weight",
-    type=click.FloatRange(0.001, 1000),
+    type=Number(0.001, 1000),
     default=1.0,
     show_default=True,
     help="Of its slices, relative to those that share its devices.",

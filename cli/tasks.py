@@ -15,7 +15,7 @@ from .client import Client, connected, locate
 from .gaps import gap_before
 from .naming import find_task
 from .options import cluster_options, home_of, master_of, output_option
-from .quantities import TEXT
+from .quantities import TEXT, Number
 
 
 @click.command("show")
@@ -106,7 +106,7 @@ def agent_address(state: StateReply, task: TaskView) -> str:
 @click.option(
     "--grace",
     "grace_s",
-    type=click.FloatRange(0, 3600),
+    type=Number(0, 3600),
     help="Seconds between SIGTERM and SIGKILL [the task's own].",
 )
 @cluster_options

@@ -8,7 +8,7 @@ from fairlead.common.operators import SetWeight
 from .client import connected
 from .listing import place_of, show, table_of, watch_option
 from .options import cluster_options, output_option
-from .quantities import TEXT
+from .quantities import TEXT, Number
 
 
 @click.group()
@@ -34,7 +34,7 @@ def list_weights(ctx: click.Context, output: str, watch: bool) -> None:
 
 @weights.command("set")
 @click.argument("role", type=TEXT)
-@click.argument("weight", type=click.FloatRange(0, 1000, min_open=True))
+@click.argument("weight", type=Number(0, 1000, min_open=True))
 @cluster_options
 @click.pass_context
 def set_weight(ctx: click.Context, role: str, weight: float) -> None:

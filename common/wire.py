@@ -324,7 +324,9 @@ _COUNTS = frozenset(
 def _name(value: str) -> str:
     if len(value) > MAX_NAME:
         raise InvalidFieldError("", f"is longer than {MAX_NAME} characters")
-    if not _NAME.match(value) or value in (".", ".."):
+    if value in (".", ".."):
+        raise InvalidFieldError("", f"{value!r} is the name of a directory")
+    if not _NAME.match(value):
         raise InvalidFieldError("", f"{value[:40]!r} may hold only letters, digits and _@+:=.,-")
     return value
 

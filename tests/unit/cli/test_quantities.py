@@ -2,9 +2,11 @@
 
 import re
 
+import click
 import pytest
 
 from fairlead.cli.quantities import (
+    Number,
     or_nothing,
     parse_amounts,
     parse_bytes,
@@ -202,3 +204,19 @@ def test_amounts_by_resource_where_nothing_says_something() -> None:
 def test_amounts_that_make_no_sense(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         parse_amounts(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nan", "'nan' is not a valid number"),
+        ("two", "'two' is not a valid number"),
+        ("0", "is not in the range 0<x<=1000"),
+        ("inf", "is not in the range 0<x<=1000"),
+    ],
+)
+def test_numbers_that_are_none(text: str, said: str) -> None:
+    weight = Number(0, 1000, min_open=True)
+    assert weight.convert("2.5", None, None) == 2.5
+    with pytest.raises(click.BadParameter, match=said):
+        weight.convert(text, None, None)

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import re
 import typing
 from enum import Enum
 from typing import Any
@@ -166,6 +167,14 @@ def test_a_bad_value_is_refused_by_the_name_of_its_field(
     with pytest.raises(InvalidFieldError) as caught:
         wire.decode(FrameworkMessage, wire.encode(FrameworkMessage(body)))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("..", "'..' is the name of a directory"), ("a b", "may hold only letters")]
+)
+def test_what_is_wrong_with_a_name_is_said(name: str, said: str) -> None:
+    with pytest.raises(InvalidFieldError, match=re.escape(said)):
+        wire.decode(FrameworkMessage, wire.encode(FrameworkMessage(Kill(TaskId(name)))))
 
 
 def test_an_unknown_enum_and_an_empty_envelope_are_refused() -> None:
