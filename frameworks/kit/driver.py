@@ -157,7 +157,9 @@ class FrameworkRunner:
             raise self._failure
         assert self.stopped is not None
         if self.stopped.message:
-            _log.info("stopped: %s", self.stopped.message)
+            is_failure = 0 < self.stopped.exit_code < 128  # beyond, somebody interrupted it
+            level = logging.ERROR if is_failure else logging.INFO
+            _log.log(level, "stopped: %s", self.stopped.message)
         return self.stopped.exit_code
 
     def feed(self, event: object) -> None:

@@ -162,7 +162,7 @@ def test_a_wrong_token_is_final() -> None:
     run(scenario)
 
 
-def test_a_goodbye_for_good_ends_it(home: Home) -> None:
+def test_a_goodbye_for_good_ends_it(home: Home, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         async with served(home) as master:
             runner = FrameworkRunner(Scripted(), Whereabouts(home))
@@ -174,6 +174,7 @@ def test_a_goodbye_for_good_ends_it(home: Home) -> None:
             assert runner.stopped.message == "framework scripted: another instance has subscribed"
 
     run(scenario)
+    assert [each.levelname for each in caplog.records if "stopped: " in each.message] == ["ERROR"]
 
 
 class Witness:
