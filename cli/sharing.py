@@ -22,22 +22,22 @@ _FLAGS.flag(
     help="Offer agents with GPUs to who needs none, though others could serve.",
 )
 _FLAGS.flag(
-    "--revoke-grace",
-    "revoke_grace_s",
-    type=DURATION,
-    help="How long those others have to give back in their own way [30s].",
-)
-_FLAGS.flag(
     "--revoke-after",
     "revoke_after_s",
     type=DURATION,
-    help="When who is below its share is given what others hold too much of; 0s: never [1m].",
+    help="Who is below its share for so long gets what others hold beyond theirs; 0s: never [1m].",
+)
+_FLAGS.flag(
+    "--revoke-grace",
+    "revoke_grace_s",
+    type=DURATION,
+    help="How long those others have to give it back in their own way [30s].",
 )
 _FLAGS.flag(
     "--hold-after",
     "hold_after_s",
     type=DURATION,
-    help="When room is kept for a demand that fits nowhere; 0s: never [30s].",
+    help="Room is kept for a demand that fits nowhere for so long; 0s: never [30s].",
 )
 _FLAGS.flag(
     "--sorter",

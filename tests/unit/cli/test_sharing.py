@@ -44,3 +44,8 @@ def test_holds_may_be_turned_off() -> None:
 @pytest.mark.parametrize("name", NAMES[:4])
 def test_each_resource_that_counts_may_be_left_out(name: str) -> None:
     assert shown("--exclude", name) == repr(MasterSettings(excluded_resources=(name,)))
+
+
+def test_whose_time_it_is_is_said_before_those_others_are_spoken_of() -> None:
+    said = CliRunner().invoke(show, ["--help"]).output
+    assert said.index("what others hold") < said.index("those others")
