@@ -47,5 +47,5 @@ def test_each_resource_that_counts_may_be_left_out(name: str) -> None:
 
 
 def test_whose_time_it_is_is_said_before_those_others_are_spoken_of() -> None:
-    said = CliRunner().invoke(show, ["--help"]).output
+    said = " ".join(CliRunner().invoke(show, ["--help"]).output.split())
     assert said.index("what others hold") < said.index("those others")
