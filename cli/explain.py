@@ -53,7 +53,7 @@ def _question(state: StateReply, name: str) -> Question:
     except NotFoundError:
         owner, _, task_id = name.rpartition("/")
         found = _framework(state, owner)
-        if owner and found is None:
+        if not task_id or (owner and found is None):
             raise
         framework_id = found.framework.framework_id if found else FrameworkId("")
         return ExplainTask(TaskId(task_id), framework_id)
