@@ -14,7 +14,7 @@ from fairlead.common.dataclass import dataclass
 from .exits import MEANINGS, Exit
 
 ASKS = "all that ask a cluster"
-"""status, run, tasks, jobs, agents, frameworks list, offers and explain."""
+"""All but those that start, end or are daemons, and `frameworks run`."""
 
 
 @dataclass(frozen=True, slots=True)
