@@ -109,7 +109,7 @@ def allocate(
 
 def _share_out(run: Run, agent: Agent, free: Resources, who: Who) -> list[tuple[Candidate, Grant]]:
     """Whoever would refuse what competition left of its part takes no part: all over again."""
-    if not (run.sees_all or run.is_use_for(free)):
+    if not (run.sees_all or run.is_use_for(free.vector)):
         return []
     hold = _hold_on(run, agent)
     # A hold depends on who stands where: that may have changed for everybody.

@@ -43,7 +43,7 @@ def open_demand(books: Books, framework: Framework, role: Role) -> tuple[Demand,
 def fitting(free: Resources, each: Resources, most: int) -> tuple[int, Resources]:
     """How many units fit, at most so many, and what they are, devices named."""
     if not each.gpus and not each.ports:
-        amounts = zip(free.vector, each.vector, strict=True)
+        amounts = (free.cpus, each.cpus), (free.mem, each.mem), (free.disk, each.disk)
         count = min(most, *(have // want for have, want in amounts if want))
         return count, Resources(each.cpus * count, each.mem * count, each.disk * count)
     count, taken = 0, EMPTY

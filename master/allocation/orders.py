@@ -108,7 +108,7 @@ class Orders:
 
     def _move(self, thing: _Standing, above: _Node) -> None:
         """To where it belongs, if anything is compared there."""
-        if not _is_one(thing) or any(len(entries) > 1 for entries in _lists(thing, above)):
+        if not _is_one(above):
             self._put_anew(thing, above)
 
     def _put_anew(self, thing: _Standing, above: _Node) -> None:
@@ -175,12 +175,12 @@ class Orders:
     def sort(self) -> None:
         """All anew."""
         self._forget_walk()
-        lists = [each for node in (self._root, *self._nodes.values()) for each in node.orders]
+        nodes = [node for node in (self._root, *self._nodes.values()) if not _is_one(node)]
+        lists = [entries for node in nodes for entries in node.orders]
         for entries in lists:
-            for *_, thing in entries:
-                if len(entries) > 1 or not _is_one(thing):
-                    thing.level = self._level(thing)
-        for entries in filter(None, lists):
+            for entry in entries:
+                entry[-1].level = self._level(entry[-1])
+        for entries in lists:
             entries[:] = [(*entry[-1].level, entry[-1]) for entry in entries]
             entries.sort()
 

@@ -17,6 +17,7 @@ what is excluded), all are.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from operator import ge
 
 from fairlead.common.ids import FrameworkId, Role
 from fairlead.common.resources import Resources
@@ -25,7 +26,7 @@ from fairlead.common.values import Constraints, Demand
 from ..books import Books, Who
 from ..entries import Framework
 from ..settings import MasterSettings
-from .candidates import FIRST, REST, Candidate
+from .candidates import FIRST, REST, Amounts, Candidate
 from .demands import open_demand
 from .orders import Orders
 from .tree import Place, Tree
@@ -103,15 +104,12 @@ class Standings:
             return everybody
         return (each for each in everybody if each.framework.framework_id in who)
 
-    def wants_any(self, free: Resources) -> bool:
+    def wants_any(self, free: Amounts) -> bool:
         """Whether something might fit for somebody who stated demand: no, if this says so."""
         if self._least is None:
             vectors = [size.vector for size in self._sizes]
             self._least = tuple(map(min, zip(*vectors, strict=True))) if vectors else ()
-        least = self._least
-        return bool(least) and all(
-            have >= want for have, want in zip(free.vector, least, strict=True)
-        )
+        return bool(self._least) and all(map(ge, free, self._least))
 
     def booked(self, candidate: Candidate) -> None:
         """What it was given stands in the books."""

@@ -15,9 +15,10 @@ from fairlead.common.values import Demand
 
 from ..books import Books, Who
 from ..entries import Agent
+from ..filters import Several
 from ..settings import MasterSettings
 from .bits import could_serve, is_due, most_of, put_first
-from .candidates import FIRST, Candidate
+from .candidates import FIRST, Amounts, Candidate
 from .keep_apart import Presence
 from .lottery import Lot, Lottery
 from .preferences import Preferences
@@ -61,7 +62,7 @@ class Run:
     def takes_part(self, candidate: Candidate) -> bool:
         return candidate.wants is not None or not self.stated_only
 
-    def is_use_for(self, free: Resources) -> bool:
+    def is_use_for(self, free: Amounts) -> bool:
         """Nobody has any for it, if this says so."""
         anything = self.standings.unstated and not self.stated_only
         return bool(anything) or self.standings.wants_any(free)
@@ -124,7 +125,7 @@ class Queue:
         standings, amounts = self._run.standings, free.vector
         while self._standing is not None and not self._is_certain():
             candidate = self._next or next(self._standing, None)
-            if candidate is None or not self._run.is_use_for(free):
+            if candidate is None or not self._run.is_use_for(amounts):
                 self._standing = None
             elif self.hungry and self.hungry[0][0] < _standing_of(standings, candidate):
                 self._next = candidate
@@ -173,18 +174,22 @@ def _open_to_it(run: Run, here: Here) -> Iterator[Candidate]:
     """Those who are asked there, the lowest first, but for whoever would refuse all that is free,
     and so any part of it: no rule needs to be asked.
     """
-    places, refused = here.agent.places, here.refused
-    for candidate in run.standings.walk(here.who):
-        run.standings.drawn += 1
+    standings, places, refused = run.standings, here.agent.places, here.refused
+    same: Several = ()  # most have refused in the same words
+    for candidate in standings.walk(here.who):
+        standings.drawn += 1
         if not (filters := candidate.refused):
             yield candidate
             continue
         for place in places:
-            if (known := filters.get(place)) is not None:
+            if (known := filters.get(place)) is same:
+                break
+            if known is not None:
                 if (refuses_all := refused.get(id(known))) is None:
                     refuses_all = any(refuses(each, run.now, here.free) for each in known)
                     refused[id(known)] = refuses_all
                 if refuses_all:
+                    same = known
                     break
         else:
             yield candidate
