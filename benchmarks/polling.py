@@ -92,6 +92,7 @@ async def hold(home: Home, count: int) -> None:
         agents.append(agent)
         background.append(asyncio.create_task(agent.beat()))
     await end_when_told(agents)
+    os._exit(0)  # no session needs a farewell
 
 
 async def poll(home: Home, clients: int, every_s: float, lasts_s: float) -> None:
@@ -164,7 +165,6 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 65536)), hard))
     if sys.argv[1:2] == ["--hold"]:
         asyncio.run(hold(Home(sys.argv[2]), int(sys.argv[3])))
-        os._exit(0)
     if sys.argv[1:2] == ["--poll"]:
         path, clients, every_s, lasts_s = sys.argv[2:]
         asyncio.run(poll(Home(path), int(clients), float(every_s), float(lasts_s)))
