@@ -39,6 +39,7 @@ from fairlead.common.server import Server
 from fairlead.common.session import Callbacks, Session
 from fairlead.common.store import Store
 
+from . import garbage
 from .core import RECORDS, Event, Master, ReceivedInvalid
 from .offer_watch import OfferWatch
 from .publisher import Publisher, Show
@@ -213,5 +214,9 @@ async def serve(home: Home, port: int, settings: MasterSettings) -> int:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, master.stop)
-    await master.run()
+    sparing = asyncio.create_task(garbage.spare())
+    try:
+        await master.run()
+    finally:
+        sparing.cancel()
     return 0
